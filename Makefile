@@ -1,0 +1,27 @@
+# Options for pip, such as PIP_OPTIONS='--extra-index-url https://…' for another build of torch (see README.md).
+PIP_OPTIONS ?=
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: lab course test notebooks lint
+.DELETE_ON_ERROR:
+
+course: .venv/installed
+	landscape-nb run all --out build/course
+
+lab: .venv/installed
+	jupyter lab notebooks/00_start_here.ipynb
+
+test: .venv/installed
+	ruff format --check .
+	ruff check .
+	python -m pytest
+
+notebooks: .venv/installed
+	python notebooks/build.py
+
+.venv/installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install $(PIP_OPTIONS) --editable '.[dev,cluster]'
+	touch $@

@@ -1,0 +1,50 @@
+"""Draw the loss landscapes of neural networks honestly (Li et al., NeurIPS 2018)."""
+
+from landscape_nb import datasets, exercises, models, plotting
+from landscape_nb.claims import claim
+from landscape_nb.directions import cosines, random_directions, towards
+from landscape_nb.explore import explore
+from landscape_nb.figures import choose_preset
+from landscape_nb.models import load_authors_checkpoint
+from landscape_nb.normalization import Direction, normalize_direction
+from landscape_nb.objective import Objective, accuracy
+from landscape_nb.parameters import Params, add, dot, move, norm, parameters_of, scale
+from landscape_nb.plotting import show, show_interactive
+from landscape_nb.rescaling import rescale_batch_norm, rescale_relu
+from landscape_nb.surface import evaluate_line, evaluate_plane, interpolate
+from landscape_nb.training import train
+from landscape_nb.trajectory import Trajectory
+
+__all__ = [
+    "Direction",
+    "Objective",
+    "Params",
+    "Trajectory",
+    "accuracy",
+    "add",
+    "choose_preset",
+    "claim",
+    "cosines",
+    "datasets",
+    "dot",
+    "evaluate_line",
+    "evaluate_plane",
+    "exercises",
+    "explore",
+    "interpolate",
+    "load_authors_checkpoint",
+    "models",
+    "move",
+    "norm",
+    "normalize_direction",
+    "parameters_of",
+    "plotting",
+    "random_directions",
+    "rescale_batch_norm",
+    "rescale_relu",
+    "scale",
+    "show",
+    "show_interactive",
+    "towards",
+    "train",
+]

@@ -1,0 +1,97 @@
+"""What a notebook says a reader will see, checked on the numbers computed beside it."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from landscape_nb.explore import is_strict
+
+LEDGER_VARIABLE = "LANDSCAPE_NB_LEDGER"
+
+
+class ClaimFailed(AssertionError):
+    """A claim did not hold, under `LANDSCAPE_NB_STRICT=1`."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim and whether it held.
+
+    Attributes:
+        id: The notebook's number and a name, such as `'05-shortcuts'`.
+        holds: Whether it held.
+        text: What was claimed.
+        numbers: The numbers that it was decided on, by name.
+    """
+
+    id: str
+    holds: bool
+    text: str
+    numbers: dict[str, float | list[float]] = field(default_factory=dict)
+
+    def _repr_markdown_(self) -> str:
+        sign, verdict = ("✅", "holds") if self.holds else ("❌", "**does not hold here**")
+        shown = "; ".join(f"{name.replace('_', ' ')}: {_text(value)}" for name, value in self.numbers.items())
+        return f"{sign} **Claim {self.id}** {verdict}: {self.text}" + (f"  \n*{shown}*" if shown else "")
+
+
+def claim(id: str, condition: bool, text: str, **numbers: object) -> Claim:
+    """State what a reader will see, and check it; make this the last line of a cell.
+
+    A claim that fails is shown as failed in a class, and is an error where the environment variable
+    `LANDSCAPE_NB_STRICT` is 1. Where `LANDSCAPE_NB_LEDGER` names a file, the claim is appended to it
+    as a line of JSON.
+
+    Args:
+        id: The notebook's number and a name, such as `'05-shortcuts'`.
+        condition: Whether the claim holds.
+        text: The claim, in a sentence.
+        **numbers: The numbers that decided: a number each, or one for each seed.
+
+    Returns:
+        The claim, which a notebook displays.
+
+    Raises:
+        TypeError: `condition` is no bool, or a number is none.
+        ClaimFailed: The claim does not hold, in strict mode.
+
+    Example:
+        >>> claim("00-sum", 1 + 1 == 2, "One and one make two.", sum=1 + 1).holds
+        True
+    """
+    if not isinstance(condition, bool | np.bool_):
+        raise TypeError(f"condition: got {type(condition).__name__}, wants True or False")
+    made = Claim(id, bool(condition), text, {name: _plain(name, value) for name, value in numbers.items()})
+    if ledger := os.environ.get(LEDGER_VARIABLE):
+        with Path(ledger).open("a") as file:
+            file.write(json.dumps(asdict(made)) + "\n")
+    if is_strict() and not made.holds:
+        raise ClaimFailed(f"claim {id} does not hold: {text} ({made.numbers})")
+    return made
+
+
+def read_ledger(path: str | os.PathLike[str]) -> Iterator[Claim]:
+    """Read the claims that notebooks appended to a ledger.
+
+    Example:
+        >>> list(read_ledger("/dev/null"))
+        []
+    """
+    for line in Path(path).read_text().splitlines():
+        yield Claim(**json.loads(line))
+
+
+def _plain(name: str, value: object) -> float | list[float]:
+    try:
+        array = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}: got {value!r}, wants a number or a list of numbers") from None
+    return array.ravel().tolist() if array.ndim else array.item()
+
+
+def _text(value: float | list[float]) -> str:
+    return ", ".join(f"{v:.3g}" for v in value) if isinstance(value, list) else f"{value:.3g}"

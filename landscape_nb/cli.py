@@ -1,0 +1,73 @@
+"""The command `landscape-nb`: list the notebooks, run them, look at the machine."""
+
+import os
+import platform
+from pathlib import Path
+
+import click
+
+from landscape_nb.figures import NOTEBOOKS, PRESETS, find_notebook
+
+
+@click.group()
+@click.version_option(package_name="landscape-nb")
+def main() -> None:
+    """Loss landscapes of neural networks: a course to run, and its notebooks' results."""
+
+
+@main.command("list")
+def list_notebooks() -> None:
+    """List the notebooks of the course."""
+    for notebook in NOTEBOOKS:
+        click.echo(f"{notebook.number}  {notebook.title}  ({notebook.paper})")
+
+
+@main.command()
+@click.argument("number")
+@click.option("--preset", type=click.Choice(PRESETS), default="quick", show_default=True, help="What to run.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default="build/course", show_default=True, help="Where to write."
+)
+def run(number: str, preset: str, out: Path) -> None:
+    """Run the notebook with this NUMBER, or `all` of them; write notebooks, pages, figures and an index."""
+    from papermill.exceptions import PapermillExecutionError
+
+    from landscape_nb.runner import make_writable, run_notebook, write_index
+
+    reports = []
+    try:
+        chosen = NOTEBOOKS if number == "all" else [find_notebook(number)]
+        make_writable(out)
+        for notebook in chosen:
+            click.echo(f"{notebook.number}  {notebook.title}")
+            reports.append(run_notebook(notebook, out, preset))
+            click.echo(f"    {reports[-1].seconds:.0f} s, {reports[-1].peak_memory / 1e6:.0f} MB at most")
+    except (ValueError, OSError, RuntimeError, PapermillExecutionError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"Open {write_index(reports, out)}")
+
+
+@main.command()
+def doctor() -> None:
+    """Tell versions, threads, memory, and which data are found."""
+    import psutil
+    import torch
+
+    from landscape_nb.datasets import LOADERS, data_directory, find_files
+    from landscape_nb.provenance import versions
+    from landscape_nb.trajectory import cache_directory
+
+    memory = psutil.virtual_memory()
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    rows = {
+        "versions": versions(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "threads": f"{torch.get_num_threads()} of {os.cpu_count()} cores",
+        "memory": f"{memory.available / 1e9:.1f} GB free of {memory.total / 1e9:.1f} GB",
+        "GPU": device,
+        "data directory": data_directory(),
+        "trained networks": cache_directory(),
+    }
+    rows |= {f"data: {name}": find_files(name) or "not here; downloaded when asked for" for name in LOADERS}
+    for name, value in rows.items():
+        click.echo(f"{name:22} {value}")

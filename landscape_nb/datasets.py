@@ -1,0 +1,312 @@
+"""Real images as tensors: scikit-learn's digits (offline), Fashion-MNIST, CIFAR-10."""
+
+import gzip
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.util import find_spec
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from platformdirs import user_cache_path
+from torch import Tensor
+
+from landscape_nb.provenance import fingerprint
+
+Pair = tuple[Float[Tensor, "n c h w"], Int[Tensor, "n"]]
+
+_DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
+_CIFAR10_CLASSES = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
+_FASHION_CLASSES = tuple("T-shirt trouser pullover dress coat sandal shirt sneaker bag boot".split())
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random crops and flips of training images (section 3.1: pad by 4, flip).
+
+    Attributes:
+        pad: Pixels of zero padding on each side before a random crop to the old size.
+        flip: Whether half of the images are mirrored left to right.
+    """
+
+    pad: int = 4
+    flip: bool = True
+
+    def __call__(self, images: Float[Tensor, "n c h w"], generator: torch.Generator) -> Float[Tensor, "n c h w"]:
+        """Return augmented copies of `images`, drawn with `generator`."""
+        count, _, height, width = images.shape
+        padded = torch.nn.functional.pad(images, [self.pad] * 4)
+
+        def draw(high: int) -> Tensor:
+            return torch.randint(high, (count, 1), generator=generator)
+
+        rows = draw(2 * self.pad + 1) + torch.arange(height)
+        columns = draw(2 * self.pad + 1) + torch.arange(width)
+        mirrored = draw(2).bool() & torch.tensor(self.flip)
+        columns = torch.where(mirrored, columns.flip(1), columns)
+        cropped = padded[torch.arange(count)[:, None, None], :, rows[:, :, None], columns[:, None, :]]
+        return cropped.permute(0, 3, 1, 2).contiguous()
+
+
+@dataclass(frozen=True, eq=False)
+class ImageData:
+    """Images and labels for training and testing, normalized.
+
+    Attributes:
+        name: What the data is.
+        train: Normalized images (n, channels, height, width), float32, and labels (n,), int64.
+        test: The same for testing.
+        mean: What was subtracted, per channel, from pixels scaled to [0, 1].
+        std: What they were then divided by, per channel.
+        class_names: The names of labels 0, 1, ….
+        augmentation: What training does to the images where that makes sense, else None.
+        source: Where the files came from.
+    """
+
+    name: str
+    train: Pair
+    test: Pair
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    class_names: tuple[str, ...]
+    augmentation: Augmentation | None = None
+    source: str = ""
+
+    @property
+    def shape(self) -> dict[str, int | tuple[int, int]]:
+        """What a network must know: `resnet(20, **data.shape)`."""
+        channels, height, width = self.train[0].shape[1:]
+        return {"channels": channels, "classes": len(self.class_names), "image_size": (height, width)}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that differ whenever an image, a label or the normalization differs."""
+        return fingerprint(self.train, self.test, self.mean, self.std)
+
+    def subset(self, train: int, test: int | None = None) -> "ImageData":
+        """Keep the first `train` training and `test` (default: all) test images.
+
+        Raises:
+            ValueError: There are not that many.
+
+        Example:
+            >>> len(digits().subset(100).train[0])
+            100
+        """
+        for name, count, pair in (("train", train, self.train), ("test", test, self.test)):
+            if count is not None and not 1 <= count <= len(pair[0]):
+                raise ValueError(f"{name}: got {count!r}, wants 1 to {len(pair[0])} images of {self.name}")
+        images, labels = self.train
+        test_images, test_labels = self.test
+        return replace(self, train=(images[:train], labels[:train]), test=(test_images[:test], test_labels[:test]))
+
+    def images(self, normalized: Float[Tensor, "n c h w"]) -> Float[Tensor, "n h w c"]:
+        """Undo the normalization, for showing: pixels in [0, 1], channels last."""
+        mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (self.mean, self.std))
+        return (normalized * std + mean).clamp(0, 1).permute(0, 2, 3, 1)
+
+
+def digits() -> ImageData:
+    """Scikit-learn's handwritten digits: 1,797 real images of 8×8 grey pixels, inside the package.
+
+    Every fifth image is for testing (359), the others (1,438) for training. No augmentation: a
+    mirrored digit is no digit.
+
+    Returns:
+        The data; its constants are those of its training images.
+
+    Example:
+        >>> data = digits()
+        >>> data.train[0].shape, data.test[0].shape
+        (torch.Size([1438, 1, 8, 8]), torch.Size([359, 1, 8, 8]))
+    """
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    pixels, labels = bunch.images[:, None] / 16, bunch.target
+    test = np.arange(len(labels)) % 5 == 4
+    mean, std = (float(f(pixels[~test])) for f in (np.mean, np.std))
+    names = tuple(map(str, bunch.target_names))
+    train, held_out = ((pixels[rows], labels[rows]) for rows in (~test, test))
+    return _image_data("digits", train, held_out, (mean,), (std,), names, None, "scikit-learn")
+
+
+def fashion_mnist(data_dir: str | PathLike[str] | None = None) -> ImageData:
+    """Fashion-MNIST: 60,000 + 10,000 images of clothes, 28×28 grey pixels.
+
+    Looked for in the data directory, then where Debian's and Ubuntu's package
+    `dataset-fashion-mnist` puts it, then downloaded through torchvision.
+
+    Args:
+        data_dir: The data directory; default as `data_directory` says.
+
+    Raises:
+        FileNotFoundError: No files and no network; says what to do.
+
+    Example:
+        >>> fashion_mnist("/my/data")  # doctest: +SKIP
+    """
+    root = data_directory(data_dir)
+    folder = next((f for f in _fashion_folders(root) if _idx_path(f, "t10k-labels-idx1-ubyte")), None)
+    if folder is None:
+        from torchvision.datasets import FashionMNIST
+
+        _download(lambda: FashionMNIST(root, download=True), root, "Fashion-MNIST", _FASHION_HELP)
+        folder = root / "FashionMNIST" / "raw"
+    pairs = [
+        (
+            _read_idx(folder, f"{kind}-images-idx3-ubyte")[:, None] / np.float32(255),
+            _read_idx(folder, f"{kind}-labels-idx1-ubyte"),
+        )
+        for kind in ("train", "t10k")
+    ]
+    constants = (0.2860,), (0.3530,)
+    return _image_data("Fashion-MNIST", *pairs, *constants, _FASHION_CLASSES, Augmentation(pad=2), folder)
+
+
+def cifar10(data_dir: str | PathLike[str] | None = None) -> ImageData:
+    """CIFAR-10: 50,000 + 10,000 photographs of 32×32 pixels, normalized with the paper's constants.
+
+    A file `cifar10.npz` in the data directory (uint8 arrays `x_train`, `y_train`, `x_test`,
+    `y_test`; images N×32×32×3, RGB) is taken first; otherwise torchvision's copy is read there, or
+    downloaded.
+
+    Args:
+        data_dir: The data directory; default as `data_directory` says.
+
+    Raises:
+        FileNotFoundError: No files and no network; says what to do.
+        ValueError: `cifar10.npz` does not hold what it should.
+
+    Example:
+        >>> cifar10("/my/data")  # doctest: +SKIP
+    """
+    root = data_directory(data_dir)
+    path = root / "cifar10.npz"
+    if path.exists():
+        train, test = _read_cifar10_npz(path)
+        source = path
+    else:
+        from torchvision.datasets import CIFAR10
+
+        def read(train: bool) -> tuple[np.ndarray, np.ndarray]:
+            part = CIFAR10(root, train=train, download=True)
+            return part.data, np.asarray(part.targets)
+
+        train, test = _download(lambda: (read(True), read(False)), root, "CIFAR-10", _CIFAR10_HELP)
+        source = root / "cifar-10-batches-py"
+    scaled = [(x.transpose(0, 3, 1, 2) / np.float32(255), y) for x, y in (train, test)]
+    mean, std = (tuple(v / 255 for v in values) for values in ((125.3, 123.0, 113.9), (63.0, 62.1, 66.7)))
+    return _image_data("CIFAR-10", *scaled, mean, std, _CIFAR10_CLASSES, Augmentation(), source)
+
+
+LOADERS: dict[str, Callable[..., ImageData]] = {
+    "digits": digits,
+    "fashion_mnist": fashion_mnist,
+    "cifar10": cifar10,
+}
+
+
+def find_files(name: str, data_dir: str | PathLike[str] | None = None) -> Path | None:
+    """Where the files of a data set are on this machine, or None.
+
+    Raises:
+        ValueError: There is no such data set.
+
+    Example:
+        >>> find_files("digits").name
+        'sklearn'
+    """
+    root = data_directory(data_dir)
+    candidates = {
+        "digits": [Path(spec.origin).parent if (spec := find_spec("sklearn")) else root / "sklearn"],
+        "fashion_mnist": [f / "t10k-labels-idx1-ubyte.gz" for f in _fashion_folders(root)],
+        "cifar10": [root / "cifar10.npz", root / "cifar-10-batches-py"],
+    }
+    if name not in candidates:
+        raise ValueError(f"name: got {name!r}, wants one of {', '.join(map(repr, candidates))}")
+    return next((path for path in candidates[name] if path.exists()), None)
+
+
+def data_directory(data_dir: str | PathLike[str] | None = None) -> Path:
+    """Where data files are looked for and downloaded to.
+
+    Args:
+        data_dir: A directory, which then is the answer.
+
+    Returns:
+        `data_dir`, else the environment variable `LANDSCAPE_NB_DATA`, else `data` in the user's
+        cache directory.
+
+    Example:
+        >>> data_directory("/my/data").name
+        'data'
+    """
+    return Path(data_dir or os.environ.get("LANDSCAPE_NB_DATA") or user_cache_path("landscape-nb") / "data")
+
+
+_CIFAR10_HELP = (
+    "put the folder cifar-10-batches-py of cifar-10-python.tar.gz (https://www.cs.toronto.edu/~kriz/cifar.html) "
+    "or a cifar10.npz there"
+)
+_FASHION_HELP = (
+    "put the four *-ubyte.gz files of https://github.com/zalandoresearch/fashion-mnist there, "
+    "or install Debian's or Ubuntu's package dataset-fashion-mnist"
+)
+
+
+def _download(fetch: Callable, root: Path, name: str, advice: str):
+    try:
+        return fetch()
+    except (OSError, RuntimeError) as error:
+        raise FileNotFoundError(
+            f"{name} is not in {root} and could not be downloaded ({error}). Connect to the network, or {advice}; "
+            f"another directory is named by data_dir= or by the environment variable LANDSCAPE_NB_DATA."
+        ) from error
+
+
+def _image_data(name, train, test, mean, std, class_names, augmentation, source) -> ImageData:
+    """Normalize (pixels in [0, 1], labels) pairs of arrays and wrap them."""
+    shift, factor = (np.asarray(values, np.float32)[:, None, None] for values in (mean, std))
+    pairs = [
+        (torch.from_numpy(((x - shift) / factor).astype(np.float32)), torch.from_numpy(y.astype(np.int64)))
+        for x, y in (train, test)
+    ]
+    return ImageData(name, *pairs, mean, std, class_names, augmentation, str(source))
+
+
+def _read_cifar10_npz(path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
+    with np.load(path, allow_pickle=False) as file:
+        missing = {"x_train", "y_train", "x_test", "y_test"} - set(file.files)
+        if missing:
+            raise ValueError(f"{path}: has no array {', '.join(sorted(missing))}")
+        pairs = [(file[f"x_{part}"], file[f"y_{part}"]) for part in ("train", "test")]
+    for x, y in pairs:
+        if x.shape[1:] != (32, 32, 3) or x.dtype != np.uint8 or y.shape != (len(x),) or not len(x):
+            raise ValueError(
+                f"{path}: wants uint8 images N×32×32×3 and N labels, got {x.dtype} {x.shape} and {y.shape}"
+            )
+    return pairs
+
+
+def _fashion_folders(root: Path) -> tuple[Path, ...]:
+    return root, root / "FashionMNIST" / "raw", _DEBIAN_FASHION_MNIST
+
+
+def _idx_path(folder: Path, name: str) -> Path | None:
+    return next((path for path in (folder / name, folder / f"{name}.gz") if path.exists()), None)
+
+
+def _read_idx(folder: Path, name: str) -> np.ndarray:
+    """Read an IDX file of unsigned bytes: a magic number that ends in the rank, the sizes, the data."""
+    path = _idx_path(folder, name)
+    if path is None:
+        raise FileNotFoundError(f"Fashion-MNIST: {folder} has no file {name} or {name}.gz; {_FASHION_HELP}")
+    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    rank = content[3]
+    sizes = np.frombuffer(content, ">i4", rank, offset=4)
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(sizes)

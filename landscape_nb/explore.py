@@ -1,0 +1,184 @@
+"""Sliders around a pure function that draws."""
+
+import asyncio
+import base64
+import html
+import inspect
+import os
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+from matplotlib.figure import Figure
+
+from landscape_nb.plotting import png
+
+ERROR_CLASS = "landscape-nb-error"
+_DELAY = 0.05
+_STYLE = {"description_width": "9em"}
+
+
+def explore(draw: Callable[..., Figure], /, *, alt: str, **controls: Any) -> "Explorer":
+    """Put sliders before a function that draws; make this the last line of a cell.
+
+    The picture follows the controls: drags are debounced, pictures are kept, and a setting that
+    cannot be drawn says so in words. Readers without a kernel see the first picture. Where the
+    environment variable `LANDSCAPE_NB_STRICT` is 1, every value of every control is drawn once and an
+    error is raised, so that a notebook's tests see it.
+
+    Args:
+        draw: Called with one keyword argument a control; returns a matplotlib figure and changes
+            nothing else.
+        alt: What the picture shows, in a sentence, for readers who do not see it.
+        **controls: For each argument of `draw`: `(low, high, step)` or `(low, high)` for a slider
+            (of whole numbers, if all are whole), a bool for a checkbox, a list for a choice (a
+            slider if they are numbers, buttons otherwise), or a widget. The first value is the
+            default of `draw`'s argument if it has one, else the first of the range.
+
+    Returns:
+        What the notebook displays.
+
+    Raises:
+        TypeError: A control of no such kind, or `draw` has no such argument or returns no figure.
+
+    Example:
+        >>> import matplotlib.pyplot as plt
+        >>> def draw(power: int = 2) -> Figure:
+        ...     figure, axes = plt.subplots()
+        ...     _ = axes.plot([0, 1, 2], [x**power for x in (0, 1, 2)])
+        ...     return figure
+        >>> explore(draw, alt="A power of x", power=(1, 3)).values
+        {'power': 2}
+    """
+    explorer = Explorer(draw, alt, controls)
+    if is_strict():
+        explorer.sweep()
+    return explorer
+
+
+def is_strict() -> bool:
+    """Whether `LANDSCAPE_NB_STRICT` asks for errors where a class would see a friendly message.
+
+    Example:
+        >>> isinstance(is_strict(), bool)
+        True
+    """
+    return os.environ.get("LANDSCAPE_NB_STRICT", "") not in ("", "0")
+
+
+class Explorer:
+    """The widgets that `explore` makes, and the pictures drawn so far.
+
+    Attributes:
+        widgets: The control of each argument, by name.
+    """
+
+    def __init__(self, draw: Callable[..., Figure], alt: str, controls: dict[str, Any]):
+        self.draw, self.alt = draw, alt
+        defaults = _defaults(draw)
+        if unknown := [name for name in controls if name not in inspect.signature(draw).parameters]:
+            raise TypeError(f"controls: draw() takes no argument {', '.join(map(repr, unknown))}")
+        self.widgets = {name: _control(name, spec, defaults.get(name)) for name, spec in controls.items()}
+        self._pictures: dict[str, bytes] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._image = widgets.Image(format="png", value=self.picture(**self.values))
+        self._image.layout.max_width = "100%"
+        self._message = widgets.HTML()
+        for control in self.widgets.values():
+            control.observe(self._changed, "value")
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The present value of every control."""
+        return {name: control.value for name, control in self.widgets.items()}
+
+    def picture(self, **values: Any) -> bytes:
+        """The PNG for these values of the controls, drawn if it has not been."""
+        key = repr(values)
+        if key not in self._pictures:
+            figure = self.draw(**values)
+            if not isinstance(figure, Figure):
+                raise TypeError(f"draw: returned {type(figure).__name__}, wants a matplotlib Figure")
+            self._pictures[key] = png(figure)
+        return self._pictures[key]
+
+    def sweep(self) -> int:
+        """Draw every value of every control, the others as they are; an error is raised.
+
+        Returns:
+            How many pictures were drawn.
+        """
+        settings = [self.values | {name: value} for name, control in self.widgets.items() for value in _range(control)]
+        for setting in settings:
+            self.picture(**setting)
+        return len(settings)
+
+    def _changed(self, _: object) -> None:
+        if self._timer:
+            self._timer.cancel()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            loop = None
+        if loop is None or is_strict():
+            self._redraw()
+        else:
+            self._timer = loop.call_later(_DELAY, self._redraw)
+
+    def _redraw(self) -> None:
+        try:
+            self._image.value = self.picture(**self.values)
+            self._message.value = ""
+        except Exception as error:
+            setting = ", ".join(f"{name} = {value}" for name, value in self.values.items())
+            reason = html.escape(f"{setting} could not be drawn: {type(error).__name__}: {error}")
+            self._message.value = f'<p class="{ERROR_CLASS}">⚠ {reason}. The picture shows the setting before.</p>'
+            if is_strict():
+                raise
+
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict, dict]:
+        """The widgets, and beside them the picture for a reader without a kernel."""
+        box = widgets.VBox([*self.widgets.values(), self._message, self._image])
+        still = base64.b64encode(self._image.value).decode()
+        bundle = box._repr_mimebundle_() | {"image/png": still, "text/plain": self.alt}
+        return bundle, {"image/png": {"alt": self.alt}}
+
+
+def _defaults(draw: Callable) -> dict[str, Any]:
+    parameters = inspect.signature(draw).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+
+def _control(name: str, spec: Any, default: Any) -> widgets.Widget:
+    label = {"description": name.replace("_", " "), "style": _STYLE}
+    if isinstance(spec, widgets.Widget):
+        return spec
+    if isinstance(spec, bool):
+        return widgets.Checkbox(spec if default is None else default, **label)
+    if isinstance(spec, list) and spec:
+        numbers = all(isinstance(value, int | float) for value in spec)
+        kind = widgets.SelectionSlider if numbers else widgets.ToggleButtons
+        return kind(options=spec, value=spec[0] if default is None else default, **label)
+    if isinstance(spec, tuple) and len(spec) in (2, 3) and all(isinstance(v, int | float) for v in spec):
+        whole = all(isinstance(value, int) for value in spec)
+        low, high, *step = spec
+        kind = widgets.IntSlider if whole else widgets.FloatSlider
+        step = step[0] if step else 1 if whole else (high - low) / 20
+        return kind(low if default is None else default, min=low, max=high, step=step, **label)
+    raise TypeError(
+        f"{name}: got {spec!r}, wants (low, high), (low, high, step), a bool, a list of choices or a widget"
+    )
+
+
+def _range(control: widgets.Widget) -> Sequence[Any]:
+    """Every value that a control can take."""
+    if hasattr(control, "options"):
+        return [option[1] if isinstance(option, tuple) else option for option in control.options]
+    if isinstance(control, widgets.Checkbox):
+        return [False, True]
+    if isinstance(control, widgets.IntSlider | widgets.Play):
+        return list(chain(range(control.min, control.max, control.step), [control.max]))
+    steps = np.arange(control.min, control.max, control.step)
+    return [*map(float, steps), control.max]

@@ -1,0 +1,91 @@
+"""The course's notebooks, the paper's figures they redo, and the presets they run with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+PRESETS = ("quick", "gallery", "full")
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A notebook of the course.
+
+    Attributes:
+        name: Its file's name without the ending, such as `'05_skip_connections'`.
+        title: What it is about.
+        paper: What of the paper it redoes.
+    """
+
+    name: str
+    title: str
+    paper: str
+
+    @property
+    def number(self) -> str:
+        """The first two characters of the name."""
+        return self.name[:2]
+
+    @property
+    def path(self) -> Path:
+        """Where the notebook's file is."""
+        return notebooks_directory() / f"{self.name}.ipynb"
+
+
+NOTEBOOKS = (
+    Notebook("00_start_here", "The whole story in five minutes", "Figure 1"),
+    Notebook("02_scale_invariance", "ReLU and batch norm make sharpness arbitrary", "Section 3"),
+    Notebook("05_skip_connections", "Depth with and without shortcuts", "Figures 1, 4 and 5"),
+)
+
+
+def find_notebook(number: str) -> Notebook:
+    """The notebook with this number or name.
+
+    Args:
+        number: Such as `'05'`, `'5'` or `'05_skip_connections'`.
+
+    Raises:
+        ValueError: There is no such notebook.
+
+    Example:
+        >>> find_notebook("5").name
+        '05_skip_connections'
+    """
+    for notebook in NOTEBOOKS:
+        if number.zfill(2) == notebook.number or number == notebook.name:
+            return notebook
+    numbers = ", ".join(notebook.number for notebook in NOTEBOOKS)
+    raise ValueError(f"number: got {number!r}, the course has {numbers}")
+
+
+def notebooks_directory() -> Path:
+    """Where the notebooks are: inside an installed package, or beside the package in a clone."""
+    package = Path(__file__).parent
+    return next(d for d in (package / "notebooks", package.parent / "notebooks") if d.is_dir())
+
+
+def choose_preset(name: str, **settings: dict) -> SimpleNamespace:
+    """The settings of a notebook under one of its presets.
+
+    Args:
+        name: `'quick'` (seconds, on the digits), `'gallery'` (shipped results) or `'full'` (the
+            paper's scale).
+        **settings: For each preset the notebook has, its settings.
+
+    Returns:
+        The settings as attributes.
+
+    Raises:
+        ValueError: No such preset, or the notebook does not have it yet.
+
+    Example:
+        >>> choose_preset("quick", quick={"epochs": 6}, full={"epochs": 300}).epochs
+        6
+    """
+    if name not in PRESETS:
+        raise ValueError(f"PRESET: got {name!r}, wants one of {', '.join(map(repr, PRESETS))}")
+    if name not in settings:
+        has = ", ".join(map(repr, settings))
+        raise ValueError(f"PRESET: {name!r} is not shipped for this notebook yet; it has {has}")
+    return SimpleNamespace(**settings[name])

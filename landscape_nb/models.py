@@ -1,0 +1,375 @@
+"""The paper's networks, at any width, input size, number of channels and number of classes.
+
+Architectures as in section 3 of Li et al. (2018): VGG-9, ResNets of three stages with and without
+shortcuts, wide ResNets, DenseNet-121 in its form for CIFAR; and a plain perceptron beside them.
+"""
+
+import math
+import pickle
+from collections.abc import Callable, Sequence
+from os import PathLike
+from typing import TypeVar
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+Net = TypeVar("Net", bound=nn.Module)
+RESNET_DEPTHS = (20, 32, 44, 56, 110)
+_SMALLEST_IMAGE = 8
+
+
+class ImageClassifier(nn.Module):
+    """A classifier that knows which images it takes.
+
+    Args:
+        channels: Channels of an image.
+        image_size: Height and width the layers are made for; None takes any from 8×8 up.
+    """
+
+    def __init__(self, channels: int, image_size: tuple[int, int] | None = None):
+        super().__init__()
+        self.channels, self.image_size = channels, image_size
+
+    def check(self, images: Tensor) -> None:
+        """Raise a `ValueError` unless `images` has the shape that the network takes."""
+        shape = tuple(images.shape)
+        size = self.image_size or shape[2:]
+        if shape[1:] == (self.channels, *size) and len(size) == 2 and min(size) >= _SMALLEST_IMAGE:
+            return
+        sides = "×".join(map(str, self.image_size)) if self.image_size else "8×8 or more"
+        raise ValueError(
+            f"images: got a tensor of shape {shape}; this network takes (N, {self.channels}, height, width) "
+            f"with height×width {sides}"
+        )
+
+
+class ResidualBlock(nn.Module):
+    """Two 3×3 convolutions; the input is added to their output, unless `shortcuts` is False."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, shortcuts: bool):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.shortcut = _projection(inputs, outputs, stride) if shortcuts else None
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k i j"]:
+        y = F.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(y))
+        return F.relu(y if self.shortcut is None else y + self.shortcut(x))
+
+
+def _projection(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    if stride == 1 and inputs == outputs:
+        return nn.Sequential()
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+
+class ResNet(ImageClassifier):
+    """Three stages of residual blocks, with the parameter names of the authors' checkpoints."""
+
+    def __init__(self, depth: int, shortcuts: bool, width: int, channels: int, classes: int):
+        super().__init__(channels)
+        blocks, base = (depth - 2) // 6, 16 * width
+        self.conv1 = nn.Conv2d(channels, base, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(base)
+        self.layer1 = _stage(blocks, base, base, 1, shortcuts)
+        self.layer2 = _stage(blocks, base, 2 * base, 2, shortcuts)
+        self.layer3 = _stage(blocks, 2 * base, 4 * base, 2, shortcuts)
+        self.linear = nn.Linear(4 * base, classes)
+
+    def forward(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
+        self.check(images)
+        x = F.relu(self.bn1(self.conv1(images)))
+        x = self.layer3(self.layer2(self.layer1(x)))
+        return self.linear(x.mean((2, 3)))
+
+
+def _stage(blocks: int, inputs: int, outputs: int, stride: int, shortcuts: bool) -> nn.Sequential:
+    first = ResidualBlock(inputs, outputs, stride, shortcuts)
+    return nn.Sequential(first, *(ResidualBlock(outputs, outputs, 1, shortcuts) for _ in range(blocks - 1)))
+
+
+class VGG9(ImageClassifier):
+    """Seven 3×3 convolutions in three pooled groups, one hidden layer, one output layer."""
+
+    def __init__(self, base: int, channels: int, image_size: tuple[int, int], classes: int):
+        super().__init__(channels, image_size)
+        layers: list[nn.Module] = []
+        for repeats, outputs in ((2, base), (2, 2 * base), (3, 4 * base)):
+            for _ in range(repeats):
+                layers += [nn.Conv2d(channels, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()]
+                channels = outputs
+            layers.append(nn.MaxPool2d(2, ceil_mode=True))
+        self.features = nn.Sequential(*layers)
+        pixels = math.prod(math.ceil(side / 8) for side in image_size)
+        self.hidden = nn.Sequential(nn.Linear(channels * pixels, channels), nn.BatchNorm1d(channels), nn.ReLU())
+        self.linear = nn.Linear(channels, classes)
+
+    def forward(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
+        self.check(images)
+        return self.linear(self.hidden(self.features(images).flatten(1)))
+
+
+class DenseLayer(nn.Module):
+    """A 1×1 and a 3×3 convolution, each after batch norm and ReLU; the input is kept beside the output."""
+
+    def __init__(self, inputs: int, growth: int):
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(inputs)
+        self.conv1 = nn.Conv2d(inputs, 4 * growth, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(4 * growth)
+        self.conv2 = nn.Conv2d(4 * growth, growth, 3, padding=1, bias=False)
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k h w"]:
+        y = self.conv1(F.relu(self.bn1(x)))
+        return torch.cat([self.conv2(F.relu(self.bn2(y))), x], 1)
+
+
+class DenseNet(ImageClassifier):
+    """Dense groups with halving transitions (channels and sides) between them."""
+
+    def __init__(self, groups: Sequence[int], growth: int, channels: int, classes: int):
+        super().__init__(channels)
+        width = 2 * growth
+        layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, padding=1, bias=False)]
+        for number, depth in enumerate(groups):
+            if number:
+                layers += [nn.BatchNorm2d(width), nn.ReLU(), nn.Conv2d(width, width // 2, 1, bias=False)]
+                layers.append(nn.AvgPool2d(2))
+                width //= 2
+            layers += [DenseLayer(width + i * growth, growth) for i in range(depth)]
+            width += depth * growth
+        self.features = nn.Sequential(*layers, nn.BatchNorm2d(width), nn.ReLU())
+        self.linear = nn.Linear(width, classes)
+
+    def forward(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
+        self.check(images)
+        return self.linear(self.features(images).mean((2, 3)))
+
+
+class MLP(ImageClassifier):
+    """Hidden layers of linear map, batch norm if asked for, and ReLU; then a linear map."""
+
+    def __init__(
+        self, hidden: Sequence[int], batch_norm: bool, channels: int, image_size: tuple[int, int], classes: int
+    ):
+        super().__init__(channels, image_size)
+        sizes = [channels * math.prod(image_size), *hidden]
+        layers: list[nn.Module] = [nn.Flatten()]
+        for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+            layers += [nn.Linear(inputs, outputs), *[nn.BatchNorm1d(outputs)] * batch_norm, nn.ReLU()]
+        self.hidden = nn.Sequential(*layers)
+        self.linear = nn.Linear(sizes[-1], classes)
+
+    def forward(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
+        self.check(images)
+        return self.linear(self.hidden(images))
+
+
+def resnet(
+    depth: int,
+    shortcuts: bool = True,
+    width: int = 1,
+    channels: int = 3,
+    classes: int = 10,
+    image_size: int | tuple[int, int] = 32,
+    seed: int = 0,
+) -> ResNet:
+    """A ResNet for small images, as in Figures 1, 5 and 6 of Li et al. (2018).
+
+    Three stages of (depth − 2) / 6 blocks with 16, 32 and 64 channels times `width`; where a stage
+    halves the image, the shortcut is a 1×1 convolution with batch norm.
+
+    Args:
+        depth: 20, 32, 44, 56 or 110 layers.
+        shortcuts: False drops every shortcut (the paper's "noshort").
+        width: Factor on the number of channels (the paper's k).
+        channels: Channels of an image.
+        classes: Number of scores.
+        image_size: Side, or height and width, of the images: from 8 up. A ResNet pools over whatever
+            is left of the image, so this decides nothing; it is here so that `**data.shape` fits.
+        seed: Seed of the initial weights: He's normal in convolutions, N(0, 10⁻³) in the output layer.
+
+    Returns:
+        The network, in training mode. The global random state is untouched.
+
+    Raises:
+        ValueError: An unknown depth, or a size below 1 (8 for the image).
+
+    Example:
+        >>> import torch
+        >>> net = resnet(20, shortcuts=False, channels=1, classes=7)
+        >>> net(torch.zeros(2, 1, 8, 8)).shape
+        torch.Size([2, 7])
+    """
+    if depth not in RESNET_DEPTHS:
+        raise ValueError(f"depth: got {depth!r}, wants one of {', '.join(map(str, RESNET_DEPTHS))}")
+    _check_counts(width=width, channels=channels, classes=classes)
+    _sides(image_size)
+    return _initialized(lambda: ResNet(depth, shortcuts, width, channels, classes), seed)
+
+
+def vgg9(
+    width: float = 1,
+    channels: int = 3,
+    classes: int = 10,
+    image_size: int | tuple[int, int] = 32,
+    seed: int = 0,
+) -> VGG9:
+    """VGG-9 with batch norm throughout, as in Figures 2, 3 and 9 of Li et al. (2018).
+
+    Args:
+        width: Factor on the 64, 128 and 256 channels; 0.25 gives 16, 32 and 64.
+        channels: Channels of an image.
+        classes: Number of scores.
+        image_size: Side, or height and width, of the images: from 8 up.
+        seed: Seed of the initial weights.
+
+    Returns:
+        The network, in training mode. At width 1 and 32×32 it has about 2.79 million weights.
+
+    Raises:
+        ValueError: A size below 1 (8 for the image), or a width that leaves no channel.
+
+    Example:
+        >>> sum(p.numel() for p in vgg9().parameters())
+        2789706
+    """
+    _check_counts(channels=channels, classes=classes)
+    base = round(64 * width)
+    if not base >= 1:
+        raise ValueError(f"width: got {width!r}, wants a positive factor of the 64 channels")
+    return _initialized(lambda: VGG9(base, channels, _sides(image_size), classes), seed)
+
+
+def densenet121(
+    channels: int = 3,
+    classes: int = 10,
+    growth: int = 32,
+    image_size: int | tuple[int, int] = 32,
+    seed: int = 0,
+) -> DenseNet:
+    """DenseNet-121 in its form for CIFAR: a 3×3 first convolution and no pooling after it.
+
+    Args:
+        channels: Channels of an image.
+        classes: Number of scores.
+        growth: Channels that each layer adds; the paper's network has 32.
+        image_size: Side, or height and width, of the images, from 8 up; it decides nothing (see `resnet`).
+        seed: Seed of the initial weights.
+
+    Returns:
+        The network, in training mode.
+
+    Raises:
+        ValueError: A size below 1 (8 for the image).
+
+    Example:
+        >>> import torch
+        >>> densenet121(growth=4, channels=1)(torch.zeros(2, 1, 8, 8)).shape
+        torch.Size([2, 10])
+    """
+    _check_counts(channels=channels, classes=classes, growth=growth)
+    _sides(image_size)
+    return _initialized(lambda: DenseNet((6, 12, 24, 16), growth, channels, classes), seed)
+
+
+def mlp(
+    hidden: Sequence[int] = (64, 64),
+    batch_norm: bool = False,
+    channels: int = 3,
+    classes: int = 10,
+    image_size: int | tuple[int, int] = 32,
+    seed: int = 0,
+) -> MLP:
+    """A ReLU perceptron on images laid flat.
+
+    Args:
+        hidden: Neurons of each hidden layer; none makes a linear classifier.
+        batch_norm: Puts batch norm between each hidden linear map and its ReLU.
+        channels: Channels of an image.
+        classes: Number of scores.
+        image_size: Side, or height and width, of the images: from 8 up.
+        seed: Seed of the initial weights: He's normal in hidden layers, N(0, 10⁻³) in the last.
+
+    Returns:
+        The network, in training mode.
+
+    Raises:
+        ValueError: A size below 1 (8 for the image).
+
+    Example:
+        >>> [tuple(p.shape) for p in mlp((5,), channels=1, image_size=8).parameters()]
+        [(5, 64), (5,), (10, 5), (10,)]
+    """
+    _check_counts(channels=channels, classes=classes, **{f"hidden[{i}]": n for i, n in enumerate(hidden)})
+    return _initialized(lambda: MLP(hidden, batch_norm, channels, _sides(image_size), classes), seed)
+
+
+def load_authors_checkpoint(path: str | PathLike[str]) -> ResNet:
+    """Read a trained ResNet that the paper's authors released into our `resnet`.
+
+    Depth, width, shortcuts and classes are read off the tensors. Only tensors and plain containers
+    are unpickled (`weights_only=True`), so that a file from elsewhere cannot run code.
+
+    Args:
+        path: A `.t7` file: a dict whose `state_dict` holds the weights.
+
+    Returns:
+        The network, in evaluation mode.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is not such a checkpoint.
+
+    Example:
+        >>> load_authors_checkpoint("resnet56.t7")  # doctest: +SKIP
+    """
+    try:
+        saved = torch.load(path, weights_only=True, map_location="cpu")
+        state = {key.removeprefix("module."): value for key, value in saved["state_dict"].items()}
+        blocks = sum(key.startswith("layer1.") and key.endswith(".conv1.weight") for key in state)
+        base, channels = state["conv1.weight"].shape[:2]
+        shortcuts = any(".shortcut." in key for key in state)
+        net = resnet(6 * blocks + 2, shortcuts, base // 16, channels, len(state["linear.weight"]))
+        net.load_state_dict(state)
+    except FileNotFoundError:
+        raise
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(
+            f"path: {path} is not a checkpoint of the authors' ResNets, a .t7 file with a 'state_dict' ({error})"
+        ) from error
+    return net.eval()
+
+
+def _initialized(build: Callable[[], Net], seed: int) -> Net:
+    """Build a network with the paper's initial weights, leaving the global random state alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net = build()
+        for module in net.modules():
+            if isinstance(module, nn.Conv2d) or isinstance(net, MLP) and isinstance(module, nn.Linear):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            elif isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=1e-3)
+            if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
+                nn.init.zeros_(module.bias)
+        nn.init.normal_(net.linear.weight, std=1e-3)
+    return net
+
+
+def _check_counts(**counts: int) -> None:
+    for name, count in counts.items():
+        if not isinstance(count, int) or count < 1:
+            raise ValueError(f"{name}: got {count!r}, wants a whole number from 1 up")
+
+
+def _sides(image_size: int | tuple[int, int]) -> tuple[int, int]:
+    sides = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
+    if len(sides) != 2 or not all(isinstance(side, int) and side >= _SMALLEST_IMAGE for side in sides):
+        raise ValueError(f"image_size: got {image_size!r}, wants a side or (height, width) from {_SMALLEST_IMAGE} up")
+    return sides

@@ -1,0 +1,110 @@
+"""How a direction is rescaled to the weights it is added to, and which tensors it leaves out.
+
+Filter normalization is the remedy of Li et al. (2018), section 4: d ← d · ‖w‖ / ‖d‖, filter by
+filter, so that a plot cannot change with the scale of weights that ReLU or batch norm cancels.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from jaxtyping import Shaped
+from torch import Tensor
+
+from landscape_nb.parameters import Params, check_params
+
+Ignore = Callable[[str], bool] | Literal["one-dimensional"] | None
+_EPSILON = 1e-10
+
+
+class Direction(dict[str, Tensor]):
+    """A `Params` that remembers how it was made, for the provenance of what is drawn with it.
+
+    Attributes:
+        made: How: for instance its kind, seed and normalization.
+    """
+
+    def __init__(self, tensors: Params, **made: str | int | None):
+        super().__init__(tensors)
+        self.made = made
+
+
+def normalize_direction(
+    direction: Params, reference: Params, method: str = "filter", ignore: Ignore = "one-dimensional"
+) -> Direction:
+    """Rescale a direction to the weights of a point.
+
+    Args:
+        direction: The direction, keyed and shaped like `reference`.
+        reference: The point whose weights w set the scale.
+        method: One of
+            `'filter'`: each slice d along dimension 0 (an output channel's filter, a neuron's row)
+            becomes d · ‖w‖ / (‖d‖ + 10⁻¹⁰), Frobenius norms; a slice with w = 0 (a dead filter) is zero;
+            `'layer'`: the same over each whole tensor;
+            `'weight'`: d ⊙ w;
+            `'unit-filter'`, `'unit-layer'`: each slice or tensor gets norm 1;
+            `'none'`: d as it is.
+        ignore: What stays put, whatever the method: `'one-dimensional'` tensors (biases, batch norm's
+            γ and β), or the names for which a function is True, or nothing (None). A one-dimensional
+            tensor that is not ignored is one filter.
+
+    Returns:
+        The rescaled direction; ignored tensors are zero.
+
+    Raises:
+        ValueError: An unknown method, or a missing, misshapen or non-finite tensor.
+        TypeError: `direction` or `reference` is not a dict of tensors.
+
+    Example:
+        >>> w = {"weight": torch.tensor([[3.0, 4.0], [0.0, 2.0]]), "bias": torch.ones(2)}
+        >>> d = {"weight": torch.tensor([[1.0, 0.0], [0.0, -1.0]]), "bias": torch.ones(2)}
+        >>> normalize_direction(d, w)["weight"]
+        tensor([[ 5.,  0.],
+                [ 0., -2.]])
+        >>> normalize_direction(d, w)["bias"]
+        tensor([0., 0.])
+
+    Source: Li et al. (2018), section 4.
+    """
+    if method not in METHODS:
+        raise ValueError(f"method: got {method!r}, wants one of {', '.join(map(repr, METHODS))}")
+    if not (ignore is None or ignore == "one-dimensional" or callable(ignore)):
+        raise ValueError(f"ignore: got {ignore!r}, wants 'one-dimensional', a function of a parameter's name, or None")
+    check_params("reference", reference, reference)
+    check_params("direction", direction, reference)
+    rescale = METHODS[method]
+    rescaled = {
+        name: torch.zeros_like(d) if is_ignored(name, d, ignore) else rescale(d, reference[name])
+        for name, d in direction.items()
+    }
+    left_out = getattr(ignore, "__qualname__", "a function") if callable(ignore) else ignore
+    made = getattr(direction, "made", {}) | {"normalization": method, "ignored": left_out}
+    return Direction(rescaled, **made)
+
+
+def is_ignored(name: str, tensor: Tensor, ignore: Ignore) -> bool:
+    """Whether `ignore` leaves this tensor out of a direction.
+
+    Example:
+        >>> is_ignored("bias", torch.zeros(3), "one-dimensional")
+        True
+    """
+    if callable(ignore):
+        return ignore(name)
+    return ignore == "one-dimensional" and tensor.ndim <= 1
+
+
+def _filter_norms(tensor: Shaped[Tensor, "filters *rest"]) -> Shaped[Tensor, "filters *ones"]:
+    """Norms of the slices along dimension 0, in a shape that broadcasts against them."""
+    dims = tuple(range(1, tensor.ndim)) or None
+    return torch.linalg.vector_norm(tensor, dim=dims, keepdim=True)
+
+
+METHODS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "none": lambda d, w: d.clone(),
+    "weight": lambda d, w: d * w,
+    "layer": lambda d, w: d * (w.norm() / (d.norm() + _EPSILON)),
+    "filter": lambda d, w: d * (_filter_norms(w) / (_filter_norms(d) + _EPSILON)),
+    "unit-layer": lambda d, w: d / (d.norm() + _EPSILON),
+    "unit-filter": lambda d, w: d / (_filter_norms(d) + _EPSILON),
+}

@@ -1,0 +1,149 @@
+"""A point or a direction in weight space, as a dict of tensors keyed like `named_parameters()`."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Shaped
+from torch import Tensor, nn
+
+Params = dict[str, Shaped[Tensor, "..."]]
+
+
+def parameters_of(model: nn.Module) -> Params:
+    """Copy a model's parameters, detached; tied weights appear once, under their first name.
+
+    Example:
+        >>> list(parameters_of(nn.Linear(2, 1)))
+        ['weight', 'bias']
+    """
+    return {name: p.detach().clone() for name, p in model.named_parameters()}
+
+
+def add(x: Params, y: Params) -> Params:
+    """Add two points, tensor by tensor.
+
+    Example:
+        >>> add({"w": torch.ones(1)}, {"w": torch.ones(1)})["w"].item()
+        2.0
+    """
+    return {name: x[name] + y[name] for name in x}
+
+
+def scale(x: Params, factor: float) -> Params:
+    """Multiply every tensor by `factor`.
+
+    Example:
+        >>> scale({"w": torch.ones(1)}, -3)["w"].item()
+        -3.0
+    """
+    return {name: factor * tensor for name, tensor in x.items()}
+
+
+def dot(x: Params, y: Params) -> float:
+    """The inner product over all entries, summed in float64.
+
+    Example:
+        >>> dot({"w": torch.tensor([1.0, 2.0])}, {"w": torch.tensor([3.0, 4.0])})
+        11.0
+    """
+    return sum(float((x[name].double() * y[name].double()).sum()) for name in x)
+
+
+def norm(x: Params) -> float:
+    """The Euclidean norm over all entries.
+
+    Example:
+        >>> norm({"w": torch.tensor([3.0]), "b": torch.tensor([4.0])})
+        5.0
+    """
+    return math.sqrt(dot(x, x))
+
+
+def move(origin: Params, directions: Sequence[Params], coordinates: Sequence[float]) -> Params:
+    """The point origin + Σ coordinate · direction, summed from left to right.
+
+    Example:
+        >>> move({"w": torch.zeros(1)}, [{"w": torch.ones(1)}], [0.5])["w"].item()
+        0.5
+    """
+    return Affine(origin, directions)(*coordinates)
+
+
+class Affine:
+    """The map from coordinates to points origin + Σ coordinate · direction, made once for many points.
+
+    Args:
+        origin: The point at coordinates 0.
+        directions: One direction a coordinate, keyed like `origin`.
+
+    Example:
+        >>> at = Affine({"w": torch.zeros(1)}, [{"w": torch.ones(1)}])
+        >>> at(0.5)["w"].item()
+        0.5
+    """
+
+    def __init__(self, origin: Params, directions: Sequence[Params]):
+        self.like = origin
+        self.origin = flatten(origin)
+        self.directions = [flatten({name: direction[name] for name in origin}) for direction in directions]
+
+    def __call__(self, *coordinates: float) -> Params:
+        """The point at these coordinates."""
+        vector = self.origin
+        for coordinate, direction in zip(coordinates, self.directions, strict=True):
+            vector = vector + coordinate * direction
+        return unflatten(vector, self.like)
+
+
+def flatten(params: Params) -> Shaped[Tensor, "n"]:
+    """All entries in one vector.
+
+    Example:
+        >>> flatten({"w": torch.ones(2, 2), "b": torch.zeros(1)})
+        tensor([1., 1., 1., 1., 0.])
+    """
+    return torch.cat([tensor.reshape(-1) for tensor in params.values()])
+
+
+def unflatten(vector: Shaped[Tensor, "n"], like: Params) -> Params:
+    """The entries of a vector in the shapes (and number formats) of `like`.
+
+    Example:
+        >>> unflatten(torch.arange(3.0), {"w": torch.ones(1, 2), "b": torch.zeros(1)})["w"]
+        tensor([[0., 1.]])
+    """
+    parts = vector.split([tensor.numel() for tensor in like.values()])
+    pairs = zip(like.items(), parts, strict=True)
+    return {name: part.view(tensor.shape).to(tensor.dtype) for (name, tensor), part in pairs}
+
+
+def check_params(name: str, params: object, reference: Params) -> None:
+    """Raise unless `params` has the keys and shapes of `reference` and only finite entries.
+
+    Args:
+        name: What the caller calls the argument, for the message.
+        params: The point or direction to check.
+        reference: A point of the same weight space.
+
+    Raises:
+        TypeError: `params` is not a dict of tensors.
+        ValueError: A key is missing or unknown, a shape differs, or an entry is NaN or infinite.
+
+    Example:
+        >>> check_params("d", {"w": torch.ones(2)}, {"w": torch.ones(3)})
+        Traceback (most recent call last):
+        ...
+        ValueError: d: 'w' has shape (2,), wants (3,)
+    """
+    if not isinstance(params, dict) or not all(isinstance(t, Tensor) for t in params.values()):
+        raise TypeError(f"{name}: got {type(params).__name__}, wants a dict of tensors keyed like named_parameters()")
+    if missing := [key for key in reference if key not in params]:
+        raise ValueError(f"{name}: has no tensor for {', '.join(map(repr, missing))}")
+    if unknown := [key for key in params if key not in reference]:
+        raise ValueError(f"{name}: has a tensor for {', '.join(map(repr, unknown))}, which is no parameter")
+    for key, tensor in params.items():
+        if tensor.shape != reference[key].shape:
+            raise ValueError(f"{name}: {key!r} has shape {tuple(tensor.shape)}, wants {tuple(reference[key].shape)}")
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"{name}: {key!r} has NaN or infinite entries")

@@ -1,0 +1,351 @@
+"""Figures of lines, planes and surfaces, from the Datasets that `surface` returns; no loss is computed here."""
+
+import base64
+import io
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.colors import BoundaryNorm
+from matplotlib.contour import QuadContourSet
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+if TYPE_CHECKING:
+    import plotly.graph_objects
+
+PAPER_LEVELS = tuple(round(0.1 + 0.5 * i, 1) for i in range(20))
+"""Contour levels of the paper's figures: 0.1, 0.6, …, 9.6."""
+
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_STROKES = ("-", "--", "-.", ":")
+_LABELS = {
+    "alpha": "α (first direction)",
+    "beta": "β (second direction)",
+    "loss": "loss",
+    "accuracy": "accuracy",
+}
+_STYLE = {"font.size": 13, "axes.titlesize": 14, "lines.linewidth": 2.5, "axes.grid": False}
+
+Datasets = xr.Dataset | Mapping[str, xr.Dataset]
+
+
+def plot_lines(
+    lines: Datasets,
+    variables: Sequence[str] = ("loss",),
+    log: bool = False,
+    ylim: tuple[float, float] | None = None,
+    title: str = "",
+) -> Figure:
+    """Draw values along one or several lines, a panel for each variable.
+
+    Points that are not finite leave a gap, which is shaded.
+
+    Args:
+        lines: What `evaluate_line` or `interpolate` returned, or several by name.
+        variables: What to draw: `'loss'` or a metric's name.
+        log: Whether the loss has a logarithmic axis.
+        ylim: Range of the vertical axes.
+        title: Title of the figure.
+
+    Returns:
+        A figure with one panel a variable.
+
+    Raises:
+        ValueError: A Dataset that is no line, or has no such variable.
+
+    Example:
+        >>> a = np.linspace(-1, 1, 5)
+        >>> line = xr.Dataset({"loss": ("alpha", a**2)}, {"alpha": a})
+        >>> plot_lines({"a parabola": line}).axes[0].get_xlabel()
+        'α (first direction)'
+    """
+    lines = _by_name(lines, ("alpha",), variables)
+    figure, panels = _panels(len(variables), 1, (6.4, 4.6))
+    for panel, variable in zip(panels, variables, strict=True):
+        for number, (name, line) in enumerate(lines.items()):
+            stroke = {"color": _COLOURS[number % len(_COLOURS)], "linestyle": _STROKES[number % len(_STROKES)]}
+            panel.plot(line.alpha, line[variable].where(np.isfinite(line[variable])), label=name, **stroke)
+            _shade_gaps(panel, line[variable])
+        panel.set(xlabel=_LABELS["alpha"], ylabel=_LABELS.get(variable, variable), ylim=ylim)
+        if log and variable == "loss":
+            panel.set_yscale("log")
+        panel.grid(alpha=0.3)
+    if len(lines) > 1:
+        panels[0].legend(fontsize=12)
+    figure.suptitle(title)
+    return figure
+
+
+def plot_contours(
+    planes: Datasets,
+    variable: str = "loss",
+    levels: Sequence[float] = PAPER_LEVELS,
+    columns: int = 2,
+    title: str = "",
+) -> Figure:
+    """Draw planes from above, all on the same levels, colours and ranges.
+
+    Values above the last level have one colour; where the value is not finite, the plane is hatched.
+
+    Args:
+        planes: What `evaluate_plane` returned, or several by name.
+        variable: What to draw: `'loss'` or a metric's name.
+        levels: Values at which the colour changes; every second one is labelled.
+        columns: Panels in a row.
+        title: Title of the figure.
+
+    Returns:
+        A figure with one panel a plane and a common colour bar.
+
+    Raises:
+        ValueError: A Dataset that is no plane, or has no such variable.
+
+    Example:
+        >>> a, b = np.linspace(-1, 1, 5), np.linspace(-2, 2, 7)
+        >>> bowl = xr.Dataset({"loss": (("alpha", "beta"), a[:, None] ** 2 + b**2)}, {"alpha": a, "beta": b})
+        >>> [round(float(end), 1) for end in plot_contours(bowl).axes[0].get_ylim()]
+        [-2.0, 2.0]
+
+    Source: Li et al. (2018), Figure 5.
+    """
+    planes = _by_name(planes, ("alpha", "beta"), (variable,))
+    columns = min(columns, len(planes))
+    figure, panels = _panels(columns, -(-len(planes) // columns), (4.9, 4.5))
+    for panel, (name, plane) in zip(panels, planes.items(), strict=False):
+        filled = _contour(panel, plane[variable], np.asarray(levels, dtype=float))
+        panel.set_title(name)
+    for panel in panels[len(planes) :]:
+        panel.remove()
+    bar = figure.colorbar(filled, ax=list(panels[: len(planes)]), shrink=0.9, ticks=filled.levels[::2], spacing="uniform")
+    bar.set_ticklabels([f"{level:.3g}" for level in levels[::2]])
+    bar.set_label(_LABELS.get(variable, variable))
+    figure.suptitle(title)
+    return figure
+
+
+def plot_surfaces(
+    planes: Datasets,
+    variable: str = "loss",
+    log: bool = True,
+    top: float | None = None,
+    columns: int = 2,
+    title: str = "",
+) -> Figure:
+    """Draw planes as surfaces in three dimensions, all with the same height.
+
+    Args:
+        planes: What `evaluate_plane` returned, or several by name.
+        variable: What the height shows.
+        log: Whether the height is logarithmic, as in the paper's Figure 1.
+        top: Heights above are cut off there; default the largest finite value.
+        columns: Panels in a row.
+        title: Title of the figure.
+
+    Returns:
+        A figure with one panel a plane.
+
+    Raises:
+        ValueError: A Dataset that is no plane, or has no such variable.
+
+    Example:
+        >>> a = np.linspace(-1, 1, 5)
+        >>> bowl = xr.Dataset({"loss": (("alpha", "beta"), a[:, None] ** 2 + a**2 + 1)}, {"alpha": a, "beta": a})
+        >>> plot_surfaces(bowl).axes[0].name
+        '3d'
+
+    Source: Li et al. (2018), Figures 1 and 4.
+    """
+    planes = _by_name(planes, ("alpha", "beta"), (variable,))
+    heights = {name: _height(plane[variable], log, top) for name, plane in planes.items()}
+    low, high = (float(f([f(height) for height in heights.values()])) for f in (np.nanmin, np.nanmax))
+    columns = min(columns, len(planes))
+    figure, panels = _panels(columns, -(-len(planes) // columns), (5.6, 5.0), projection="3d")
+    for panel, (name, plane) in zip(panels, planes.items(), strict=False):
+        x, y = np.meshgrid(plane.alpha, plane.beta, indexing="ij")
+        shading = {"cmap": "viridis", "vmin": low, "vmax": high, "rstride": 1, "cstride": 1}
+        panel.plot_surface(x, y, heights[name], linewidth=0.1, edgecolor="0.25", antialiased=True, **shading)
+        panel.set(zlim=(low, high), xlabel="α", ylabel="β", title=name)
+        panel.set_zticks(*_height_ticks(low, high, log))
+        panel.set_zlabel(_LABELS.get(variable, variable) + (", log scale" if log else ""), labelpad=8)
+    for panel in panels[len(planes) :]:
+        panel.remove()
+    figure.suptitle(title)
+    return figure
+
+
+def plotly_surface(
+    plane: xr.Dataset, variable: str = "loss", log: bool = True, top: float | None = None, title: str = ""
+) -> "plotly.graph_objects.Figure":
+    """An interactive surface in three dimensions, to turn and zoom with the mouse.
+
+    Args:
+        plane: What `evaluate_plane` returned.
+        variable: What the height shows.
+        log: Whether the height is logarithmic.
+        top: Heights above are cut off there; default the largest finite value.
+        title: Title of the figure.
+
+    Returns:
+        A plotly figure; the label under the mouse gives the value itself.
+
+    Raises:
+        ValueError: A Dataset that is no plane, or has no such variable.
+
+    Example:
+        >>> a = np.linspace(-1, 1, 5)
+        >>> bowl = xr.Dataset({"loss": (("alpha", "beta"), a[:, None] ** 2 + a**2)}, {"alpha": a, "beta": a})
+        >>> plotly_surface(bowl, log=False).data[0].type
+        'surface'
+    """
+    import plotly.graph_objects as go
+
+    (plane,) = _by_name(plane, ("alpha", "beta"), (variable,)).values()
+    height = _height(plane[variable], log, top)
+    ticks, labels = _height_ticks(float(np.nanmin(height)), float(np.nanmax(height)), log)
+    surface = go.Surface(
+        x=plane.alpha.values,
+        y=plane.beta.values,
+        z=height.T,
+        customdata=plane[variable].values.T,
+        colorscale="Viridis",
+        colorbar={"title": variable, "tickvals": ticks, "ticktext": labels},
+        hovertemplate=f"α %{{x:.2f}}<br>β %{{y:.2f}}<br>{variable} %{{customdata:.3g}}<extra></extra>",
+    )
+    z_axis = {"title": variable, "tickvals": ticks, "ticktext": labels}
+    scene = {"xaxis_title": "α", "yaxis_title": "β", "zaxis": z_axis, "aspectratio": {"x": 1, "y": 1, "z": 0.8}}
+    layout = {"scene": scene, "title": title, "height": 520, "margin": {"l": 0, "r": 0, "t": 40, "b": 0}}
+    return go.Figure(surface, layout)
+
+
+def png(figure: Figure, dpi: int = 90) -> bytes:
+    """Render a figure as a PNG and close it.
+
+    Example:
+        >>> png(plt.figure())[:4]
+        b'\\x89PNG'
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi)
+    plt.close(figure)
+    return buffer.getvalue()
+
+
+def show(figure: Figure, alt: str) -> None:
+    """Display a figure in a notebook, with a text for readers who do not see it.
+
+    Args:
+        figure: The figure; it is closed.
+        alt: What the figure shows, in a sentence.
+
+    Raises:
+        ValueError: The text is empty.
+
+    Example:
+        >>> show(plt.figure(), alt="An empty figure")  # doctest: +SKIP
+    """
+    from IPython.display import display
+
+    bundle = {"text/plain": alt} | _picture(figure, alt)
+    display(bundle, metadata={"image/png": {"alt": alt}}, raw=True)
+
+
+def show_interactive(figure: "plotly.graph_objects.Figure", still: Figure, alt: str) -> None:
+    """Display a plotly figure in a notebook, and a picture where it cannot be turned.
+
+    Args:
+        figure: What a live notebook shows.
+        still: What readers without JupyterLab see instead; it is closed.
+        alt: What the figure shows, in a sentence.
+
+    Raises:
+        ValueError: The text is empty.
+
+    Example:
+        >>> show_interactive(plotly_surface(plane), plot_surfaces(plane), "A bowl")  # doctest: +SKIP
+    """
+    from IPython.display import display
+
+    if "google.colab" in sys.modules:
+        figure.show(renderer="colab")
+        return
+    bundle = {"application/vnd.plotly.v1+json": json.loads(figure.to_json()), "text/plain": alt}
+    display(bundle | _picture(still, alt), metadata={"image/png": {"alt": alt}}, raw=True)
+
+
+def _picture(figure: Figure, alt: str) -> dict[str, str]:
+    if not alt.strip():
+        raise ValueError("alt: got an empty text, wants a sentence that says what the figure shows")
+    return {"image/png": base64.b64encode(png(figure)).decode()}
+
+
+def _by_name(datasets: Datasets, dims: Sequence[str], variables: Sequence[str]) -> dict[str, xr.Dataset]:
+    """Check the Datasets and put a single one under an empty name."""
+    named = {"": datasets} if isinstance(datasets, xr.Dataset) else dict(datasets)
+    if not named:
+        raise ValueError("got no Dataset to draw")
+    for name, dataset in named.items():
+        for variable in variables:
+            if variable not in dataset or dataset[variable].dims != tuple(dims):
+                has = {key: value.dims for key, value in dataset.items()}
+                raise ValueError(f"Dataset {name!r}: wants {variable!r} over {tuple(dims)}, has {has}")
+    return named
+
+
+def _panels(columns: int, rows: int, size: tuple[float, float], **kwargs) -> tuple[Figure, Sequence[Axes]]:
+    with plt.rc_context(_STYLE):
+        figure, panels = plt.subplots(
+            rows,
+            columns,
+            figsize=(size[0] * columns, size[1] * rows),
+            layout="constrained",
+            squeeze=False,
+            subplot_kw=kwargs,
+        )
+    return figure, panels.ravel()
+
+
+def _contour(panel: Axes, values: xr.DataArray, levels: np.ndarray) -> QuadContourSet:
+    """Filled contours; positive levels are found by interpolating the logarithm, which bends less."""
+    scale = np.log10 if levels[0] > 0 else np.asarray
+    grid = np.ma.masked_invalid(values.transpose("beta", "alpha"))
+    heights = scale(grid.clip(levels[0] / 10 if levels[0] > 0 else None))
+    norm = BoundaryNorm(scale(levels), 256, extend="both")
+    axes = values.alpha, values.beta
+    filled = panel.contourf(*axes, heights, scale(levels), norm=norm, cmap="viridis", extend="both")
+    lines = panel.contour(*axes, heights, scale(levels), colors="white", linewidths=0.7, alpha=0.7)
+    panel.clabel(lines, lines.levels[::2], fontsize=10, fmt=dict(zip(scale(levels), map("{:.3g}".format, levels))))
+    if grid.mask.any():
+        panel.set_facecolor("0.8")
+        panel.patch.set_hatch("///")
+        panel.legend(handles=[Patch(facecolor="0.8", hatch="///", label="not finite")], loc="upper right")
+    panel.plot(0, 0, marker="+", color="white", markersize=14, markeredgewidth=2.5)
+    panel.set(xlabel=_LABELS["alpha"], ylabel=_LABELS["beta"], aspect="auto")
+    return filled
+
+
+def _shade_gaps(panel: Axes, values: xr.DataArray) -> None:
+    """Shade the stretches of α on which the value is not finite."""
+    alpha, gaps = values.alpha.values, ~np.isfinite(values.values)
+    half = (alpha[1] - alpha[0]) / 2
+    for start in alpha[gaps]:
+        panel.axvspan(start - half, start + half, color="0.85", linewidth=0)
+
+
+def _height(values: xr.DataArray, log: bool, top: float | None) -> np.ndarray:
+    height = values.transpose("alpha", "beta").where(np.isfinite(values)).clip(max=top)
+    return np.log10(height.clip(min=1e-12)).values if log else height.values
+
+
+def _height_ticks(low: float, high: float, log: bool) -> tuple[list[float], list[str]]:
+    if not log:
+        ticks = [tick for tick in plt.MaxNLocator(5).tick_values(low, high) if low <= tick <= high]
+        return ticks, [f"{tick:g}" for tick in ticks]
+    step = max(1, round((high - low) / 5))
+    ticks = list(range(int(np.ceil(low)), int(np.floor(high)) + 1, step)) or [low, high]
+    return ticks, [f"{10.0**tick:.3g}" for tick in ticks]

@@ -1,0 +1,317 @@
+"""Training as in the paper: SGD with Nesterov momentum or Adam, and learning-rate drops."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from landscape_nb.datasets import Augmentation, ImageData, Pair
+from landscape_nb.objective import Measure, Objective, accuracy, preserved_rng
+from landscape_nb.parameters import check_params, norm, parameters_of
+from landscape_nb.provenance import fingerprint, versions
+from landscape_nb.trajectory import RunFiles, State, Trajectory, cache_directory
+
+PAPER_DROPS = (150 / 300, 225 / 300, 275 / 300)
+_RATES = {"sgd": 0.1, "adam": 1e-3}
+
+
+def train(
+    model: nn.Module,
+    data: ImageData | Pair,
+    epochs: int = 300,
+    batch_size: int = 128,
+    optimizer: Literal["sgd", "adam"] = "sgd",
+    lr: float | None = None,
+    weight_decay: float = 5e-4,
+    momentum: float = 0.9,
+    drops: Sequence[float] = PAPER_DROPS,
+    augment: Augmentation | bool = True,
+    record: int | Sequence[int] = (),
+    criterion: Measure = F.cross_entropy,
+    metrics: Mapping[str, Measure] | None = None,
+    seed: int = 0,
+    cache: str | PathLike[str] | bool = True,
+    progress: bool = True,
+) -> Trajectory:
+    """Train a copy of a model, as section 3.1 of Li et al. (2018) does by default.
+
+    The run is cached under everything that determines it. A run that was interrupted goes on from its
+    last finished epoch, and ends where an uninterrupted one ends; a damaged cache entry is reported
+    with a warning and trained anew.
+
+    Args:
+        model: The network at its initial weights. It stays as it is; a copy is trained.
+        data: An `ImageData`, or a pair (inputs, targets) without test data.
+        epochs: Passes over the training data.
+        batch_size: Samples a step.
+        optimizer: `'sgd'` (Nesterov) or `'adam'`.
+        lr: Initial learning rate; default 0.1 for SGD, 0.001 for Adam.
+        weight_decay: Factor of the L2 penalty.
+        momentum: Momentum of SGD.
+        drops: When the learning rate is divided by ten, as fractions of the training; the default is
+            the paper's epochs 150, 225 and 275 of 300.
+        augment: How training images are varied; True means as the data say (digits: not at all).
+        record: Epochs to record besides the initial and the final one; a number n means every nth.
+        criterion: `criterion(outputs, targets)`, the mean loss of a batch.
+        metrics: Further measures for the history; default the accuracy.
+        seed: Seed of the order of samples, of the augmentation and of dropout. (The initial weights
+            are the model's.)
+        cache: A directory for cached runs; True means the one of `cache_directory`, False none.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The run; its `model` is the trained network.
+
+    Raises:
+        ValueError: An argument is out of its range, or data and model do not fit.
+        FloatingPointError: The loss became NaN or infinite.
+        OSError: The cache directory cannot be written.
+
+    Example:
+        >>> from landscape_nb import datasets, models
+        >>> data = datasets.digits().subset(200)
+        >>> run = train(models.mlp(**data.shape), data, epochs=2, lr=0.05, cache=False, progress=False)
+        >>> run.epochs, run.lr_drops, len(run.history["test_accuracy"])
+        ([0, 2], [1], 2)
+    """
+    train_pair, test_pair, default = _parts(data)
+    _check_settings(epochs, batch_size, optimizer, lr, weight_decay, drops)
+    settings = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "optimizer": optimizer,
+        "lr": _RATES[optimizer] if lr is None else lr,
+        "weight_decay": weight_decay,
+        "momentum": momentum,
+        "drops": drop_epochs(epochs, drops),
+        "record": _recorded_epochs(epochs, record),
+        "seed": seed,
+    }
+    augment = default if augment is True else augment or None
+    metrics = {"accuracy": accuracy} if metrics is None else metrics
+    net = copy.deepcopy(model).train()
+    check_params("model", parameters_of(net), parameters_of(net))
+    tests = Objective(net, test_pair or train_pair, criterion, metrics, batch_size=512)
+    run = _Run(net, train_pair, tests if test_pair else None, criterion, metrics, augment, settings)
+    if cache is not False:
+        key = fingerprint(model, train_pair, test_pair, criterion, metrics, augment, settings, versions())
+        run.open(_make_folder(cache_directory(None if cache is True else cache) / key))
+    with preserved_rng():
+        run.finish(progress)
+    return run.trajectory()
+
+
+def drop_epochs(epochs: int, drops: Sequence[float] = PAPER_DROPS) -> list[int]:
+    """After which epochs the learning rate is divided by ten.
+
+    Example:
+        >>> drop_epochs(300), drop_epochs(20), drop_epochs(1)
+        ([150, 225, 275], [10, 15, 18], [])
+    """
+    return sorted({round(fraction * epochs) for fraction in drops} - {0, epochs})
+
+
+class _Run:
+    """The state of a training run between epochs, and what takes it one epoch further."""
+
+    def __init__(self, net, pair, tests, criterion, metrics, augment, settings):
+        self.net, self.inputs, self.targets, self.tests = net, *pair, tests
+        self.measures = {"loss": criterion, **metrics}
+        self.augment, self.settings = augment, settings
+        rate, decay = settings["lr"], settings["weight_decay"]
+        weights = list(net.parameters())
+        if settings["optimizer"] == "sgd":
+            momentum = settings["momentum"]
+            self.optimizer = torch.optim.SGD(weights, rate, momentum, nesterov=momentum > 0, weight_decay=decay)
+        else:
+            self.optimizer = torch.optim.Adam(weights, rate, weight_decay=decay)
+        self.epoch = 0
+        self.history: dict[str, list[float]] = {}
+        self.states: dict[int, State] = {0: self._snapshot()}
+        self.files: RunFiles | None = None
+
+    def open(self, folder: Path) -> None:
+        """Take up what an earlier run with the same settings left in `folder`."""
+        self.files = RunFiles(folder)
+        index = self.files.read()
+        if index is None:
+            self.files.save(_state_name(0), self.states[0])
+            return
+        self.epoch, self.history = index["epoch"], index["history"]
+        self.states = {epoch: self.files.load(_state_name(epoch)) for epoch in index["recorded"]}
+        if self.epoch == self.settings["epochs"]:
+            self.net.load_state_dict(self.states[self.epoch])
+        else:
+            self._restore(self.files.load(_resume_name(self.epoch)))
+
+    def finish(self, progress: bool) -> None:
+        total = self.settings["epochs"]
+        steps = len(self._order(0))
+        with tqdm(total=total * steps, initial=self.epoch * steps, leave=False, disable=not progress) as bar:
+            while self.epoch < total:
+                bar.set_description(f"Epoch {self.epoch + 1}/{total}")
+                self._train_epoch(bar)
+                self._save()
+
+    def trajectory(self) -> Trajectory:
+        epochs = sorted(self.states)
+        states = [self.states[epoch] for epoch in epochs]
+        return Trajectory(
+            self.net.eval(),
+            epochs,
+            states,
+            self.settings["drops"],
+            self.history,
+            self.settings | {"versions": versions()},
+        )
+
+    def _train_epoch(self, bar: tqdm) -> None:
+        """One pass over the data, seeded by the run's seed and the epoch's number alone."""
+        seed = np.random.SeedSequence([self.settings["seed"], self.epoch]).generate_state(1)[0]
+        torch.manual_seed(int(seed))
+        generator = torch.Generator().manual_seed(int(seed))
+        rate = self.settings["lr"] * 0.1 ** sum(self.epoch >= drop for drop in self.settings["drops"])
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        device = next(self.net.parameters()).device
+        totals = dict.fromkeys(self.measures, 0.0)
+        seen = 0
+        self.net.train()
+        for rows in self._order(int(seed)):
+            inputs, targets = self.inputs[rows], self.targets[rows].to(device)
+            if self.augment:
+                inputs = self.augment(inputs, generator)
+            values = self._step(inputs.to(device), targets)
+            seen += len(rows)
+            for name in totals:
+                totals[name] += len(rows) * values[name]
+            bar.set_postfix({name: f"{total / seen:.3f}" for name, total in totals.items()}, refresh=False)
+            bar.update()
+        self.epoch += 1
+        self._remember({f"train_{name}": total / seen for name, total in totals.items()} | {"lr": rate})
+
+    def _step(self, inputs: Tensor, targets: Tensor) -> dict[str, float]:
+        self.optimizer.zero_grad()
+        outputs = self.net(inputs)
+        values = {name: measure(outputs, targets) for name, measure in self.measures.items()}
+        values["loss"].backward()
+        self.optimizer.step()
+        values = {name: float(value.detach()) for name, value in values.items()}
+        if not np.isfinite(values["loss"]):
+            raise FloatingPointError(
+                f"the loss became {values['loss']} in epoch {self.epoch + 1}; "
+                f"a lower lr than {self.settings['lr']} may help"
+            )
+        return values
+
+    def _order(self, seed: int) -> list[Tensor]:
+        """Shuffled rows, batch by batch; a last batch of one joins its neighbour (batch norm needs two)."""
+        order = torch.randperm(len(self.inputs), generator=torch.Generator().manual_seed(seed))
+        batches = list(order.split(self.settings["batch_size"]))
+        if len(batches) > 1 and len(batches[-1]) == 1:
+            batches[-2:] = [torch.cat(batches[-2:])]
+        return batches
+
+    def _remember(self, row: dict[str, float]) -> None:
+        params = {name: p.detach() for name, p in self.net.named_parameters()}
+        if self.tests:
+            values = self.tests(params, dict(self.net.named_buffers()))
+            row |= {f"test_{name}": value for name, value in values.items()}
+        for name, value in (row | {"weight_norm": norm(params)}).items():
+            self.history.setdefault(name, []).append(value)
+        if self.epoch in self.settings["record"]:
+            self.states[self.epoch] = self._snapshot()
+
+    def _snapshot(self) -> State:
+        return {name: tensor.detach().cpu().clone() for name, tensor in self.net.state_dict().items()}
+
+    def _save(self) -> None:
+        if self.files is None:
+            return
+        names = [_state_name(epoch) for epoch in self.states]
+        if self.epoch in self.states:
+            self.files.save(_state_name(self.epoch), self.states[self.epoch])
+        if self.epoch < self.settings["epochs"]:
+            names.append(_resume_name(self.epoch))
+            self.files.save(names[-1], self._resumable())
+        content = {"epoch": self.epoch, "recorded": list(self.states), "history": self.history}
+        self.files.commit(content | {"settings": self.settings, "versions": versions()}, names)
+
+    def _resumable(self) -> State:
+        """The network's and the optimizer's tensors under flat names."""
+        tensors = {f"net/{name}": tensor for name, tensor in self.net.state_dict().items()}
+        for number, slots in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer/{number}/{slot}": value for slot, value in slots.items() if value is not None}
+        return tensors
+
+    def _restore(self, tensors: State) -> None:
+        slots: dict[int, State] = {}
+        for name, tensor in tensors.items():
+            if name.startswith("optimizer/"):
+                _, number, slot = name.split("/")
+                slots.setdefault(int(number), {})[slot] = tensor
+        self.net.load_state_dict(
+            {name.removeprefix("net/"): tensor for name, tensor in tensors.items() if name.startswith("net/")}
+        )
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": slots, "param_groups": groups})
+
+
+def _parts(data: ImageData | Pair) -> tuple[Pair, Pair | None, Augmentation | None]:
+    if isinstance(data, ImageData):
+        return data.train, data.test, data.augmentation
+    if not (isinstance(data, tuple | list) and len(data) == 2 and all(isinstance(part, Tensor) for part in data)):
+        raise TypeError(f"data: got {type(data).__name__}, wants an ImageData or a pair of tensors (inputs, targets)")
+    if len(data[0]) != len(data[1]):
+        raise ValueError(f"data: got {len(data[0])} inputs and {len(data[1])} targets")
+    return tuple(data), None, None
+
+
+def _check_settings(epochs, batch_size, optimizer, lr, weight_decay, drops) -> None:
+    for name, value in (("epochs", epochs), ("batch_size", batch_size)):
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name}: got {value!r}, wants a whole number from 1 up")
+    if optimizer not in _RATES:
+        raise ValueError(f"optimizer: got {optimizer!r}, wants one of {', '.join(map(repr, _RATES))}")
+    if lr is not None and not lr > 0:
+        raise ValueError(f"lr: got {lr!r}, wants a positive number")
+    if not weight_decay >= 0:
+        raise ValueError(f"weight_decay: got {weight_decay!r}, wants a number from 0 up")
+    if not all(0 < fraction < 1 for fraction in drops):
+        raise ValueError(f"drops: got {tuple(drops)}, wants fractions of the training between 0 and 1")
+
+
+def _recorded_epochs(epochs: int, record: int | Sequence[int]) -> list[int]:
+    if isinstance(record, int):
+        if record < 1:
+            raise ValueError(f"record: got {record!r}, wants every how many epochs, from 1 up, or a list of epochs")
+        record = range(0, epochs, record)
+    if unknown := [epoch for epoch in record if not 0 <= epoch <= epochs]:
+        raise ValueError(f"record: got epochs {unknown}, wants 0 to {epochs}")
+    return sorted({0, epochs, *record})
+
+
+def _make_folder(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            f"cache: cannot write to {folder.parent} ({error}); name another directory with cache= or with the "
+            f"environment variable LANDSCAPE_NB_CACHE, or pass cache=False"
+        ) from error
+    return folder
+
+
+def _state_name(epoch: int) -> str:
+    return f"epoch-{epoch:05}.safetensors"
+
+
+def _resume_name(epoch: int) -> str:
+    return f"resume-{epoch:05}.safetensors"

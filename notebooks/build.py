@@ -1,0 +1,97 @@
+"""Regenerate the executed notebooks from their scripts, where a script has changed.
+
+Usage: python notebooks/build.py [NUMBER ...]    (with numbers: those, changed or not)
+"""
+
+import base64
+import io
+import sys
+import tempfile
+from pathlib import Path
+
+import jupytext
+import nbformat
+from PIL import Image
+
+from landscape_nb.figures import NOTEBOOKS, find_notebook
+from landscape_nb.runner import widget_errors
+
+SCRIPTS = Path(__file__).parent / "scripts"
+_VOLATILE = ("papermill", "execution", "widgets")
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def sources(content):
+    """What of a notebook its script decides: each cell's type, text and tags."""
+    return [(cell.cell_type, cell.source, cell.metadata.get("tags", [])) for cell in content.cells]
+
+
+def is_current(notebook):
+    """Whether the executed notebook says what its script says."""
+    if not notebook.path.exists():
+        return False
+    script = jupytext.read(SCRIPTS / f"{notebook.name}.py")
+    return sources(script) == sources(nbformat.read(notebook.path, as_version=4))
+
+
+def build(notebook):
+    """Execute a notebook's script and write the normalised notebook."""
+    import papermill
+
+    content = jupytext.read(SCRIPTS / f"{notebook.name}.py")
+    with tempfile.TemporaryDirectory() as folder:
+        source, executed = (Path(folder) / name for name in ("source.ipynb", "executed.ipynb"))
+        nbformat.write(content, source)
+        papermill.execute_notebook(source, executed, kernel_name="python3", cwd=folder)
+        content = nbformat.read(executed, as_version=4)
+    if errors := widget_errors(content):
+        raise RuntimeError(f"{notebook.name}: {errors[0]}")
+    nbformat.write(normalised(content), notebook.path)
+
+
+def normalised(content):
+    """Take out what changes from run to run and what needs a kernel; make pictures small."""
+    for key in _VOLATILE:
+        content.metadata.pop(key, None)
+    for number, cell in enumerate(content.cells):
+        cell.id = f"cell-{number:02}"
+        for key in _VOLATILE:
+            cell.metadata.pop(key, None)
+        cell.metadata.get("tags", []).sort()
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in map(_normalised_output, cell.outputs) if output]
+    content.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    content.metadata["language_info"] = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"}
+    return content
+
+
+def _normalised_output(output):
+    """The output without widget views; None for progress bars and other lines on stderr."""
+    if output.output_type == "stream":
+        return output if output.name == "stdout" else None
+    data = output.get("data", {})
+    was_widget = data.pop(_WIDGET, None)
+    if was_widget and "image/png" not in data:
+        return None
+    if "image/png" in data:
+        data["image/png"] = _small_png(data["image/png"])
+    return output
+
+
+def _small_png(encoded):
+    """The picture with a palette of 128 colours: a third of the bytes, no difference to the eye."""
+    picture = Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGB")
+    buffer = io.BytesIO()
+    picture.quantize(128, dither=Image.Dither.NONE).save(buffer, format="png", optimize=True)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def main():
+    """Build the notebooks named on the command line, or those that are not current."""
+    chosen = [find_notebook(number) for number in sys.argv[1:]]
+    for notebook in chosen or [n for n in NOTEBOOKS if not is_current(n)]:
+        build(notebook)
+
+
+if __name__ == "__main__":
+    main()

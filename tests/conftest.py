@@ -1,0 +1,86 @@
+"""What all tests share: a cache of their own, real data where it is configured, small networks."""
+
+import os
+from pathlib import Path
+
+import matplotlib
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import landscape_nb as lnb
+
+matplotlib.use("Agg")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory):
+    """Notebooks and trainings of this session start from an empty cache and fail on any error."""
+    folder = tmp_path_factory.mktemp("trained")
+    before = {name: os.environ.get(name) for name in ("LANDSCAPE_NB_CACHE", "LANDSCAPE_NB_STRICT")}
+    os.environ |= {"LANDSCAPE_NB_CACHE": str(folder), "LANDSCAPE_NB_STRICT": "1"}
+    yield folder
+    for name, value in before.items():
+        os.environ.pop(name)
+        if value is not None:
+            os.environ[name] = value
+
+
+@pytest.fixture
+def lenient(monkeypatch):
+    """The way a class sees it: errors are messages."""
+    monkeypatch.delenv("LANDSCAPE_NB_STRICT")
+
+
+def real_file(name: str) -> Path:
+    """A file of the data directory; it may be missing on a laptop, not in CI."""
+    path = lnb.datasets.data_directory() / name
+    if not path.exists():
+        reason = f"{path} is not there; LANDSCAPE_NB_DATA names the directory"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return path
+
+
+class Quadratic(nn.Module):
+    """Half of θᵀAθ, as a network whose parameter θ is a matrix of one row."""
+
+    def __init__(self, matrix: torch.Tensor, theta: torch.Tensor):
+        super().__init__()
+        self.theta = nn.Parameter(theta[None].clone())
+        self.register_buffer("matrix", matrix)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return (0.5 * self.theta @ self.matrix @ self.theta.T).expand(len(inputs), 1)
+
+
+def quadratic_objective(matrix: torch.Tensor, theta: torch.Tensor) -> lnb.Objective:
+    data = (torch.zeros(3, 1), torch.zeros(3))
+    return lnb.Objective(Quadratic(matrix, theta), data, criterion=lambda outputs, _: outputs.mean())
+
+
+def batch_norm_net(seed: int = 0) -> nn.Module:
+    """A small net with batch norm whose running statistics are no longer the initial ones."""
+    net = lnb.models.mlp((12, 9), batch_norm=True, channels=1, classes=4, image_size=8, seed=seed)
+    images, _ = small_data(seed)
+    for _ in range(20):
+        net(images)
+    return net.eval()
+
+
+def small_data(seed: int = 0, samples: int = 50) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randn(samples, 1, 8, 8, generator=generator)
+    return images, torch.randint(4, (samples,), generator=generator)
+
+
+@pytest.fixture
+def objective() -> lnb.Objective:
+    return lnb.Objective(batch_norm_net(), small_data(), F.cross_entropy, {"accuracy": lnb.accuracy}, batch_size=16)
+
+
+@pytest.fixture(scope="session")
+def digits() -> lnb.datasets.ImageData:
+    return lnb.datasets.digits()

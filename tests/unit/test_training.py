@@ -1,0 +1,225 @@
+"""Training against a plain loop; its cache against kills, bit flips and changed settings."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import warnings
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import landscape_nb as lnb
+
+SETTINGS = {"epochs": 4, "batch_size": 50, "lr": 0.05, "progress": False}
+
+
+@pytest.fixture
+def data(digits):
+    return digits.subset(151, 40)
+
+
+@pytest.fixture
+def model(digits):
+    return lnb.models.mlp((8,), batch_norm=True, **digits.shape)
+
+
+def same(first, second):
+    states = zip(first.states, second.states, strict=True)
+    return first.history == second.history and all(torch.equal(a[name], b[name]) for a, b in states for name in a)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_training_is_a_plain_loop(data, optimizer):
+    model = lnb.models.mlp((8,), **data.shape)
+    (images, labels), lr = (part[:60] for part in data.train), 0.01
+    run = lnb.train(model, (images, labels), 10, 60, optimizer, lr, weight_decay=0.02, cache=False, progress=False)
+    weights = [p.detach().clone().requires_grad_() for p in model.parameters()]
+    first, second = ([torch.zeros_like(w) for w in weights] for _ in range(2))
+    for epoch in range(10):
+        rate = lr * 0.1 ** sum(epoch >= drop for drop in (5, 8, 9))
+        hidden = F.relu(images.flatten(1) @ weights[0].T + weights[1])
+        loss = F.cross_entropy(hidden @ weights[2].T + weights[3], labels)
+        gradients = torch.autograd.grad(loss, weights)
+        for w, g, m, v in zip(weights, gradients, first, second, strict=True):
+            g = g + 0.02 * w.detach()
+            with torch.no_grad():
+                if optimizer == "sgd":
+                    m.mul_(0.9).add_(g)
+                    w -= rate * (g + 0.9 * m)
+                else:
+                    m.mul_(0.9).add_(0.1 * g)
+                    v.mul_(0.999).add_(0.001 * g**2)
+                    unbiased = [x / (1 - beta ** (epoch + 1)) for x, beta in ((m, 0.9), (v, 0.999))]
+                    w -= rate * unbiased[0] / (unbiased[1].sqrt() + 1e-8)
+        assert run.history["train_loss"][epoch] == pytest.approx(loss.item(), rel=1e-4)
+        assert run.history["lr"][epoch] == pytest.approx(rate)
+    for trained, expected in zip(run.model.parameters(), weights, strict=True):
+        torch.testing.assert_close(trained, expected, rtol=1e-3, atol=1e-5, check_layout=False)
+    assert run.lr_drops == [5, 8, 9]
+
+
+def test_a_trajectory_holds_what_was_asked_for(model, data):
+    run = lnb.train(model, data, record=[2], cache=False, **SETTINGS)
+    assert run.epochs == [0, 2, 4]
+    assert list(run.points[0]) == [name for name, _ in model.named_parameters()]
+    assert all(torch.equal(run.points[0][name], p) for name, p in model.named_parameters())
+    assert all(torch.equal(run.points[-1][name], p) for name, p in run.model.named_parameters())
+    assert {len(values) for values in run.history.values()} == {4}
+    tests = lnb.Objective(run.model, data.test, metrics={"accuracy": lnb.accuracy})()
+    assert run.history["test_loss"][-1] == pytest.approx(tests["loss"], rel=1e-6)
+    assert run.history["test_accuracy"][-1] == pytest.approx(tests["accuracy"])
+    assert run.history["weight_norm"][-1] == pytest.approx(lnb.norm(run.points[-1]))
+    assert lnb.train(model, data, record=2, cache=False, **SETTINGS).epochs == [0, 2, 4]
+    assert lnb.Objective(run.model_at(2), data)()["loss"] > 0
+    with pytest.raises(ValueError, match="epoch: got 3, recorded are 0, 2, 4"):
+        run.model_at(3)
+
+
+def test_the_callers_model_stays_untrained(model, data):
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    state = torch.get_rng_state()
+    lnb.train(model, data, cache=False, **SETTINGS)
+    assert model.training
+    assert torch.equal(state, torch.get_rng_state())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+def test_a_second_call_reads_the_cache(model, data, tmp_path, monkeypatch):
+    first = lnb.train(model, data, record=1, cache=tmp_path, **SETTINGS)
+    monkeypatch.setattr("landscape_nb.training._Run._train_epoch", lambda *_: pytest.fail("trained again"))
+    assert same(first, lnb.train(model, data, record=1, cache=tmp_path, **SETTINGS))
+    assert not list(tmp_path.glob("*/resume*"))
+
+
+class Squashed(nn.Sequential):
+    """The same weights as a Sequential, another function."""
+
+    def forward(self, x):
+        return torch.tanh(super().forward(x))
+
+
+def test_whatever_determines_the_run_is_in_the_key(data, tmp_path):
+    layers = nn.Flatten(), nn.Linear(64, 10)
+    nets = [nn.Sequential(*layers), Squashed(*layers)]
+    variants = [(net, data, {}) for net in nets]
+    variants += [(nets[0], data, {name: value}) for name, value in [("seed", 1), ("lr", 0.01), ("weight_decay", 0)]]
+    variants += [(nets[0], data, {"augment": lnb.datasets.Augmentation(1)}), (nets[0], data.subset(150, 40), {})]
+    variants += [(nets[0], data, {"criterion": F.multi_margin_loss}), (nets[0], data, {"optimizer": "adam"})]
+    for net, images, more in variants:
+        lnb.train(net, images, cache=tmp_path, **SETTINGS | more)
+    assert len(list(tmp_path.iterdir())) == len(variants)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(model, data, tmp_path, monkeypatch, optimizer):
+    settings = SETTINGS | {"optimizer": optimizer, "record": 1, "augment": lnb.datasets.Augmentation(1)}
+    whole = lnb.train(model, data, cache=False, **settings)
+    epoch = lnb.training._Run._train_epoch
+
+    def interrupted(self, bar):
+        if self.epoch == 2:
+            raise KeyboardInterrupt
+        epoch(self, bar)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("landscape_nb.training._Run._train_epoch", interrupted)
+        lnb.train(model, data, cache=tmp_path, **settings)
+    trained = []
+    monkeypatch.setattr(
+        "landscape_nb.training._Run._train_epoch", lambda self, bar: trained.append(self.epoch) or epoch(self, bar)
+    )
+    resumed = lnb.train(model, data, cache=tmp_path, **settings)
+    assert trained == [2, 3]
+    assert same(whole, resumed)
+
+
+_KILLED = """
+import sys, landscape_nb as lnb
+data = lnb.datasets.digits().subset(151, 40)
+model = lnb.models.mlp((8,), batch_norm=True, **data.shape)
+run = lnb.train(model, data, 400, 50, lr=0.05, record=100, cache=sys.argv[1], progress=False)
+print(repr(lnb.norm(run.points[-1])))
+"""
+
+
+def test_a_killed_run_goes_on(tmp_path):
+    def start(folder):
+        return subprocess.Popen([sys.executable, "-c", _KILLED, str(folder)], stdout=subprocess.PIPE, text=True)
+
+    killed = start(tmp_path / "killed")
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "killed").glob("*/resume-000[1-9]*")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    (index,) = (tmp_path / "killed").glob("*/run.json")
+    assert 0 < json.loads(index.read_text())["content"]["epoch"] < 400
+    outputs = [start(tmp_path / name).communicate()[0] for name in ("killed", "whole")]
+    assert outputs[0] == outputs[1] != ""
+
+
+@pytest.mark.parametrize("victim", ["run.json", "epoch-00004.safetensors", "epoch-00000.safetensors"])
+@pytest.mark.parametrize("damage", ["flip", "truncate", "delete"])
+def test_a_damaged_entry_is_reported_and_trained_anew(model, data, tmp_path, victim, damage):
+    first = lnb.train(model, data, cache=tmp_path, **SETTINGS)
+    (path,) = tmp_path.glob(f"*/{victim}")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    if damage == "delete":
+        path.unlink()
+    else:
+        path.write_bytes(content if damage == "flip" else content[:-20])
+    if (victim, damage) == ("run.json", "delete"):
+        again = lnb.train(model, data, cache=tmp_path, **SETTINGS)
+    else:
+        with pytest.warns(UserWarning, match="is damaged .* training anew"):
+            again = lnb.train(model, data, cache=tmp_path, **SETTINGS)
+    assert same(first, again)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert same(first, lnb.train(model, data, cache=tmp_path, **SETTINGS))
+
+
+def test_a_cache_that_cannot_be_written_is_named(model, data, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="cache: cannot write to .*LANDSCAPE_NB_CACHE"):
+        lnb.train(model, data, cache=tmp_path / "file" / "nets", **SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"epochs": 0}, "epochs: got 0"),
+        ({"batch_size": 2.5}, "batch_size: got 2.5"),
+        ({"optimizer": "lion"}, "optimizer: got 'lion', wants one of 'sgd', 'adam'"),
+        ({"lr": -1}, "lr: got -1"),
+        ({"weight_decay": -1}, "weight_decay: got -1"),
+        ({"drops": [2]}, "drops: got"),
+        ({"record": [9]}, "record: got epochs \\[9\\], wants 0 to 4"),
+        ({"record": 0}, "record: got 0"),
+    ],
+)
+def test_bad_settings_are_named_and_nothing_is_written(model, data, tmp_path, settings, message):
+    with pytest.raises(ValueError, match=message):
+        lnb.train(model, data, cache=tmp_path / "nets", **SETTINGS | settings)
+    assert not (tmp_path / "nets").exists()
+
+
+def test_images_that_do_not_fit_are_named(model, digits):
+    images, labels = digits.train
+    with pytest.raises(ValueError, match=r"data: the first batch.*this network takes"):
+        lnb.train(model, (images[:, :, :7], labels), cache=False, **SETTINGS)
+    with pytest.raises(ValueError, match="data: got 3 inputs and 2 targets"):
+        lnb.train(model, (images[:3], labels[:2]), cache=False, **SETTINGS)
+    with pytest.raises(ValueError, match="data: got no samples"):
+        lnb.train(model, (images[:0], labels[:0]), cache=False, **SETTINGS)
+
+
+def test_divergence_is_an_error(data):
+    net = lnb.models.mlp((8,), **data.shape)
+    with pytest.raises(FloatingPointError, match="the loss became (nan|inf) in epoch .*a lower lr"):
+        lnb.train(net, data, cache=False, **SETTINGS | {"lr": 1e20})
