@@ -11,6 +11,7 @@ from landscape_nb.objective import Objective, accuracy
 from landscape_nb.parameters import Params, add, dot, move, norm, parameters_of, scale
 from landscape_nb.plotting import show, show_interactive
 from landscape_nb.rescaling import rescale_batch_norm, rescale_relu
+from landscape_nb.shape import nonconvex_fraction, plane_curvatures
 from landscape_nb.surface import evaluate_line, evaluate_plane, interpolate
 from landscape_nb.training import train
 from landscape_nb.trajectory import Trajectory
@@ -35,9 +36,11 @@ __all__ = [
     "load_authors_checkpoint",
     "models",
     "move",
+    "nonconvex_fraction",
     "norm",
     "normalize_direction",
     "parameters_of",
+    "plane_curvatures",
     "plotting",
     "random_directions",
     "rescale_batch_norm",

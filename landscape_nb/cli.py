@@ -28,7 +28,8 @@ def list_notebooks() -> None:
 @click.option(
     "--out", type=click.Path(path_type=Path), default="build/course", show_default=True, help="Where to write."
 )
-def run(number: str, preset: str, out: Path) -> None:
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the networks.")
+def run(number: str, preset: str, out: Path, seed: int) -> None:
     """Run the notebook with this NUMBER, or `all` of them; write notebooks, pages, figures and an index."""
     from papermill.exceptions import PapermillExecutionError
 
@@ -40,7 +41,7 @@ def run(number: str, preset: str, out: Path) -> None:
         make_writable(out)
         for notebook in chosen:
             click.echo(f"{notebook.number}  {notebook.title}")
-            reports.append(run_notebook(notebook, out, preset))
+            reports.append(run_notebook(notebook, out, preset, seed))
             click.echo(f"    {reports[-1].seconds:.0f} s, {reports[-1].peak_memory / 1e6:.0f} MB at most")
     except (ValueError, OSError, RuntimeError, PapermillExecutionError) as error:
         raise click.ClickException(str(error)) from error

@@ -20,8 +20,8 @@ from landscape_nb.provenance import fingerprint
 Pair = tuple[Float[Tensor, "n c h w"], Int[Tensor, "n"]]
 
 _DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
-_CIFAR10_CLASSES = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
-_FASHION_CLASSES = tuple("T-shirt trouser pullover dress coat sandal shirt sneaker bag boot".split())
+_CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+_FASHION_CLASSES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
 """The course's notebooks, the paper's figures they redo, and the presets they run with."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
+SEED_VARIABLE = "LANDSCAPE_NB_SEED"
 PRESETS = ("quick", "gallery", "full")
 
 
@@ -74,7 +76,8 @@ def choose_preset(name: str, **settings: dict) -> SimpleNamespace:
         **settings: For each preset the notebook has, its settings.
 
     Returns:
-        The settings as attributes.
+        The settings as attributes; and `seed`, which is 0 unless `LANDSCAPE_NB_SEED` says otherwise
+        (as `landscape-nb run --seed` does), for repeating a notebook's experiment.
 
     Raises:
         ValueError: No such preset, or the notebook does not have it yet.
@@ -88,4 +91,4 @@ def choose_preset(name: str, **settings: dict) -> SimpleNamespace:
     if name not in settings:
         has = ", ".join(map(repr, settings))
         raise ValueError(f"PRESET: {name!r} is not shipped for this notebook yet; it has {has}")
-    return SimpleNamespace(**settings[name])
+    return SimpleNamespace(seed=int(os.environ.get(SEED_VARIABLE, 0)), **settings[name])

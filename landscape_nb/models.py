@@ -7,6 +7,7 @@ shortcuts, wide ResNets, DenseNet-121 in its form for CIFAR; and a plain percept
 import math
 import pickle
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from os import PathLike
 from typing import TypeVar
 
@@ -160,7 +161,7 @@ class MLP(ImageClassifier):
         super().__init__(channels, image_size)
         sizes = [channels * math.prod(image_size), *hidden]
         layers: list[nn.Module] = [nn.Flatten()]
-        for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+        for inputs, outputs in pairwise(sizes):
             layers += [nn.Linear(inputs, outputs), *[nn.BatchNorm1d(outputs)] * batch_norm, nn.ReLU()]
         self.hidden = nn.Sequential(*layers)
         self.linear = nn.Linear(sizes[-1], classes)
@@ -352,7 +353,7 @@ def _initialized(build: Callable[[], Net], seed: int) -> Net:
         torch.manual_seed(seed)
         net = build()
         for module in net.modules():
-            if isinstance(module, nn.Conv2d) or isinstance(net, MLP) and isinstance(module, nn.Linear):
+            if isinstance(module, nn.Conv2d) or (isinstance(net, MLP) and isinstance(module, nn.Linear)):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             elif isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, std=1e-3)

@@ -35,6 +35,30 @@ _STYLE = {"font.size": 13, "axes.titlesize": 14, "lines.linewidth": 2.5, "axes.g
 Datasets = xr.Dataset | Mapping[str, xr.Dataset]
 
 
+def panels(
+    columns: int, rows: int = 1, size: tuple[float, float] = (6.4, 4.6), **axes: str
+) -> tuple[Figure, Sequence[Axes]]:
+    """An empty figure with lettering that is legible at lecture distance.
+
+    Args:
+        columns: Panels in a row.
+        rows: Rows of panels.
+        size: Width and height of a panel in inches.
+        **axes: What else `Figure.add_subplot` takes, such as `projection='3d'`.
+
+    Returns:
+        The figure and its panels, row by row.
+
+    Example:
+        >>> len(panels(2, 2)[1])
+        4
+    """
+    shape = {"figsize": (size[0] * columns, size[1] * rows), "layout": "constrained", "squeeze": False}
+    with plt.rc_context(_STYLE):
+        figure, grid = plt.subplots(rows, columns, subplot_kw=axes, **shape)
+    return figure, grid.ravel()
+
+
 def plot_lines(
     lines: Datasets,
     variables: Sequence[str] = ("loss",),
@@ -66,20 +90,40 @@ def plot_lines(
         'α (first direction)'
     """
     lines = _by_name(lines, ("alpha",), variables)
-    figure, panels = _panels(len(variables), 1, (6.4, 4.6))
-    for panel, variable in zip(panels, variables, strict=True):
+    figure, axes = panels(len(variables))
+    for panel, variable in zip(axes, variables, strict=True):
         for number, (name, line) in enumerate(lines.items()):
-            stroke = {"color": _COLOURS[number % len(_COLOURS)], "linestyle": _STROKES[number % len(_STROKES)]}
-            panel.plot(line.alpha, line[variable].where(np.isfinite(line[variable])), label=name, **stroke)
-            _shade_gaps(panel, line[variable])
-        panel.set(xlabel=_LABELS["alpha"], ylabel=_LABELS.get(variable, variable), ylim=ylim)
+            draw_line(panel, line, variable, name, number)
+        panel.set(ylim=ylim)
         if log and variable == "loss":
             panel.set_yscale("log")
-        panel.grid(alpha=0.3)
     if len(lines) > 1:
-        panels[0].legend(fontsize=12)
+        axes[0].legend(fontsize=12)
     figure.suptitle(title)
     return figure
+
+
+def draw_line(panel: Axes, line: xr.Dataset, variable: str = "loss", label: str = "", number: int = 0) -> None:
+    """Draw values along a line into a panel; where they are not finite there is a shaded gap.
+
+    Args:
+        panel: Where to draw.
+        line: What `evaluate_line` or `interpolate` returned.
+        variable: What to draw.
+        label: Its name in the legend.
+        number: Which of the colours and strokes, from 0 up.
+
+    Example:
+        >>> figure, (panel,) = panels(1)
+        >>> draw_line(panel, xr.Dataset({"loss": ("alpha", [1.0, 0.0])}, {"alpha": [0.0, 1.0]}), label="down")
+    """
+    values = line[variable]
+    stroke = {"color": _COLOURS[number % len(_COLOURS)], "linestyle": _STROKES[number % len(_STROKES)]}
+    panel.plot(line.alpha, values.where(np.isfinite(values)), label=label, linewidth=2.5, **stroke)
+    _shade_gaps(panel, values)
+    panel.xaxis.set_major_locator(plt.MaxNLocator(5))
+    panel.set(xlabel=_LABELS["alpha"], ylabel=_LABELS.get(variable, variable))
+    panel.grid(alpha=0.3)
 
 
 def plot_contours(
@@ -116,13 +160,13 @@ def plot_contours(
     """
     planes = _by_name(planes, ("alpha", "beta"), (variable,))
     columns = min(columns, len(planes))
-    figure, panels = _panels(columns, -(-len(planes) // columns), (4.9, 4.5))
-    for panel, (name, plane) in zip(panels, planes.items(), strict=False):
+    figure, axes = panels(columns, -(-len(planes) // columns), (4.9, 4.5))
+    for panel, (name, plane) in zip(axes, planes.items(), strict=False):
         filled = _contour(panel, plane[variable], np.asarray(levels, dtype=float))
         panel.set_title(name)
-    for panel in panels[len(planes) :]:
+    for panel in axes[len(planes) :]:
         panel.remove()
-    bar = figure.colorbar(filled, ax=list(panels[: len(planes)]), shrink=0.9, ticks=filled.levels[::2], spacing="uniform")
+    bar = figure.colorbar(filled, ax=list(axes[: len(planes)]), shrink=0.9, ticks=filled.levels[::2], spacing="uniform")
     bar.set_ticklabels([f"{level:.3g}" for level in levels[::2]])
     bar.set_label(_LABELS.get(variable, variable))
     figure.suptitle(title)
@@ -165,15 +209,16 @@ def plot_surfaces(
     heights = {name: _height(plane[variable], log, top) for name, plane in planes.items()}
     low, high = (float(f([f(height) for height in heights.values()])) for f in (np.nanmin, np.nanmax))
     columns = min(columns, len(planes))
-    figure, panels = _panels(columns, -(-len(planes) // columns), (5.6, 5.0), projection="3d")
-    for panel, (name, plane) in zip(panels, planes.items(), strict=False):
+    figure, axes = panels(columns, -(-len(planes) // columns), (5.6, 4.4), projection="3d")
+    for panel, (name, plane) in zip(axes, planes.items(), strict=False):
         x, y = np.meshgrid(plane.alpha, plane.beta, indexing="ij")
         shading = {"cmap": "viridis", "vmin": low, "vmax": high, "rstride": 1, "cstride": 1}
         panel.plot_surface(x, y, heights[name], linewidth=0.1, edgecolor="0.25", antialiased=True, **shading)
         panel.set(zlim=(low, high), xlabel="α", ylabel="β", title=name)
         panel.set_zticks(*_height_ticks(low, high, log))
-        panel.set_zlabel(_LABELS.get(variable, variable) + (", log scale" if log else ""), labelpad=8)
-    for panel in panels[len(planes) :]:
+        panel.set_box_aspect((1, 1, 0.75), zoom=0.95)
+        panel.set_zlabel(_LABELS.get(variable, variable) + (", log scale" if log else ""), labelpad=6)
+    for panel in axes[len(planes) :]:
         panel.remove()
     figure.suptitle(title)
     return figure
@@ -297,19 +342,6 @@ def _by_name(datasets: Datasets, dims: Sequence[str], variables: Sequence[str]) 
     return named
 
 
-def _panels(columns: int, rows: int, size: tuple[float, float], **kwargs) -> tuple[Figure, Sequence[Axes]]:
-    with plt.rc_context(_STYLE):
-        figure, panels = plt.subplots(
-            rows,
-            columns,
-            figsize=(size[0] * columns, size[1] * rows),
-            layout="constrained",
-            squeeze=False,
-            subplot_kw=kwargs,
-        )
-    return figure, panels.ravel()
-
-
 def _contour(panel: Axes, values: xr.DataArray, levels: np.ndarray) -> QuadContourSet:
     """Filled contours; positive levels are found by interpolating the logarithm, which bends less."""
     scale = np.log10 if levels[0] > 0 else np.asarray
@@ -318,8 +350,9 @@ def _contour(panel: Axes, values: xr.DataArray, levels: np.ndarray) -> QuadConto
     norm = BoundaryNorm(scale(levels), 256, extend="both")
     axes = values.alpha, values.beta
     filled = panel.contourf(*axes, heights, scale(levels), norm=norm, cmap="viridis", extend="both")
-    lines = panel.contour(*axes, heights, scale(levels), colors="white", linewidths=0.7, alpha=0.7)
-    panel.clabel(lines, lines.levels[::2], fontsize=10, fmt=dict(zip(scale(levels), map("{:.3g}".format, levels))))
+    lines = panel.contour(*axes, heights, scale(levels), colors="white", linewidths=0.7, linestyles="solid")
+    names = {scale(level): f"{level:.3g}" for level in levels[:: max(1, len(levels) // 6)]}
+    panel.clabel(lines, list(names), fontsize=11, fmt=names)
     if grid.mask.any():
         panel.set_facecolor("0.8")
         panel.patch.set_hatch("///")
@@ -348,4 +381,4 @@ def _height_ticks(low: float, high: float, log: bool) -> tuple[list[float], list
         return ticks, [f"{tick:g}" for tick in ticks]
     step = max(1, round((high - low) / 5))
     ticks = list(range(int(np.ceil(low)), int(np.floor(high)) + 1, step)) or [low, high]
-    return ticks, [f"{10.0**tick:.3g}" for tick in ticks]
+    return ticks, [f"{10.0**tick:g}" for tick in ticks]

@@ -94,7 +94,7 @@ def _feed(digest: Any, part: Any, seen: set[int]) -> None:
         _feed(digest, (part.__code__, part.__defaults__, part.__kwdefaults__, cells), inside)
     elif isinstance(part, types.CodeType):
         _feed(digest, (part.co_code, part.co_names, part.co_consts), inside)
-    elif isinstance(part, type) or callable(part) and hasattr(part, "__qualname__"):
+    elif isinstance(part, type) or (callable(part) and hasattr(part, "__qualname__")):
         put(f"{part.__module__}.{part.__qualname__}")
     else:
         _feed(digest, getattr(part, "__dict__", repr(part)), inside)

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +16,7 @@ import psutil
 
 from landscape_nb.claims import LEDGER_VARIABLE, Claim, read_ledger
 from landscape_nb.explore import ERROR_CLASS
-from landscape_nb.figures import Notebook
+from landscape_nb.figures import SEED_VARIABLE, Notebook, notebooks_directory
 
 _PLOTLY = "application/vnd.plotly.v1+json"
 
@@ -41,13 +42,14 @@ class Report:
     page: Path
 
 
-def run_notebook(notebook: Notebook, out: Path, preset: str = "quick", progress: bool = True) -> Report:
+def run_notebook(notebook: Notebook, out: Path, preset: str = "quick", seed: int = 0, progress: bool = True) -> Report:
     """Execute a notebook; write it, its HTML and its figures into a directory.
 
     Args:
         notebook: Which.
         out: The directory; it is made.
         preset: `'quick'`, `'gallery'` or `'full'`.
+        seed: Seed of the notebook's networks.
         progress: Whether to show a progress bar.
 
     Returns:
@@ -64,10 +66,12 @@ def run_notebook(notebook: Notebook, out: Path, preset: str = "quick", progress:
     import papermill
 
     make_writable(out)
+    shutil.copytree(notebooks_directory() / "images", out / "images", dirs_exist_ok=True)
     executed, ledger = out / f"{notebook.name}.ipynb", out / f"{notebook.name}.claims.jsonl"
     ledger.write_text("")
     parameters = {} if preset == "quick" else {"PRESET": preset}
-    with _environment(LEDGER_VARIABLE, str(ledger.resolve())), _peak_memory() as peak:
+    variables = {LEDGER_VARIABLE: str(ledger.resolve()), SEED_VARIABLE: str(seed)}
+    with _environment(variables), _peak_memory() as peak:
         began = time.perf_counter()
         papermill.execute_notebook(
             notebook.path, executed, parameters, kernel_name="python3", progress_bar=progress, cwd=out
@@ -156,7 +160,8 @@ def write_page(content: nbformat.NotebookNode, out: Path, name: str) -> Path:
             del data[_PLOTLY], data["image/png"]
         data.pop("application/vnd.jupyter.widget-view+json", None)
     content.metadata.pop("widgets", None)
-    body, _ = HTMLExporter(embed_images=True).from_notebook_node(content)
+    resources = {"metadata": {"path": str(notebooks_directory())}}
+    body, _ = HTMLExporter(embed_images=True).from_notebook_node(content, resources)
     page = out / f"{name}.html"
     page.write_text(body, encoding="utf-8")
     return page
@@ -213,15 +218,14 @@ def _outputs(content: nbformat.NotebookNode) -> Iterator[nbformat.NotebookNode]:
 
 
 @contextmanager
-def _environment(name: str, value: str) -> Iterator[None]:
-    before = os.environ.get(name)
-    os.environ[name] = value
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(variables)
     try:
         yield
     finally:
-        os.environ.pop(name)
-        if before is not None:
-            os.environ[name] = before
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @contextmanager

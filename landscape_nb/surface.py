@@ -46,6 +46,7 @@ def evaluate_line(
         ValueError: A bad extent or resolution, or a direction that does not fit the model.
 
     Example:
+        >>> import torch
         >>> model = nn.Linear(1, 1, bias=False)
         >>> objective = Objective(model, (torch.ones(1, 1), torch.zeros(1, 1)), nn.functional.mse_loss)
         >>> zero, one = {"weight": torch.zeros(1, 1)}, {"weight": torch.ones(1, 1)}
@@ -84,6 +85,7 @@ def evaluate_plane(
         ValueError: A bad extent or resolution, or directions that are not two or do not fit the model.
 
     Example:
+        >>> import torch
         >>> model = nn.Linear(2, 1, bias=False)
         >>> objective = Objective(model, (torch.eye(2), torch.zeros(2, 1)), nn.functional.mse_loss)
         >>> origin, d1, d2 = ({"weight": torch.tensor([w])} for w in ([0.0, 0.0], [1.0, 0.0], [0.0, 2.0]))
@@ -131,6 +133,7 @@ def interpolate(
         TypeError: One end is a model and the other is not.
 
     Example:
+        >>> import torch
         >>> model = nn.Linear(1, 1, bias=False)
         >>> objective = Objective(model, (torch.ones(1, 1), torch.zeros(1, 1)), nn.functional.mse_loss)
         >>> a, b = {"weight": torch.tensor([[1.0]])}, {"weight": torch.tensor([[3.0]])}

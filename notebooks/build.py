@@ -1,21 +1,27 @@
 """Regenerate the executed notebooks from their scripts, where a script has changed.
 
 Usage: python notebooks/build.py [NUMBER ...]    (with numbers: those, changed or not)
+       python notebooks/build.py --seeds         (run every notebook with seeds 1 and 2 and keep what
+                                                  its claims came to, for readers who run seed 0)
 """
 
 import base64
 import io
+import json
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
 import jupytext
 import nbformat
 from PIL import Image
 
+from landscape_nb.claims import SEEDS_FILE
 from landscape_nb.figures import NOTEBOOKS, find_notebook
-from landscape_nb.runner import widget_errors
+from landscape_nb.runner import run_notebook, widget_errors
 
+OTHER_SEEDS = (1, 2)
 SCRIPTS = Path(__file__).parent / "scripts"
 _VOLATILE = ("papermill", "execution", "widgets")
 _WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -46,7 +52,18 @@ def build(notebook):
         content = nbformat.read(executed, as_version=4)
     if errors := widget_errors(content):
         raise RuntimeError(f"{notebook.name}: {errors[0]}")
-    nbformat.write(normalised(content), notebook.path)
+    content = normalised(content)
+    nbformat.write(content, notebook.path)
+    write_answer(content, notebook)
+
+
+def write_answer(content, notebook):
+    """Keep the picture of the cell tagged `answer` for the top of the notebook."""
+    (cell,) = [cell for cell in content.cells if "answer" in cell.metadata.get("tags", [])]
+    (picture,) = [output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})]
+    path = notebook.path.parent / "images" / f"{notebook.name}.png"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(base64.b64decode(picture))
 
 
 def normalised(content):
@@ -86,8 +103,23 @@ def _small_png(encoded):
     return base64.b64encode(buffer.getvalue()).decode()
 
 
+def write_seeds():
+    """Keep every claim of every notebook as it came out with the other seeds."""
+    found = {}
+    for seed in OTHER_SEEDS:
+        for notebook in NOTEBOOKS:
+            with tempfile.TemporaryDirectory() as folder:
+                report = run_notebook(notebook, Path(folder), seed=seed)
+            for claim in report.claims:
+                found.setdefault(claim.id, []).append(asdict(claim))
+    SEEDS_FILE.write_text(json.dumps(found, indent=1) + "\n")
+
+
 def main():
     """Build the notebooks named on the command line, or those that are not current."""
+    if sys.argv[1:] == ["--seeds"]:
+        write_seeds()
+        return
     chosen = [find_notebook(number) for number in sys.argv[1:]]
     for notebook in chosen or [n for n in NOTEBOOKS if not is_current(n)]:
         build(notebook)

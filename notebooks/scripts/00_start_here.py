@@ -1,0 +1,249 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 00 · The whole story in five minutes
+#
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/landscape-nb/landscape-nb/blob/main/notebooks/00_start_here.ipynb)
+# [![Launch Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/landscape-nb/landscape-nb/main?urlpath=lab/tree/notebooks/00_start_here.ipynb)
+#
+# **Question.** What does the loss of a network with 855,770 weights look like, and can a picture of it be trusted?
+#
+# ![Two surfaces of the training loss with logarithmic height. ResNet-56 with shortcuts: a smooth funnel. Without shortcuts: a ragged plateau.](images/00_start_here.png)
+#
+# *Two networks of 56 layers, trained in the same way on the same images. The one on the left has shortcuts past its layers. Both pictures are computed below, now, on your machine.*
+
+# %% [markdown]
+# | | |
+# |---|---|
+# | **You will** | evaluate a loss anywhere in weight space; draw it along a line and over a plane; see what shortcuts do |
+# | **You need** | Python and PyTorch: what a module, a loss and a gradient step are |
+# | **In the paper** | Li et al. (2018), *Visualizing the Loss Landscape of Neural Nets*, Figure 1 |
+# | **Takes** | 0.9 minutes, 0.9 GB of memory (two cores) |
+
+# %%
+import sys
+
+if "google.colab" in sys.modules:  # Colab keeps its own torch and numpy
+    # %pip install --quiet --upgrade-strategy only-if-needed landscape-nb
+
+    from google.colab import output
+
+    output.enable_custom_widget_manager()
+
+# %%
+import landscape_nb as lnb
+from landscape_nb import exercises, plotting
+
+# %% tags=["parameters"]
+PRESET = "quick"  # "quick": under a minute, on scikit-learn's digits · "full": the paper's setting, on CIFAR-10
+
+# %%
+quick = {"data": "digits", "epochs": 6, "batch": 64, "lr": 0.02, "images": 128, "reach": 0.5, "points": 15}
+full = {"data": "cifar10", "epochs": 300, "batch": 128, "lr": 0.1, "images": 50_000, "reach": 1.0, "points": 51}
+settings = lnb.choose_preset(PRESET, quick=quick, full=full)
+data = lnb.datasets.LOADERS[settings.data]()
+sample = data.subset(settings.images)
+
+# %% [markdown]
+# ## 1 · A network is a point
+#
+# The data are real: handwritten digits of 8×8 pixels. The network is the paper's ResNet-56. Its weights are 855,770 numbers, so the network is a *point* in a space of 855,770 dimensions (a few less here, for grey images), and its training loss is a height above that point.
+
+
+# %%
+def train(shortcuts):
+    model = lnb.models.resnet(56, shortcuts, **data.shape, seed=settings.seed)
+    return lnb.train(model, data, settings.epochs, settings.batch, lr=settings.lr, seed=settings.seed)
+
+
+run = train(shortcuts=True)
+objective = lnb.Objective(run.model, sample, metrics={"accuracy": lnb.accuracy}, batch_size=settings.images)
+objective()
+
+# %% [markdown]
+# `objective` is the loss as a function of the weights: `objective(params)` measures anywhere, and never touches the model. Training went from the initial point to this one; how high were both?
+
+# %%
+before, after = (objective(params)["loss"] for params in (run.points[0], run.points[-1]))
+print(f"loss before training {before:.2f}, after {after:.4f}")
+
+# %% [markdown]
+# ## 2 · A random walk out of the minimum
+#
+# Nobody can look at 855,770 dimensions. We choose one direction at random, d, and walk: θ + α·d. But a random step of one size is huge for small weights and nothing for large ones, so each *filter* of d is scaled to the length of the filter it moves. This is **filter normalization**, the paper's remedy (notebook 02 shows what happens without).
+#
+# > **Predict.** Draw the curve you expect: how far can every weight be moved, relative to its size, before the network is no better than guessing (a loss of ln 10 ≈ 2.3)?
+
+# %%
+d1, d2 = lnb.random_directions(run.model, 2, normalize="filter", seed=settings.seed)
+line = lnb.evaluate_line(objective, d1, extent=(-settings.reach, settings.reach), resolution=21, progress=False)
+lnb.show(
+    plotting.plot_lines(line, ("loss", "accuracy")),
+    alt="Loss and accuracy along a random filter-normalized direction: a smooth valley around the trained network.",
+)
+
+# %% [markdown]
+# ## 3 · Two directions make a landscape
+#
+# With a second direction the line becomes a plane, and the curve a surface. And now the experiment that made the paper famous: train the *same* network again, without its shortcuts.
+#
+# > **Predict.** Will its surface be steeper, flatter, or of another kind?
+
+# %%
+plain = train(shortcuts=False)
+plain_objective = lnb.Objective(plain.model, sample, metrics={"accuracy": lnb.accuracy}, batch_size=settings.images)
+print(f"accuracy with shortcuts {objective()['accuracy']:.0%}, without {plain_objective()['accuracy']:.0%}")
+
+
+# %%
+def plane(objective, model):
+    directions = lnb.random_directions(model, 2, normalize="filter", seed=settings.seed)
+    return lnb.evaluate_plane(objective, directions, (-settings.reach, settings.reach), settings.points, progress=False)
+
+
+planes = {"with shortcuts": plane(objective, run.model), "without": plane(plain_objective, plain.model)}
+
+# %% tags=["answer"]
+lnb.show(
+    plotting.plot_surfaces(planes, top=100, title="ResNet-56"),
+    alt="Loss surfaces of ResNet-56 with logarithmic height. With shortcuts: a smooth funnel. Without: a ragged plateau.",
+)
+
+# %%
+lnb.show(
+    plotting.plot_contours(planes, title="ResNet-56"),
+    alt="The same two planes as contours: concentric rings with shortcuts, an uneven plateau above 1 without.",
+)
+
+# %% [markdown]
+# **Notice**
+#
+# 1. With shortcuts the rings are round and the loss falls to almost nothing in the middle.
+# 2. Without shortcuts the lowest point of the plane is higher than most of the other network's surroundings.
+# 3. The height is logarithmic: each step up is ten times the loss.
+#
+# Move a horizontal cut through both surfaces. The coloured part lies below the level: what the network could lose its way in and still be that good.
+
+
+# %%
+def draw(level=1.0):
+    figure, panels = plotting.panels(2, size=(4.8, 4.6))
+    for panel, (name, p) in zip(panels, planes.items()):
+        below = (p.loss < level).transpose("beta", "alpha")
+        panel.pcolormesh(p.alpha, p.beta, below, cmap="cividis_r", vmin=0, vmax=1, edgecolors="0.8", linewidth=0.3)
+        panel.set(title=f"{name}: {float(below.mean()):.0%} below {level:g}", xlabel="α", ylabel="β", aspect="equal")
+    return figure
+
+
+lnb.explore(
+    draw,
+    alt="Which points of the two planes lie below a chosen level of the loss.",
+    level=[0.1, 0.3, 0.6, 1.0, 1.6, 2.1, 2.6, 3.1, 5.1, 9.6],
+)
+
+# %%
+reached = objective()["accuracy"], plain_objective()["accuracy"]
+lnb.claim(
+    "00-shortcuts-train",
+    reached[0] > 0.9 and reached[1] < 0.7,
+    "With shortcuts, 56 layers learn the training images; without, they do not.",
+    accuracy_with=reached[0],
+    accuracy_without=reached[1],
+)
+
+# %%
+bends = [lnb.nonconvex_fraction(p) for p in planes.values()]
+lnb.claim(
+    "00-shortcuts-smooth",
+    bends[0] < 0.1 and bends[1] > 0.15,
+    "With shortcuts the surface looks convex almost everywhere; without, it bends down at many points.",
+    fraction_with=bends[0],
+    fraction_without=bends[1],
+)
+
+# %% [markdown]
+# **Why.** Without shortcuts a perturbation passes through the weights of all 56 layers and is multiplied on its way; with shortcuts every block adds a correction to a signal that passes by. Notebook 05 takes this apart: two depths, with and without, on the same levels.
+#
+# Can the picture be trusted? Partly, and the course says where: `planes` remember how they were made.
+
+# %%
+{key: planes["without"].attrs[key] for key in ("normalization", "seed", "samples", "batch_norm", "wall_time")}
+
+# %% [markdown]
+# ## Exercises
+#
+# **1 · Read a height** (●○○, 3 minutes). What is the loss at α = 0.3, β = −0.1 in the plane of the network with shortcuts? You need `objective`, `d1`, `d2` and `lnb.move`.
+
+# %%
+my_loss = ...
+exercises.check_loss_at(my_loss, objective, [d1, d2], [0.3, -0.1])
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# my_loss = objective(lnb.move(objective.origin, [d1, d2], [0.3, -0.1]))["loss"]
+# ```
+# </details>
+#
+# **2 · The size of a basin** (●○○, 3 minutes). Which fraction of the plane with shortcuts lies below a loss of 0.6?
+
+# %%
+my_fraction = ...
+exercises.check_area_below(my_fraction, planes["with shortcuts"], 0.6)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# my_fraction = float((planes["with shortcuts"].loss < 0.6).mean())
+# ```
+# </details>
+#
+# **3 · One seed is no evidence** (●●○, 5 minutes). Evaluate the plane of the network with shortcuts along directions of another seed, 15 × 15 points. What fraction of that plane lies below 0.6?
+
+# %%
+my_plane = ...
+my_other_fraction = ...
+exercises.check_area_below(my_other_fraction, my_plane, 0.6)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# directions = lnb.random_directions(run.model, 2, seed=11)
+# my_plane = lnb.evaluate_plane(objective, directions, (-0.5, 0.5), 15)
+# my_other_fraction = float((my_plane.loss < 0.6).mean())
+# ```
+# </details>
+
+# %% [markdown]
+# ## What this does not show
+#
+# - Two random directions out of hundreds of thousands: a surface that looks convex may bend down elsewhere.
+# - The plain network did not reach a good minimum. Whether the chaos is the cause or the surroundings of a bad point, the picture does not say.
+# - Batch norm's running statistics stay those of the centre, so that some of the height far away is their mismatch.
+#
+# ## Take away
+#
+# - A loss landscape is a measurement: a model, data, two directions, a range. Each of them can be chosen badly.
+# - With directions normalized filter by filter, and the same range and levels, networks can be compared.
+# - Depth needs shortcuts, and one can see it.
+#
+# ## Where next
+#
+# [02](02_scale_invariance.ipynb) shows why directions must be normalized · [05](05_skip_connections.ipynb) compares depths.
+#
+# ## References
+#
+# - H. Li, Z. Xu, G. Taylor, C. Studer, T. Goldstein: *Visualizing the Loss Landscape of Neural Nets*. NeurIPS 2018, [arXiv 1712.09913](https://arxiv.org/abs/1712.09913).

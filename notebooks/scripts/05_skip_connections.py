@@ -1,0 +1,297 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 05 · Depth with and without shortcuts
+#
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/landscape-nb/landscape-nb/blob/main/notebooks/05_skip_connections.ipynb)
+# [![Launch Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/landscape-nb/landscape-nb/main?urlpath=lab/tree/notebooks/05_skip_connections.ipynb)
+#
+# **Question.** Why is a plain network of 56 layers so much harder to train than one of 20, and why do shortcuts help?
+#
+# ![Four contour plots of the loss. ResNet-20 and ResNet-56 with shortcuts lie in round bowls; without shortcuts the bowl of ResNet-20 is shallower and ResNet-56 sits on a high, uneven plateau.](images/05_skip_connections.png)
+#
+# *Loss around four trained networks, all on the same scales. Down the left column depth changes little. Down the right column, without shortcuts, the bowl dissolves.*
+
+# %% [markdown]
+# | | |
+# |---|---|
+# | **You will** | train four networks; draw their loss planes on the same levels; measure how much of each plane bends the wrong way |
+# | **You need** | notebook 02, or trust in filter normalization; what a residual block is |
+# | **In the paper** | Li et al. (2018), section 5.1, Figures 1, 4 and 5 |
+# | **Takes** | 1.1 minutes, 0.9 GB of memory (two cores) |
+
+# %%
+import sys
+
+if "google.colab" in sys.modules:  # Colab keeps its own torch and numpy
+    # %pip install --quiet --upgrade-strategy only-if-needed landscape-nb
+
+    from google.colab import output
+
+    output.enable_custom_widget_manager()
+
+# %%
+import landscape_nb as lnb
+from landscape_nb import exercises, plotting
+
+# %% tags=["parameters"]
+PRESET = "quick"  # "quick": about a minute, on scikit-learn's digits · "full": the paper's setting, on CIFAR-10
+
+# %%
+quick = {"data": "digits", "epochs": 6, "batch": 64, "lr": 0.02, "images": 128, "reach": 0.5, "points": 15}
+full = {"data": "cifar10", "epochs": 300, "batch": 128, "lr": 0.1, "images": 50_000, "reach": 1.0, "points": 51}
+settings = lnb.choose_preset(PRESET, quick=quick, full=full)
+data = lnb.datasets.LOADERS[settings.data]()
+sample = data.subset(settings.images)
+
+# %% [markdown]
+# ## 1 · Four networks
+#
+# A ResNet adds the input of every second layer to its output: that is the shortcut. We build ResNet-20 and ResNet-56 with and without these additions. Nothing else differs: initialization, data, learning rate and number of epochs are the same.
+#
+# > **Predict.** After six epochs on the digits, which of the four networks will know its training images? Rank them.
+
+
+# %%
+def train(depth, shortcuts):
+    model = lnb.models.resnet(depth, shortcuts, **data.shape, seed=settings.seed)
+    return lnb.train(model, data, settings.epochs, settings.batch, lr=settings.lr, seed=settings.seed)
+
+
+networks = {
+    "ResNet-20": (20, True),
+    "ResNet-20, no shortcuts": (20, False),
+    "ResNet-56": (56, True),
+    "ResNet-56, no shortcuts": (56, False),
+}
+runs = {name: train(*which) for name, which in networks.items()}
+
+# %%
+objectives = {
+    name: lnb.Objective(run.model, sample, metrics={"accuracy": lnb.accuracy}, batch_size=settings.images)
+    for name, run in runs.items()
+}
+accuracy = {name: objective()["accuracy"] for name, objective in objectives.items()}
+accuracy
+
+# %%
+deep, plain = accuracy["ResNet-56"], accuracy["ResNet-56, no shortcuts"]
+lnb.claim(
+    "05-plain-deep-net-fails",
+    deep > 0.9 and plain < 0.7,
+    "With shortcuts, 56 layers learn their training images; without, they do not.",
+    accuracy_with=deep,
+    accuracy_without=plain,
+)
+
+# %% [markdown]
+# The shallow plain network learns, with some delay. The deep plain one barely starts. Is it a matter of a few more epochs, or of the ground it walks on?
+
+# %% [markdown]
+# ## 2 · Four planes
+#
+# Around each trained network we draw the loss over a plane: at (α, β) it is the loss with weights θ + α·d₁ + β·d₂, where d₁ and d₂ are two random directions, rescaled filter by filter to the length of the weights. So α = 0.5 means: every filter is moved by half its own length.
+#
+# > **Predict.** How do the contour lines look around a network that trains well, and around one that does not?
+
+
+# %%
+def plane(name):
+    directions = lnb.random_directions(runs[name].model, 2, normalize="filter", seed=settings.seed)
+    return lnb.evaluate_plane(
+        objectives[name], directions, (-settings.reach, settings.reach), settings.points, progress=False
+    )
+
+
+planes = {name: plane(name) for name in networks}
+
+# %% tags=["answer"]
+lnb.show(
+    plotting.plot_contours(planes),
+    alt="Contours of the training loss around four networks on the same levels. With shortcuts, ResNet-20 and ResNet-56 lie in round bowls that reach below 0.1. Without, the bowl of ResNet-20 is shallower, and ResNet-56 sits on an uneven plateau above 1.",
+)
+
+# %% [markdown]
+# All four panels share directions' seed, range, levels and colours; otherwise nothing could be compared. The levels are the paper's: 0.1, 0.6, …, 9.6. The same planes as surfaces, on a logarithmic height:
+
+# %%
+lnb.show(
+    plotting.plot_surfaces(planes, top=100),
+    alt="The same four planes as surfaces with logarithmic height: deep funnels with shortcuts, a shallow bowl and a ragged plateau without.",
+)
+
+# %% [markdown]
+# ## 3 · Turn it and slice it
+#
+# The two deep networks side by side, as the paper's Figure 1 shows them. In JupyterLab, drag to turn the next picture.
+
+# %%
+name = "ResNet-56, no shortcuts"
+lnb.show_interactive(
+    plotting.plotly_surface(planes[name], title=name),
+    plotting.plot_surfaces({name: planes[name]}),
+    alt="The loss surface of ResNet-56 without shortcuts, to be turned with the mouse: a ragged plateau with steep walls.",
+)
+
+# %% [markdown]
+# A slice at constant β shows what the eye misses on a surface. Move it, and watch the deep plain network: does its slice have one valley?
+
+
+# %%
+def draw(beta=0.0, log_height=True):
+    figure, (panel,) = plotting.panels(1, size=(8.5, 5))
+    for number, (name, p) in enumerate(planes.items()):
+        plotting.draw_line(panel, p.sel(beta=beta, method="nearest"), label=name, number=number)
+    panel.set(
+        yscale="log" if log_height else "linear", ylim=(2e-3, 2e2) if log_height else (0, 10), title=f"β = {beta:.2f}"
+    )
+    panel.legend(loc="lower left")
+    return figure
+
+
+betas = planes["ResNet-20"].beta.values.round(3).tolist()
+lnb.explore(
+    draw, alt="Slices of the four planes along α at a chosen β, on a logarithmic axis.", beta=betas, log_height=True
+)
+
+# %% [markdown]
+# **Notice**
+#
+# 1. With shortcuts the two depths have almost the same bowl, down to a loss below 0.1.
+# 2. Without them the minimum rises with depth, and at 56 layers the bottom is a plateau near the loss of guessing, ln 10 ≈ 2.3.
+# 3. The deep plain network's contours are not round: they have dents and corners, and its slices more than one valley.
+
+# %% [markdown]
+# ## 4 · How convex is it?
+#
+# "Chaotic" is a word; let us count. At every inner point of a plane, second differences give its two curvatures. Where the smaller one is clearly negative (beyond 5 % of the larger one) the surface bends down in some direction.
+#
+# > **Predict.** What part of each plane bends down?
+
+# %%
+bends = {name: lnb.nonconvex_fraction(p) for name, p in planes.items()}
+low = {name: float((p.loss < 1).mean()) for name, p in planes.items()}
+for name in networks:
+    print(f"{name:24} bends down at {bends[name]:4.0%} of the points; loss below 1 at {low[name]:4.0%}")
+
+# %%
+with_, without = ([bends["ResNet-20" + tail], bends["ResNet-56" + tail]] for tail in ("", ", no shortcuts"))
+lnb.claim(
+    "05-depth-without-shortcuts",
+    without[1] > without[0] + 0.05,
+    "Without shortcuts, the deeper network's plane bends down at more points.",
+    fraction_at_depth_20=without[0],
+    fraction_at_depth_56=without[1],
+)
+
+# %%
+lnb.claim(
+    "05-shortcuts-keep-convexity",
+    max(with_) < 0.1 and with_[1] < without[1] / 3,
+    "With shortcuts, the planes of both depths look convex almost everywhere.",
+    fraction_at_depth_20=with_[0],
+    fraction_at_depth_56=with_[1],
+)
+
+# %%
+basin = low["ResNet-56"], low["ResNet-56, no shortcuts"]
+lnb.claim(
+    "05-shortcuts-keep-the-basin",
+    basin[0] > 0.1 and basin[1] < 0.02,
+    "With shortcuts, 56 layers have a wide basin of loss below 1; without, there is none.",
+    fraction_with=basin[0],
+    fraction_without=basin[1],
+)
+
+# %% [markdown]
+# **Why.** Without shortcuts a signal passes through every layer's weights, one after the other, and so does every perturbation of them: relative errors multiply, and more so the more layers there are. With shortcuts a block adds a correction to a signal that passes by unchanged, and perturbations add up instead of multiplying. The paper reads this off its planes as a transition: shallow plain networks have nearly convex surroundings, and beyond some depth they turn chaotic, unless there are shortcuts.
+#
+# **The paper's own numbers** (CIFAR-10, 300 epochs; test error in %, Figure 5):
+#
+# | depth | with shortcuts | without |
+# |---|---|---|
+# | 20 | 7.37 | 8.18 |
+# | 56 | 5.89 | 13.31 |
+# | 110 | 5.79 | 16.44 |
+#
+# There the plain ResNet-56 does reach a low training loss; here, in a few seconds on 1,438 digits, it does not. What carries over is the order.
+
+# %% [markdown]
+# ## Exercises
+#
+# **1 · The size of the basin** (●○○, 3 minutes). Which fraction of the points of ResNet-56's plane has a loss below 0.6?
+
+# %%
+my_fraction = ...
+exercises.check_area_below(my_fraction, planes["ResNet-56"], 0.6)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# my_fraction = float((planes["ResNet-56"].loss < 0.6).mean())
+# ```
+# </details>
+#
+# **2 · A point off the grid** (●○○, 5 minutes). What is the loss of ResNet-20 at α = 0.123, β = −0.2? (The directions are those of `plane`.)
+
+# %%
+objective = objectives["ResNet-20"]
+directions = lnb.random_directions(runs["ResNet-20"].model, 2, seed=settings.seed)
+
+my_loss = ...
+exercises.check_loss_at(my_loss, objective, directions, [0.123, -0.2])
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# my_loss = objective(lnb.move(objective.origin, directions, [0.123, -0.2]))["loss"]
+# ```
+# </details>
+#
+# **3 · Another pair of directions** (●●○, 10 minutes). Draw ResNet-56's plane with `seed=7` directions. Which features stay? Then find out how much of *that* plane lies below 0.6.
+
+# %%
+my_plane = ...
+my_other_fraction = ...
+exercises.check_area_below(my_other_fraction, my_plane, 0.6)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# d = lnb.random_directions(runs["ResNet-56"].model, 2, seed=7)
+# my_plane = lnb.evaluate_plane(objectives["ResNet-56"], d, (-0.5, 0.5), 11)
+# my_other_fraction = float((my_plane.loss < 0.6).mean())
+# ```
+# The bowl, its size and its roundness stay; small tilts and the exact lines change.
+# </details>
+
+# %% [markdown]
+# ## What this does not show
+#
+# - **Cause and effect.** The deep plain network stopped at a high loss, so its plane is the surroundings of a bad point. Does it train badly because its landscape is chaotic, or do we see chaos because it trained badly? The picture alone cannot tell.
+# - **All directions.** Two random directions out of 855,770. A surface that looks convex says that positive curvature dominates; a dent in it proves that negative curvature exists.
+# - **Batch norm's part.** Its running statistics stay those of the centre, so that part of the ruggedness away from it is a mismatch of statistics.
+# - **Scale.** 8×8 digits and six epochs, on 128 images. The paper's networks are these, its data and training are not.
+#
+# ## Take away
+#
+# - At 20 layers shortcuts matter little; at 56 they decide whether there is a bowl to walk down.
+# - Comparing landscapes takes the same normalization, range, levels and seed in every panel, and a number beside the picture.
+#
+# ## References
+#
+# - H. Li, Z. Xu, G. Taylor, C. Studer, T. Goldstein: *Visualizing the Loss Landscape of Neural Nets*. NeurIPS 2018, [arXiv 1712.09913](https://arxiv.org/abs/1712.09913).
+# - K. He, X. Zhang, S. Ren, J. Sun: *Deep Residual Learning for Image Recognition*. CVPR 2016, [arXiv 1512.03385](https://arxiv.org/abs/1512.03385).
