@@ -99,7 +99,7 @@ def plot_lines(
             panel.set_yscale("log")
     if len(lines) > 1:
         axes[0].legend(fontsize=12)
-    figure.suptitle(title)
+    figure.suptitle(title, fontsize=16)
     return figure
 
 
@@ -163,13 +163,13 @@ def plot_contours(
     figure, axes = panels(columns, -(-len(planes) // columns), (4.9, 4.5))
     for panel, (name, plane) in zip(axes, planes.items(), strict=False):
         filled = _contour(panel, plane[variable], np.asarray(levels, dtype=float))
-        panel.set_title(name)
+        panel.set_title(name, fontsize=15)
     for panel in axes[len(planes) :]:
         panel.remove()
     bar = figure.colorbar(filled, ax=list(axes[: len(planes)]), shrink=0.9, ticks=filled.levels[::2], spacing="uniform")
     bar.set_ticklabels([f"{level:.3g}" for level in levels[::2]])
     bar.set_label(_LABELS.get(variable, variable))
-    figure.suptitle(title)
+    figure.suptitle(title, fontsize=16)
     return figure
 
 
@@ -214,13 +214,14 @@ def plot_surfaces(
         x, y = np.meshgrid(plane.alpha, plane.beta, indexing="ij")
         shading = {"cmap": "viridis", "vmin": low, "vmax": high, "rstride": 1, "cstride": 1}
         panel.plot_surface(x, y, heights[name], linewidth=0.1, edgecolor="0.25", antialiased=True, **shading)
-        panel.set(zlim=(low, high), xlabel="α", ylabel="β", title=name)
+        panel.set(zlim=(low, high), xlabel="α", ylabel="β")
+        panel.set_title(name, fontsize=15)
         panel.set_zticks(*_height_ticks(low, high, log))
         panel.set_box_aspect((1, 1, 0.75), zoom=0.95)
         panel.set_zlabel(_LABELS.get(variable, variable) + (", log scale" if log else ""), labelpad=6)
     for panel in axes[len(planes) :]:
         panel.remove()
-    figure.suptitle(title)
+    figure.suptitle(title, fontsize=16)
     return figure
 
 

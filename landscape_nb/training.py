@@ -10,6 +10,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.adam import adam
+from torch.optim.sgd import sgd
 from tqdm.auto import tqdm
 
 from landscape_nb.datasets import Augmentation, ImageData, Pair
@@ -125,13 +127,8 @@ class _Run:
         self.net, self.inputs, self.targets, self.tests = net, *pair, tests
         self.measures = {"loss": criterion, **metrics}
         self.augment, self.settings = augment, settings
-        rate, decay = settings["lr"], settings["weight_decay"]
-        weights = list(net.parameters())
-        if settings["optimizer"] == "sgd":
-            momentum = settings["momentum"]
-            self.optimizer = torch.optim.SGD(weights, rate, momentum, nesterov=momentum > 0, weight_decay=decay)
-        else:
-            self.optimizer = torch.optim.Adam(weights, rate, weight_decay=decay)
+        self.weights = [p for p in net.parameters() if p.requires_grad]
+        self.memory = _empty_memory(settings["optimizer"], self.weights)
         self.epoch = 0
         self.history: dict[str, list[float]] = {}
         self.states: dict[int, State] = {0: self._snapshot()}
@@ -178,8 +175,6 @@ class _Run:
         torch.manual_seed(int(seed))
         generator = torch.Generator().manual_seed(int(seed))
         rate = self.settings["lr"] * 0.1 ** sum(self.epoch >= drop for drop in self.settings["drops"])
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
         device = next(self.net.parameters()).device
         totals = dict.fromkeys(self.measures, 0.0)
         seen = 0
@@ -188,7 +183,7 @@ class _Run:
             inputs, targets = self.inputs[rows], self.targets[rows].to(device)
             if self.augment:
                 inputs = self.augment(inputs, generator)
-            values = self._step(inputs.to(device), targets)
+            values = self._step(inputs.to(device), targets, rate)
             seen += len(rows)
             for name in totals:
                 totals[name] += len(rows) * values[name]
@@ -197,12 +192,13 @@ class _Run:
         self.epoch += 1
         self._remember({f"train_{name}": total / seen for name, total in totals.items()} | {"lr": rate})
 
-    def _step(self, inputs: Tensor, targets: Tensor) -> dict[str, float]:
-        self.optimizer.zero_grad()
+    def _step(self, inputs: Tensor, targets: Tensor, rate: float) -> dict[str, float]:
+        self.net.zero_grad()
         outputs = self.net(inputs)
         values = {name: measure(outputs, targets) for name, measure in self.measures.items()}
         values["loss"].backward()
-        self.optimizer.step()
+        with torch.no_grad():
+            self._update(rate)
         values = {name: float(value.detach()) for name, value in values.items()}
         if not np.isfinite(values["loss"]):
             raise FloatingPointError(
@@ -210,6 +206,19 @@ class _Run:
                 f"a lower lr than {self.settings['lr']} may help"
             )
         return values
+
+    def _update(self, rate: float) -> None:
+        """Move the weights. (torch's optimizer classes would import its compiler: 150 MB and two seconds.)"""
+        gradients = [w.grad if w.grad is not None else torch.zeros_like(w) for w in self.weights]
+        common = {"lr": rate, "weight_decay": self.settings["weight_decay"], "maximize": False, "foreach": True}
+        if self.settings["optimizer"] == "sgd":
+            momentum = self.settings["momentum"]
+            options = {"momentum": momentum, "dampening": 0, "nesterov": momentum > 0}
+            sgd(self.weights, gradients, self.memory["momentum"], **options, **common)
+        else:
+            slots = [self.memory[name] for name in ("mean", "square")]
+            options = {"amsgrad": False, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
+            adam(self.weights, gradients, *slots, [], self.memory["step"], **options, **common)
 
     def _order(self, seed: int) -> list[Tensor]:
         """Shuffled rows, batch by batch; a last batch of one joins its neighbour (batch norm needs two)."""
@@ -247,21 +256,25 @@ class _Run:
     def _resumable(self) -> State:
         """The network's and the optimizer's tensors under flat names."""
         tensors = {f"net/{name}": tensor for name, tensor in self.net.state_dict().items()}
-        for number, slots in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer/{number}/{slot}": value for slot, value in slots.items() if value is not None}
+        for slot, values in self.memory.items():
+            tensors |= {f"{slot}/{number}": value for number, value in enumerate(values)}
         return tensors
 
     def _restore(self, tensors: State) -> None:
-        slots: dict[int, State] = {}
-        for name, tensor in tensors.items():
-            if name.startswith("optimizer/"):
-                _, number, slot = name.split("/")
-                slots.setdefault(int(number), {})[slot] = tensor
-        self.net.load_state_dict(
-            {name.removeprefix("net/"): tensor for name, tensor in tensors.items() if name.startswith("net/")}
-        )
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": slots, "param_groups": groups})
+        prefix = "net/"
+        state = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+        self.net.load_state_dict(state)
+        for slot, values in self.memory.items():
+            for number, value in enumerate(values):
+                value.copy_(tensors[f"{slot}/{number}"])
+
+
+def _empty_memory(optimizer: str, weights: Sequence[Tensor]) -> dict[str, list[Tensor]]:
+    """What an optimizer remembers of earlier steps, before the first."""
+    zeros = [[torch.zeros_like(w, requires_grad=False) for w in weights] for _ in range(2)]
+    if optimizer == "sgd":
+        return {"momentum": zeros[0]}
+    return {"mean": zeros[0], "square": zeros[1], "step": [torch.zeros(()) for _ in weights]}
 
 
 def _parts(data: ImageData | Pair) -> tuple[Pair, Pair | None, Augmentation | None]:

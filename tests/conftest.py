@@ -11,6 +11,8 @@ from torch import nn
 
 import landscape_nb as lnb
 
+ROOT = Path(__file__).parent.parent
+
 matplotlib.use("Agg")
 
 
@@ -65,8 +67,10 @@ def batch_norm_net(seed: int = 0) -> nn.Module:
     """A small net with batch norm whose running statistics are no longer the initial ones."""
     net = lnb.models.mlp((12, 9), batch_norm=True, channels=1, classes=4, image_size=8, seed=seed)
     images, _ = small_data(seed)
-    for _ in range(20):
-        net(images)
+    with torch.no_grad():
+        nn.init.normal_(net.linear.weight, generator=torch.Generator().manual_seed(seed))
+        for _ in range(20):
+            net(images)
     return net.eval()
 
 

@@ -50,14 +50,11 @@ from landscape_nb import exercises, plotting
 PRESET = "quick"  # "quick": seconds, on scikit-learn's digits · "full": VGG-9 and the perceptron on CIFAR-10
 
 # %%
-settings = lnb.choose_preset(
-    PRESET,
-    quick={"data": "digits", "epochs": 12, "vgg_width": 0.25, "images": 200, "points": 25},
-    full={"data": "cifar10", "epochs": 300, "vgg_width": 1, "images": 5000, "points": 51},
-)
+quick = {"data": "digits", "epochs": 12, "vgg_width": 0.25, "images": 200, "points": 25}
+full = {"data": "cifar10", "epochs": 300, "vgg_width": 1, "images": 5000, "points": 51}
+settings = lnb.choose_preset(PRESET, quick=quick, full=full)
 data = lnb.datasets.LOADERS[settings.data]()
 sample = data.subset(settings.images)
-factors = [0.1, 0.3, 1.0, 3.0, 10.0]
 
 # %% [markdown]
 # ## 1 · A network's weights are not its function
@@ -70,9 +67,9 @@ def train(model, seed=settings.seed):
     return lnb.train(model, data, settings.epochs, batch_size=64, lr=0.05, seed=seed).model
 
 
-perceptrons = [
-    train(lnb.models.mlp((64, 64), **data.shape, seed=s), s) for s in range(settings.seed, settings.seed + 3)
-]
+# %%
+seeds = range(settings.seed, settings.seed + 3)
+perceptrons = [train(lnb.models.mlp((64, 64), **data.shape, seed=s), s) for s in seeds]
 perceptron = perceptrons[0]
 lnb.Objective(perceptron, data, metrics={"accuracy": lnb.accuracy})()
 
@@ -110,6 +107,8 @@ def rescale_perceptron(c, model=perceptron):
     return lnb.rescale_relu(model, "hidden.1", "hidden.3", c)
 
 
+# %%
+factors = [0.1, 0.3, 1.0, 3.0, 10.0]
 raw = {c: curve(rescale_perceptron(c), "none", 0.3) for c in factors}
 {c: round(float(raw[c].loss[-1]), 2) for c in factors}  # the loss at α = 0.3
 
@@ -124,6 +123,9 @@ raw = {c: curve(rescale_perceptron(c), "none", 0.3) for c in factors}
 # %%
 vgg = train(lnb.models.vgg9(settings.vgg_width, **data.shape, seed=settings.seed))
 layers = [name for name, m in vgg.features.named_children() if isinstance(m, torch.nn.Conv2d)]
+print(f"{len(layers)} convolutions")
+
+# %%
 
 
 def rescale_vgg(c):
@@ -152,22 +154,23 @@ curves = {"perceptron": (raw, normalized), "VGG-9": (raw_vgg, normalized_vgg)}
 
 
 # %%
-def draw(c=10.0, network="perceptron"):
+def compare(pair, shown, title=""):
     figure, panels = plotting.panels(2)
-    for panel, lines, name in zip(panels, curves[network], ("raw direction", "filter-normalized")):
-        plotting.draw_line(panel, lines[1.0], label="c = 1")
-        plotting.draw_line(panel, lines[c], label=f"c = {c:g}", number=1)
-        panel.set(title=name, yscale="log", ylim=(1e-3, 1e3))
+    for panel, lines, name in zip(panels, pair, ("raw direction", "filter-normalized")):
+        for number, c in enumerate(shown):
+            plotting.draw_line(panel, lines[c], label=f"c = {c:g}", number=number)
+        panel.set(title=title + name, yscale="log", ylim=(1e-3, 1e3))
         panel.legend(loc="lower left")
     return figure
 
 
-lnb.explore(
-    draw,
-    alt="Loss along a raw and a filter-normalized direction, for the network and its rescaled twin.",
-    c=factors,
-    network=list(curves),
-)
+# %%
+def draw(c=10.0, network="perceptron"):
+    return compare(curves[network], (1.0, c))
+
+
+alt = "Loss along a raw and a filter-normalized direction, for the network and its rescaled twin."
+lnb.explore(draw, alt=alt, c=factors, network=list(curves))
 
 # %% [markdown]
 # **Notice**
@@ -179,16 +182,8 @@ lnb.explore(
 # Here is the whole range at once:
 
 # %% tags=["answer"]
-figure, panels = plotting.panels(2)
-for panel, lines, name in zip(panels, curves["VGG-9"], ("raw direction", "filter-normalized")):
-    for number, c in enumerate((0.1, 1.0, 10.0)):
-        plotting.draw_line(panel, lines[c], label=f"c = {c:g}", number=number)
-    panel.set(title=f"VGG-9, {name}", yscale="log", ylim=(1e-3, 1e3))
-    panel.legend(loc="lower left")
-lnb.show(
-    figure,
-    alt="Left: along the raw direction the three rescaled VGG-9 networks have different curves, flatter for larger c. Right: along the filter-normalized direction the three curves coincide.",
-)
+alt = "Left: along the raw direction the three rescaled VGG-9 networks have different curves, flatter for larger c. Right: along the filter-normalized direction the three curves coincide."
+lnb.show(compare(curves["VGG-9"], (0.1, 1.0, 10.0), "VGG-9, "), alt=alt)
 
 # %% [markdown]
 # Seeing is one seed. Does it hold for all three perceptrons? We compare the loss at the ends of each curve before and after rescaling by 10.
@@ -200,6 +195,7 @@ def end_ratio(model, normalize, reach):
     return (after[[0, -1]].mean() / before[[0, -1]].mean()).item()
 
 
+# %%
 raw_ratios = [end_ratio(model, "none", 0.3) for model in perceptrons]
 normalized_ratios = [end_ratio(model, "filter", 1) for model in perceptrons]
 lnb.claim(
@@ -259,7 +255,6 @@ exercises.check_filter_normalized(my_direction, direction, weights)
 # **2 · Hide the sharpness somewhere else** (●●○, 5 minutes). Rescale the *second* hidden layer (`"hidden.3"`) against the output layer (`"linear"`) by hand, with a factor of 5, on a copy of the network. Which biases must follow?
 
 # %%
-
 my_network = ...  # start from copy.deepcopy(perceptron)
 exercises.check_same_function(my_network, perceptron, images)
 
@@ -267,6 +262,8 @@ exercises.check_same_function(my_network, perceptron, images)
 # <details><summary>Solution</summary>
 #
 # ```python
+# import copy
+#
 # my_network = copy.deepcopy(perceptron)
 # with torch.no_grad():
 #     my_network.hidden[3].weight *= 5

@@ -138,8 +138,8 @@ lnb.show(
 # %%
 name = "ResNet-56, no shortcuts"
 lnb.show_interactive(
-    plotting.plotly_surface(planes[name], title=name),
-    plotting.plot_surfaces({name: planes[name]}),
+    plotting.plotly_surface(planes[name], top=100, title=name),
+    plotting.plot_surfaces({name: planes[name]}, top=100),
     alt="The loss surface of ResNet-56 without shortcuts, to be turned with the mouse: a ragged plateau with steep walls.",
 )
 

@@ -136,3 +136,14 @@ def test_bad_input_is_named():
     for bad in ({"count": 0}, {"seed": -1}, {"seed": 0.5}):
         with pytest.raises(ValueError, match=next(iter(bad))):
             lnb.random_directions(model, **bad)
+
+
+def test_bad_rescalings_are_named():
+    model = batch_norm_net()
+    for bad in (0.0, -1.0, math.nan):
+        with pytest.raises(ValueError, match="factor: got"):
+            lnb.rescale_relu(model, "hidden.1", "hidden.4", bad)
+    with pytest.raises(ValueError, match=r"layer: got 'hidden.0', the model has 'hidden.1', 'hidden.4', 'linear'"):
+        lnb.rescale_relu(model, "hidden.0", "hidden.4", 2.0)
+    with pytest.raises(ValueError, match=r"layer: got 'hidden.1', the model has 'hidden.2', 'hidden.5'"):
+        lnb.rescale_batch_norm(model, "hidden.1", "hidden.1", 2.0)

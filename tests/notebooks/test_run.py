@@ -1,0 +1,96 @@
+"""Every notebook from an empty cache, strictly; and the suite turns red when a slider or a claim is wrong."""
+
+import json
+import os
+import shutil
+
+import jupytext
+import nbformat
+import pytest
+from conftest import ROOT
+from papermill.exceptions import PapermillExecutionError
+
+from landscape_nb import figures, runner
+from landscape_nb.figures import NOTEBOOKS, Notebook
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda n: n.number)
+def test_a_notebook_runs_from_an_empty_cache(notebook, tmp_path, monkeypatch, record_property):
+    monkeypatch.setenv("LANDSCAPE_NB_CACHE", str(tmp_path / "cache"))
+    report = runner.run_notebook(notebook, tmp_path / "out", progress=False)
+    record_property("seconds", report.seconds)
+    record_property("peak_memory", report.peak_memory)
+    folder = ROOT / "build"
+    folder.mkdir(exist_ok=True)
+    measured = {"seconds": round(report.seconds, 1), "peak_memory_mb": report.peak_memory // 10**6}
+    (folder / f"measured-{notebook.number}.json").write_text(json.dumps(measured))
+    assert report.peak_memory < 1e9
+    assert report.claims
+    assert all(claim.holds for claim in report.claims)
+    assert report.figures
+    assert all(path.stat().st_size > 1000 and len(alt) >= 30 for path, alt in report.figures)
+    assert report.page.stat().st_size > 10_000
+    shutil.copytree(tmp_path / "cache", os.environ["LANDSCAPE_NB_CACHE"], dirs_exist_ok=True)
+
+
+@pytest.fixture
+def planted(tmp_path, monkeypatch):
+    """Makes a notebook of a few cells that the runner finds."""
+
+    def make(*cells):
+        content = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        content.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        (tmp_path / "images").mkdir()
+        nbformat.write(content, tmp_path / "99_planted.ipynb")
+        return Notebook("99_planted", "Planted", "nothing")
+
+    monkeypatch.setattr(figures, "notebooks_directory", lambda: tmp_path)
+    monkeypatch.setattr(runner, "notebooks_directory", lambda: tmp_path)
+    return make
+
+
+def test_a_false_claim_turns_the_suite_red(planted, tmp_path):
+    notebook = planted("import landscape_nb as lnb", "lnb.claim('99-false', 1 > 2, 'One is more.')")
+    with pytest.raises(PapermillExecutionError, match="claim 99-false does not hold"):
+        runner.run_notebook(notebook, tmp_path / "out", progress=False)
+
+
+SLIDER = """
+import matplotlib.pyplot as plt
+import landscape_nb as lnb
+
+def draw(c=0):
+    if c == 5:
+        raise ZeroDivisionError("planted")
+    return plt.figure(figsize=(1, 1))
+
+explorer = lnb.explore(draw, alt="An empty figure", c=(0, 9))
+"""
+
+
+def test_a_slider_that_fails_at_one_value_turns_the_suite_red(planted, tmp_path):
+    with pytest.raises(PapermillExecutionError, match="ZeroDivisionError"):
+        runner.run_notebook(planted(SLIDER), tmp_path / "out", progress=False)
+
+
+@pytest.mark.usefixtures("lenient")
+def test_an_error_hidden_in_a_widget_is_found(planted, tmp_path):
+    notebook = planted(SLIDER, "display(explorer)", "explorer.widgets['c'].value = 5", "import time; time.sleep(0.3)")
+    with pytest.raises(RuntimeError, match="a widget holds an error.*ZeroDivisionError"):
+        runner.run_notebook(notebook, tmp_path / "out", progress=False)
+
+
+def test_an_error_hidden_in_an_output_widget_is_found(planted, tmp_path):
+    cell = "import ipywidgets as i; w = i.interactive(lambda x: 1 / (x - 1), x=(-1, 1)); display(w)"
+    with pytest.raises(RuntimeError, match="a widget holds an error: ZeroDivisionError"):
+        runner.run_notebook(planted(cell, "w.children[0].value = 1"), tmp_path / "out", progress=False)
+
+
+def test_a_script_with_a_false_claim_fails(planted, tmp_path):
+    """One number changed in a real script, the slow parts left out."""
+    script = (ROOT / "notebooks/scripts/02_scale_invariance.py").read_text()
+    changed = script.replace("min(raw_ratios) > 2", "min(raw_ratios) > 2000").replace('"epochs": 12', '"epochs": 1')
+    assert changed.count("2000") == 1
+    cells = [cell.source for cell in jupytext.reads(changed, "py:percent").cells if cell.cell_type == "code"]
+    with pytest.raises(PapermillExecutionError, match="claim 02-raw-is-arbitrary does not hold"):
+        runner.run_notebook(planted(*cells), tmp_path / "out", progress=False)

@@ -1,0 +1,65 @@
+"""The command: what it prints, and what it refuses before it has done anything."""
+
+import re
+import tomllib
+
+import pytest
+from click.testing import CliRunner
+from conftest import ROOT
+
+from landscape_nb.cli import main
+from landscape_nb.figures import NOTEBOOKS, choose_preset
+
+
+def call(*arguments):
+    return CliRunner().invoke(main, arguments)
+
+
+def test_list_names_every_notebook():
+    lines = call("list").output.splitlines()
+    assert [line[:2] for line in lines] == [notebook.number for notebook in NOTEBOOKS]
+
+
+def test_doctor_tells_what_it_found(tmp_path, monkeypatch):
+    monkeypatch.setenv("LANDSCAPE_NB_DATA", str(tmp_path))
+    result = call("doctor")
+    assert result.exit_code == 0
+    for word in ("torch", "threads", "memory", "GPU", str(tmp_path), "digits.csv.gz", "not here"):
+        assert word in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["05", "--preset", "tiny"], "'tiny' is not one of 'quick', 'gallery', 'full'"),
+        (["77"], "number: got '77', the course has 00, 02, 05"),
+        (["05", "--seed", "-1"], "-1"),
+    ],
+)
+def test_bad_arguments_are_named_and_nothing_is_written(tmp_path, arguments, message):
+    result = call("run", *arguments, "--out", str(tmp_path / "out"))
+    assert result.exit_code != 0
+    assert message in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_directory_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    result = call("run", "05", "--out", str(tmp_path / "file" / "out"))
+    assert result.exit_code != 0
+    assert "out: cannot write into" in result.output
+
+
+def test_presets():
+    assert choose_preset("full", quick={"n": 1}, full={"n": 2}).n == 2
+    with pytest.raises(ValueError, match="PRESET: got 'tiny', wants one of 'quick', 'gallery', 'full'"):
+        choose_preset("tiny", quick={})
+    with pytest.raises(ValueError, match="PRESET: 'gallery' is not shipped for this notebook yet; it has 'quick'"):
+        choose_preset("gallery", quick={})
+
+
+def test_binder_has_every_package_that_the_project_needs():
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    listed = (ROOT / "binder" / "environment.yml").read_text().replace("pytorch", "torch")
+    for requirement in needed:
+        assert f"- {re.split('[>=<]', requirement)[0]}" in listed

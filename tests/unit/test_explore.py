@@ -1,0 +1,120 @@
+"""Sliders: every value of every control is drawn, errors are words in class and red in tests."""
+
+import asyncio
+
+import ipywidgets as widgets
+import matplotlib.pyplot as plt
+import pytest
+
+from landscape_nb import explore
+from landscape_nb.explore import ERROR_CLASS, Explorer
+
+
+def recorder():
+    drawn = []
+
+    def draw(power=3, name="a", smooth=False, factor=1.0, step=0):
+        drawn.append({"power": power, "name": name, "smooth": smooth, "factor": factor, "step": step})
+        figure, axes = plt.subplots(figsize=(1, 1))
+        axes.plot([0, factor])
+        return figure
+
+    return draw, drawn
+
+
+CONTROLS = {
+    "power": (1, 5, 2),
+    "name": ["a", "b"],
+    "smooth": False,
+    "factor": [0.1, 1.0, 10.0],
+    "step": widgets.Play(min=0, max=4, step=2),
+}
+
+
+def fails_at(bad):
+    def draw(c=0):
+        if c == bad:
+            raise ZeroDivisionError("planted")
+        return plt.figure(figsize=(1, 1))
+
+    return draw
+
+
+def test_strict_mode_draws_every_value_of_every_control():
+    draw, drawn = recorder()
+    explore(draw, alt="A line", **CONTROLS)
+    wanted = {"power": [1, 3, 5], "name": ["a", "b"], "smooth": [0, 1], "factor": [0.1, 1, 10], "step": [0, 2, 4]}
+    for name, values in wanted.items():
+        assert sorted({setting[name] for setting in drawn}) == values
+    assert len(drawn) == 1 + sum(len(values) - 1 for values in wanted.values())
+
+
+def test_a_range_of_floats_is_swept_to_its_end():
+    values = []
+    explore(lambda x=0.0: values.append(x) or plt.figure(figsize=(1, 1)), alt="Empty", x=(0.0, 1.0, 0.25))
+    assert sorted(values) == [0, 0.25, 0.5, 0.75, 1]
+
+
+@pytest.mark.parametrize("bad", [0, 3, 7])
+def test_strict_mode_raises_what_any_value_raises(bad):
+    with pytest.raises(ZeroDivisionError, match="planted"):
+        explore(fails_at(bad), alt="Empty", c=(0, 7))
+
+
+def test_strict_mode_raises_when_a_slider_moves():
+    explorer = Explorer(fails_at(3), "Empty", {"c": (0, 7)})
+    with pytest.raises(ZeroDivisionError, match="planted"):
+        explorer.widgets["c"].value = 3
+
+
+@pytest.mark.usefixtures("lenient")
+def test_a_class_sees_words_and_the_picture_before():
+    explorer = explore(fails_at(3), alt="Empty", c=(0, 7))
+    before = explorer._image.value
+    explorer.widgets["c"].value = 3
+    assert ERROR_CLASS in explorer._message.value
+    assert "c = 3 could not be drawn: ZeroDivisionError: planted" in explorer._message.value
+    assert explorer._image.value == before
+    explorer.widgets["c"].value = 4
+    assert explorer._message.value == ""
+
+
+@pytest.mark.usefixtures("lenient")
+def test_a_drag_draws_once_and_a_picture_is_kept():
+    draw, drawn = recorder()
+    explorer = explore(draw, alt="A line", power=(1, 100))
+
+    async def drag():
+        for power in range(4, 50):
+            explorer.widgets["power"].value = power
+        await asyncio.sleep(0.2)
+
+    asyncio.run(drag())
+    assert [setting["power"] for setting in drawn] == [3, 49]
+    explorer.widgets["power"].value = 3
+    assert len(drawn) == 2
+
+
+@pytest.mark.usefixtures("lenient")
+def test_a_reader_without_a_kernel_sees_the_first_picture():
+    bundle, metadata = explore(recorder()[0], alt="A line", power=(1, 5))._repr_mimebundle_()
+    assert {"image/png", "application/vnd.jupyter.widget-view+json"} <= bundle.keys()
+    assert metadata["image/png"]["alt"] == "A line"
+
+
+@pytest.mark.parametrize(
+    ("controls", "message"),
+    [
+        ({"power": "high"}, "power: got 'high', wants"),
+        ({"power": []}, "power: got"),
+        ({"missing": (0, 1)}, "takes no argument 'missing'"),
+    ],
+)
+def test_bad_controls_are_named(controls, message):
+    with pytest.raises(TypeError, match=message):
+        explore(recorder()[0], alt="A line", **controls)
+
+
+def test_draw_must_return_a_figure():
+    with pytest.raises(TypeError, match="draw: returned NoneType, wants a matplotlib Figure"):
+        explore(lambda x=0: None, alt="Nothing", x=(0, 1))
