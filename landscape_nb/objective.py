@@ -129,6 +129,25 @@ class Objective:
                     totals[name] += count * float(value)
         return {name: total / self.samples for name, total in totals.items()}
 
+    def batch_losses(self, params: Params) -> Iterator[tuple[float, Float[Tensor, ""]]]:
+        """The mean loss of each batch at a point, differentiable in `params`, and the batch's share of the samples.
+
+        The loss at the point is the sum of share · loss. Batch norm uses its running statistics.
+
+        Args:
+            params: The point; entries that are to be differentiated require gradients.
+
+        Example:
+            >>> objective = Objective(nn.Linear(1, 1), (torch.ones(3, 1), torch.zeros(3, 1)), F.mse_loss, batch_size=2)
+            >>> [round(share, 2) for share, _ in objective.batch_losses(objective.origin)]
+            [0.67, 0.33]
+        """
+        state = params | {name: buffer.clone() for name, buffer in self.model.named_buffers()}
+        for batch, count in zip(self.batches, self.counts, strict=True):
+            with preserved_rng():
+                loss = self._measure(state, batch, ("loss",))["loss"]
+            yield count / self.samples, loss
+
     @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits of everything that decides a measured value: weights, data, settings."""
@@ -163,10 +182,10 @@ class Objective:
             return functional_call(self.model, state, (batch[0],))
         return functional_call(_Forward(self.model, self.forward), _prefixed(state), (batch,))
 
-    def _measure(self, state: dict[str, Tensor], batch: Any) -> dict[str, Tensor]:
+    def _measure(self, state: dict[str, Tensor], batch: Any, names: Iterable[str] = ()) -> dict[str, Tensor]:
         outputs = self._outputs(state, batch)
         targets = batch[1] if _is_pair(batch) else batch
-        return {name: measure(outputs, targets) for name, measure in self.measures.items()}
+        return {name: self.measures[name](outputs, targets) for name in names or self.measures}
 
     def _try_first_batch(self) -> None:
         """Fail now, with words, rather than in the middle of a sweep."""
