@@ -2,7 +2,7 @@
 
 import copy
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
@@ -14,13 +14,11 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.utils.data import DataLoader, Dataset
 
-from landscape_nb.datasets import ImageData
+from landscape_nb.batches import Batches, Measure, describe, is_mean_over_samples, is_pair, mean_and_error, per_sample
 from landscape_nb.parameters import Params, check_params, parameters_of
 from landscape_nb.provenance import fingerprint
 
-Measure = Callable[[Any, Any], Tensor]
 Buffers = dict[str, Shaped[Tensor, "..."]]
 BATCH_NORM = ("frozen", "recalibrate")
 
@@ -53,6 +51,8 @@ class Objective:
         batch_size: Samples evaluated at once, when `data` is a pair of tensors.
         batch_norm: `'frozen'` keeps the running statistics of the model's own weights everywhere, as
             the paper does; `'recalibrate'` computes them anew from the data at each point.
+        extra_data: More data by name, measured in the same pass: `{"test": data.test}` gives
+            `test_loss` and so on.
         forward: `forward(model, batch)`, the outputs of a batch; default `model(inputs)`.
         device: Where to compute; default where the model's parameters are.
 
@@ -80,6 +80,7 @@ class Objective:
         metrics: Mapping[str, Measure] | None = None,
         batch_size: int = 256,
         batch_norm: str = "frozen",
+        extra_data: Mapping[str, Any] | None = None,
         forward: Callable[[nn.Module, Any], Any] | None = None,
         device: torch.device | str | None = None,
     ):
@@ -98,36 +99,80 @@ class Objective:
             raise ValueError("model: it has no parameters")
         check_params("model", self.origin, self.origin)
         with preserved_rng():
-            self.batches = [_to(batch, device) for batch in _batches(data, batch_size)]
-        self.counts = [_count(batch) for batch in self.batches]
-        self.samples = sum(self.counts)
-        if not self.samples:
-            raise ValueError("data: got no samples")
-        self._try_first_batch()
+            self.data = Batches.read(data, batch_size, device)
+            more = {f"{name}_": Batches.read(part, batch_size, device) for name, part in (extra_data or {}).items()}
+        self.groups: dict[str, Batches] = {"": self.data, **more}
+        self.samples = self.data.samples
+        for group in self.groups.values():
+            self._try(group.batches[0])
+        self.by_sample = self._find_means_over_samples()
+
+    @property
+    def names(self) -> list[str]:
+        """What `measure` returns: each measure on each data set, and its standard error."""
+        means = [prefix + name for prefix in self.groups for name in self.measures]
+        return [name for mean in means for name in (mean, f"{mean}_stderr")]
 
     def __call__(self, params: Params | None = None, buffers: Buffers | None = None) -> dict[str, float]:
-        """Measure at a point.
+        """The means over all samples of the loss and of each metric at a point.
 
         Args:
             params: The point, keyed and shaped like `origin`, which is the default.
             buffers: Batch norm's running statistics and other buffers; default the model's own.
 
         Returns:
-            The mean over all samples of the loss and of each metric. What is not finite stays so.
+            The means by name. What is not finite stays so.
 
         Raises:
             ValueError: `params` does not fit the model.
         """
+        values = self.measure(params, buffers)
+        return {name: value for name, value in values.items() if not name.endswith("_stderr")}
+
+    def measure(
+        self, params: Params | None = None, buffers: Buffers | None = None, batch_norm: str | None = None
+    ) -> dict[str, float]:
+        """The means at a point, and beside each, as `..._stderr`, its standard error over the data.
+
+        The error is the spread of the samples' values divided by the root of their number; for a
+        measure that is no mean over samples, it is found from the batches.
+
+        Args:
+            params: The point, keyed and shaped like `origin`, which is the default.
+            buffers: Batch norm's running statistics and other buffers; default the model's own.
+            batch_norm: Overrides the objective's policy.
+
+        Returns:
+            The values by name, in the order of `names`.
+
+        Raises:
+            ValueError: `params` does not fit the model.
+
+        Example:
+            >>> data = torch.tensor([[1.0], [3.0]]), torch.zeros(2, 1)
+            >>> Objective(nn.Linear(1, 1), data, F.mse_loss).measure({"weight": torch.eye(1), "bias": torch.zeros(1)})
+            {'loss': 5.0, 'loss_stderr': 4.0}
+        """
         params = self.origin if params is None else params
         if params is not self.origin:
             _check_point(params, self.origin)
-        totals = dict.fromkeys(self.measures, 0.0)
         with torch.no_grad(), preserved_rng():
-            state = self._state(params, buffers)
-            for batch, count in zip(self.batches, self.counts, strict=True):
-                for name, value in self._measure(state, batch).items():
-                    totals[name] += count * float(value)
-        return {name: total / self.samples for name, total in totals.items()}
+            state = self._state(params, buffers, batch_norm or self.batch_norm)
+            return {name: float(value) for name, value in self.summary(state, self._outputs).items()}
+
+    def summary(self, state: Any, run: Callable[[Any, Any], Any]) -> dict[str, Float[Tensor, ""]]:
+        """Means and standard errors, given a function that gives the outputs for a state and a batch."""
+        result = {}
+        for prefix, group in self.groups.items():
+            values: dict[str, list[Tensor]] = {name: [] for name in self.measures}
+            for batch, _ in group:
+                outputs = run(state, batch)
+                for name, measure in self.measures.items():
+                    values[name].append(self._values(name, measure, outputs, batch))
+            for name in self.measures:
+                mean, error = mean_and_error(values[name], group.counts, self.by_sample[name])
+                result |= {prefix + name: mean, f"{prefix}{name}_stderr": error}
+        return result
 
     def batch_losses(self, params: Params) -> Iterator[tuple[float, Float[Tensor, ""]]]:
         """The mean loss of each batch at a point, differentiable in `params`, and the batch's share of the samples.
@@ -143,20 +188,20 @@ class Objective:
             [0.67, 0.33]
         """
         state = params | {name: buffer.clone() for name, buffer in self.model.named_buffers()}
-        for batch, count in zip(self.batches, self.counts, strict=True):
+        for batch, count in self.data:
             with preserved_rng():
-                loss = self._measure(state, batch, ("loss",))["loss"]
+                loss = self.measures["loss"](self._outputs(state, batch), _targets(batch))
             yield count / self.samples, loss
 
     @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits of everything that decides a measured value: weights, data, settings."""
-        return fingerprint(self.model, self.batches, self.measures, self.batch_norm, self.forward)
+        return fingerprint(self.model, self.groups, self.measures, self.batch_norm, self.forward)
 
-    def _state(self, params: Params, buffers: Buffers | None) -> dict[str, Tensor]:
+    def _state(self, params: Params, buffers: Buffers | None, batch_norm: str) -> dict[str, Tensor]:
         buffers = dict(self.model.named_buffers()) if buffers is None else buffers
         state = {**params, **{name: buffer.clone() for name, buffer in buffers.items()}}
-        if self.batch_norm == "recalibrate":
+        if batch_norm == "recalibrate":
             self._recalibrate(state)
         return state
 
@@ -166,7 +211,7 @@ class Objective:
         momenta = [m.momentum for m in norms]
         seen = 0
         try:
-            for batch, count in zip(self.batches, self.counts, strict=True):
+            for batch, count in self.data:
                 seen += count
                 for module in norms:
                     module.train()
@@ -182,24 +227,31 @@ class Objective:
             return functional_call(self.model, state, (batch[0],))
         return functional_call(_Forward(self.model, self.forward), _prefixed(state), (batch,))
 
-    def _measure(self, state: dict[str, Tensor], batch: Any, names: Iterable[str] = ()) -> dict[str, Tensor]:
-        outputs = self._outputs(state, batch)
-        targets = batch[1] if _is_pair(batch) else batch
-        return {name: self.measures[name](outputs, targets) for name in names or self.measures}
+    def _values(self, name: str, measure: Measure, outputs: Any, batch: Any) -> Float[Tensor, "size"]:
+        """A measure of a batch: for each sample where it is a mean over samples, else one number."""
+        if self.by_sample[name]:
+            return per_sample(measure, outputs, _targets(batch))
+        return torch.as_tensor(measure(outputs, _targets(batch))).reshape(1)
 
-    def _try_first_batch(self) -> None:
+    def _try(self, batch: Any) -> None:
         """Fail now, with words, rather than in the middle of a sweep."""
-        batch = self.batches[0]
-        if self.forward is None and not _is_pair(batch):
-            raise ValueError(f"data: a batch is {_describe(batch)}; only a pair is read without forward=")
+        if self.forward is None and not is_pair(batch):
+            raise ValueError(f"data: a batch is {describe(batch)}; only a pair is read without forward=")
         try:
             with torch.no_grad(), preserved_rng():
-                values = self._measure(self._state(self.origin, None), batch)
+                outputs = self._outputs(self._state(self.origin, None, "frozen"), batch)
+                values = {name: measure(outputs, _targets(batch)) for name, measure in self.measures.items()}
         except Exception as error:
-            raise ValueError(f"data: the first batch, {_describe(batch)}, cannot be evaluated: {error}") from error
+            raise ValueError(f"data: the first batch, {describe(batch)}, cannot be evaluated: {error}") from error
         for name, value in values.items():
-            if getattr(value, "numel", lambda: 1)() != 1:
+            if torch.as_tensor(value).numel() != 1:
                 raise ValueError(f"{name}: gave a tensor of shape {tuple(value.shape)}, wants one mean over the batch")
+
+    def _find_means_over_samples(self) -> dict[str, bool]:
+        batch = self.data.batches[0]
+        with torch.no_grad(), preserved_rng():
+            outputs = self._outputs(self._state(self.origin, None, "frozen"), batch)
+            return {name: is_mean_over_samples(m, outputs, _targets(batch)) for name, m in self.measures.items()}
 
 
 class _Forward(nn.Module):
@@ -211,6 +263,10 @@ class _Forward(nn.Module):
 
     def forward(self, batch: Any) -> Any:
         return self.read(self.model, batch)
+
+
+def _targets(batch: Any) -> Any:
+    return batch[1] if is_pair(batch) else batch
 
 
 def _prefixed(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -235,59 +291,6 @@ def preserved_rng() -> Iterator[None]:
     finally:
         np.random.set_state(numpy_state)  # noqa: NPY002
         random.setstate(python_state)
-
-
-def _batches(data: Any, batch_size: int) -> list[Any]:
-    if isinstance(data, ImageData):
-        data = data.train
-    if isinstance(data, Dataset):
-        data = DataLoader(data, batch_size)
-    if _is_pair(data) and all(isinstance(part, Tensor) for part in data):
-        inputs, targets = data
-        if len(inputs) != len(targets):
-            raise ValueError(f"data: got {len(inputs)} inputs and {len(targets)} targets")
-        if not isinstance(batch_size, int) or batch_size < 1:
-            raise ValueError(f"batch_size: got {batch_size!r}, wants a whole number from 1 up")
-        return list(zip(inputs.split(batch_size), targets.split(batch_size), strict=True)) if len(inputs) else []
-    if isinstance(data, Tensor) or not isinstance(data, Iterable):
-        raise TypeError(
-            f"data: got {type(data).__name__}, wants a pair of tensors (inputs, targets) or an iterable of batches"
-        )
-    return list(data)
-
-
-def _is_pair(batch: Any) -> bool:
-    return isinstance(batch, tuple | list) and len(batch) == 2
-
-
-def _tensors(batch: Any) -> list[Tensor]:
-    """All tensors of a batch, however nested, in order."""
-    if isinstance(batch, Tensor):
-        return [batch]
-    parts = batch.values() if isinstance(batch, Mapping) else batch if isinstance(batch, tuple | list) else ()
-    return [tensor for part in parts for tensor in _tensors(part)]
-
-
-def _count(batch: Any) -> int:
-    tensors = [tensor for tensor in _tensors(batch) if tensor.ndim]
-    if not tensors:
-        raise TypeError(f"data: a batch is {_describe(batch)}; wants tensors whose first dimension counts samples")
-    return len(tensors[0])
-
-
-def _to(batch: Any, device: torch.device | str) -> Any:
-    if isinstance(batch, Tensor):
-        return batch.to(device)
-    if isinstance(batch, Mapping):
-        return {key: _to(part, device) for key, part in batch.items()}
-    if isinstance(batch, tuple | list):
-        return tuple(_to(part, device) for part in batch)
-    return batch
-
-
-def _describe(batch: Any) -> str:
-    shapes = ", ".join(str(tuple(tensor.shape)) for tensor in _tensors(batch))
-    return f"a {type(batch).__name__} with tensors of shapes {shapes or 'none'}"
 
 
 def _check_point(params: Params, origin: Params) -> None:

@@ -1,22 +1,22 @@
 """Values of an objective on a line, on a plane and between two minima, as `xarray.Dataset`s."""
 
 import json
-import time
-from collections.abc import Callable, Iterable, Sequence
-from itertools import product
+from collections.abc import Iterable, Sequence
+from os import PathLike
 
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
+from landscape_nb.directions import random_directions
+from landscape_nb.grid import Extent, Resolution, make_axes
 from landscape_nb.objective import Buffers, Objective
 from landscape_nb.parameters import Affine, Params, check_params, parameters_of
-from landscape_nb.provenance import versions
+from landscape_nb.provenance import fingerprint
+from landscape_nb.sweep import Row, sweep
 
-Extent = tuple[float, float] | Sequence[tuple[float, float]]
-Resolution = int | Sequence[int]
+STATISTICS = ("frozen", "interpolated", "recalibrated")
 _DIMS = ("alpha", "beta")
 
 
@@ -26,6 +26,9 @@ def evaluate_line(
     extent: Extent = (-1, 1),
     resolution: Resolution = 51,
     origin: Params | None = None,
+    repeats: int = 1,
+    store: str | PathLike[str] | None = None,
+    n_jobs: int | None = None,
     progress: bool = True,
 ) -> xr.Dataset:
     """Measure an objective along a line: at origin + α · direction.
@@ -37,13 +40,20 @@ def evaluate_line(
         resolution: The number of points, from 2 up; an odd number has one at α = 0 when `extent` is
             symmetric.
         origin: The point at α = 0; default the objective's.
+        repeats: How many draws of the random direction; the first is the one given, the others
+            come from the same seed.
+        store: A Zarr path that keeps what is measured, piece by piece; the same call goes on from there.
+        n_jobs: Processes of one thread each (joblib); None measures in this one.
         progress: Whether to show a progress bar.
 
     Returns:
-        `loss` and every metric over the dimension `alpha`, and how they were made in `attrs`.
+        `loss` and every metric over the dimension `alpha`, their standard errors over the data
+        (`loss_stderr`, …), and how they were made in `attrs`. With `repeats`, everything has a first
+        dimension `repeat`, and `loss_spread` is the standard deviation of the loss over it.
 
     Raises:
-        ValueError: A bad extent or resolution, or a direction that does not fit the model.
+        ValueError: A bad extent or resolution, a direction that does not fit the model, repeats of a
+            direction that is not random, or a store that was made from something else.
 
     Example:
         >>> import torch
@@ -56,7 +66,8 @@ def evaluate_line(
 
     Source: Goodfellow et al. (2014), section 2; Li et al. (2018), section 3.
     """
-    return _evaluate_around(objective, [direction], extent, resolution, origin, progress)
+    how = {"store": store, "n_jobs": n_jobs, "progress": progress}
+    return _evaluate_around(objective, [direction], extent, resolution, origin, repeats, how)
 
 
 def evaluate_plane(
@@ -65,6 +76,9 @@ def evaluate_plane(
     extent: Extent = (-1, 1),
     resolution: Resolution = 51,
     origin: Params | None = None,
+    repeats: int = 1,
+    store: str | PathLike[str] | None = None,
+    n_jobs: int | None = None,
     progress: bool = True,
 ) -> xr.Dataset:
     """Measure an objective on a plane: at origin + α · directions[0] + β · directions[1].
@@ -75,14 +89,20 @@ def evaluate_plane(
         extent: The first and last coordinate, one pair for both axes or one pair each.
         resolution: The number of points along an axis, one for both or one each.
         origin: The point at (0, 0); default the objective's.
+        repeats: How many draws of the random directions; the first is the one given, the others
+            come from the same seed.
+        store: A Zarr path that keeps what is measured, piece by piece; the same call goes on from there.
+        n_jobs: Processes of one thread each (joblib); None measures in this one.
         progress: Whether to show a progress bar.
 
     Returns:
-        `loss` and every metric over the dimensions `alpha` and `beta`, in this order, and how they
-        were made in `attrs`. `plane.loss.sel(alpha=a, beta=b)` is the loss at that point exactly.
+        `loss` and every metric over the dimensions `alpha` and `beta`, in this order, their standard
+        errors over the data (`loss_stderr`, …), and how they were made in `attrs`; `repeats` as in
+        `evaluate_line`. `plane.loss.sel(alpha=a, beta=b)` is the loss at that point exactly.
 
     Raises:
-        ValueError: A bad extent or resolution, or directions that are not two or do not fit the model.
+        ValueError: A bad extent or resolution, directions that are not two or do not fit the model,
+            repeats of directions that are not random, or a store that was made from something else.
 
     Example:
         >>> import torch
@@ -99,7 +119,8 @@ def evaluate_plane(
     """
     if len(directions) != 2:
         raise ValueError(f"directions: got {len(directions)}, a plane has two")
-    return _evaluate_around(objective, directions, extent, resolution, origin, progress)
+    how = {"store": store, "n_jobs": n_jobs, "progress": progress}
+    return _evaluate_around(objective, directions, extent, resolution, origin, repeats, how)
 
 
 def interpolate(
@@ -108,14 +129,17 @@ def interpolate(
     end: Params | nn.Module,
     extent: Extent = (-0.5, 1.5),
     resolution: Resolution = 81,
+    batch_norm: str | None = None,
+    store: str | PathLike[str] | None = None,
+    n_jobs: int | None = None,
     progress: bool = True,
 ) -> xr.Dataset:
     """Measure an objective on the straight line through two points: at (1 − α) · start + α · end.
 
-    Between two models, buffers of floating point (batch norm's running statistics) are interpolated
-    with the weights, as the paper does. Beyond either end a running variance can become negative:
-    such a network does not exist, it is not evaluated, and `negative_variance` is True there.
-    Between two points (dicts), the objective's own buffers are used everywhere.
+    Between two models, batch norm's running statistics are interpolated with the weights, as the
+    paper does. Beyond either end a running variance can then become negative: such a network does
+    not exist, its values are NaN, and `negative_variance` is 1 there. Recalibrated statistics, found
+    from the data at each point (REPAIR), exist everywhere.
 
     Args:
         objective: What is measured.
@@ -123,10 +147,15 @@ def interpolate(
         end: The model or point at α = 1.
         extent: The first and the last α.
         resolution: The number of points, from 2 up.
+        batch_norm: Running statistics between the ends: `'frozen'` (the objective's own everywhere),
+            `'interpolated'` (the default between models), or `'recalibrated'`; between points (dicts)
+            the default is the objective's policy.
+        store: A Zarr path that keeps what is measured, as in `evaluate_plane`.
+        n_jobs: Processes of one thread each (joblib); None measures in this one.
         progress: Whether to show a progress bar.
 
     Returns:
-        `loss`, every metric and `negative_variance` over the dimension `alpha`.
+        `loss`, every metric, their standard errors and `negative_variance` over the dimension `alpha`.
 
     Raises:
         ValueError: A bad extent or resolution, or ends that do not fit the objective's model.
@@ -145,22 +174,56 @@ def interpolate(
     if isinstance(start, nn.Module) != isinstance(end, nn.Module):
         raise TypeError("start, end: wants two models or two points, got one of each")
     between_models = isinstance(start, nn.Module)
-    ends = [parameters_of(m) if between_models else m for m in (start, end)]
-    ends_buffers = [dict(m.named_buffers()) if between_models else {} for m in (start, end)]
-    for name, point in zip(("start", "end"), ends, strict=True):
+    default = "interpolated" if between_models else _STATISTICS_OF[objective.batch_norm]
+    batch_norm = default if batch_norm is None else batch_norm
+    if batch_norm not in STATISTICS or (batch_norm == "interpolated" and not between_models):
+        wanted = STATISTICS if between_models else ("frozen", "recalibrated")
+        raise ValueError(f"batch_norm: got {batch_norm!r}, wants one of {', '.join(map(repr, wanted))}")
+    points = [parameters_of(m) if between_models else m for m in (start, end)]
+    buffers = [dict(m.named_buffers()) if between_models else {} for m in (start, end)]
+    for name, point in zip(("start", "end"), points, strict=True):
         check_params(name, point, objective.origin)
-    (axis,) = _axes(extent, resolution, 1)
+    (axis,) = make_axes(extent, resolution, 1)
+    attrs = _attrs(objective, "interpolation", [axis], points, buffers) | {"batch_norm": batch_norm}
+    measurement = _Between(objective, points, buffers, batch_norm)
+    return sweep(measurement, {"alpha": axis}, attrs, store, n_jobs, progress)
 
-    def measure(alpha: float) -> dict[str, float]:
-        buffers = _between(*ends_buffers, alpha) if between_models else None
-        negative = any(name.endswith("running_var") and bool((b < 0).any()) for name, b in (buffers or {}).items())
-        if negative:
-            return dict.fromkeys(objective.measures, np.nan) | {"negative_variance": True}
-        return objective(_between(*ends, alpha), buffers) | {"negative_variance": False}
 
-    statistics = "interpolated" if between_models and objective.batch_norm == "frozen" else objective.batch_norm
-    made = {"kind": "interpolation", "batch_norm": statistics}
-    return _sweep(objective, measure, [axis], made, progress)
+_STATISTICS_OF = {"frozen": "frozen", "recalibrate": "recalibrated"}
+
+
+class _Around:
+    """Measures at origin + Σ coordinate · direction; with repeats, the first coordinate is which draw."""
+
+    def __init__(self, objective: Objective, origin: Params, draws: Sequence[Sequence[Params]]):
+        self.objective, self.names = objective, objective.names
+        self.points = [Affine(origin, directions) for directions in draws]
+
+    def __call__(self, points: Float[np.ndarray, "points axes"]) -> Row:
+        axes = len(self.points[0].directions)
+        draws = points[:, 0].astype(int) if points.shape[1] > axes else np.zeros(len(points), int)
+        places = zip(draws, points[:, -axes:].tolist(), strict=True)
+        rows = [self.objective.measure(self.points[draw](*place)) for draw, place in places]
+        return {name: np.array([row[name] for row in rows]) for name in self.names}
+
+
+class _Between:
+    """Measures at (1 − α) · start + α · end."""
+
+    def __init__(self, objective: Objective, ends: Sequence[Params], buffers: Sequence[Buffers], batch_norm: str):
+        self.objective, self.ends, self.buffers, self.batch_norm = objective, ends, buffers, batch_norm
+        self.names = [*objective.names, "negative_variance"]
+
+    def __call__(self, points: Float[np.ndarray, "points axes"]) -> Row:
+        rows = [self._at(float(alpha)) for alpha in points[:, 0]]
+        return {name: np.array([row[name] for row in rows]) for name in self.names}
+
+    def _at(self, alpha: float) -> dict[str, float]:
+        buffers = _mix(*self.buffers, alpha) if self.batch_norm == "interpolated" else None
+        if any(name.endswith("running_var") and bool((b < 0).any()) for name, b in (buffers or {}).items()):
+            return dict.fromkeys(self.objective.names, np.nan) | {"negative_variance": 1.0}
+        policy = "recalibrate" if self.batch_norm == "recalibrated" else "frozen"
+        return self.objective.measure(_mix(*self.ends, alpha), buffers, policy) | {"negative_variance": 0.0}
 
 
 def _evaluate_around(
@@ -169,90 +232,60 @@ def _evaluate_around(
     extent: Extent,
     resolution: Resolution,
     origin: Params | None,
-    progress: bool,
+    repeats: int,
+    how: dict,
 ) -> xr.Dataset:
     origin = objective.origin if origin is None else origin
     check_params("origin", origin, objective.origin)
     for number, direction in enumerate(directions):
         check_params(f"directions[{number}]", direction, origin)
-    axes = _axes(extent, resolution, len(directions))
-
-    point = Affine(origin, directions)
-
-    def measure(*coordinates: float) -> dict[str, float]:
-        return objective(point(*coordinates))
-
+    axes = make_axes(extent, resolution, len(directions))
+    draws = _draws(directions, origin, repeats)
     made = [getattr(direction, "made", {}) for direction in directions]
-    attrs = {
-        "kind": "line" if len(directions) == 1 else "plane",
+    attrs = _attrs(objective, "line" if len(directions) == 1 else "plane", axes, origin, draws) | {
         "normalization": _common(m.get("normalization", "unknown") for m in made),
         "seed": _common(m.get("seed", "none") for m in made),
         "directions": json.dumps(made),
         "origin_loss": objective(origin)["loss"],
     }
-    return _sweep(objective, measure, axes, attrs, progress)
+    dims = dict(zip(_DIMS, axes, strict=False))
+    if repeats == 1:
+        return sweep(_Around(objective, origin, draws), dims, attrs, **how)
+    values = sweep(_Around(objective, origin, draws), {"repeat": np.arange(repeats)} | dims, attrs, **how)
+    return values.assign(loss_spread=values.loss.std("repeat", ddof=1))
 
 
-def _sweep(
-    objective: Objective,
-    measure: Callable[..., dict[str, float]],
-    axes: Sequence[Float[np.ndarray, "_"]],
-    attrs: dict,
-    progress: bool,
-) -> xr.Dataset:
-    """Call `measure` at every point of the grid and lay the values out."""
-    began = time.perf_counter()
-    shape = tuple(map(len, axes))
-    points = tqdm(product(*axes), "Measuring", np.prod(shape), leave=False, disable=not progress)
-    rows = [measure(*map(float, point)) for point in points]
-    values = {name: (_DIMS[: len(axes)], np.reshape([row[name] for row in rows], shape)) for name in rows[0]}
-    provenance = {
+def _draws(directions: Sequence[Params], origin: Params, repeats: int) -> list[list[Params]]:
+    """The directions, and as many further draws of them as repeats ask for."""
+    if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
+        raise ValueError(f"repeats: got {repeats!r}, wants a whole number from 1 up")
+    if repeats == 1:
+        return [list(directions)]
+    made = [getattr(direction, "made", {}) for direction in directions]
+    if any(m.get("kind") != "random" or m.get("ignored") not in (None, "one-dimensional") for m in made):
+        raise ValueError("repeats: only directions of random_directions without a function ignore= are drawn again")
+    first, count = made[0], len(directions)
+    drawn = random_directions(
+        origin, first["draw"] + repeats * count, first["normalization"], first["seed"], first["ignored"]
+    )
+    more = [drawn[i : i + count] for i in range(first["draw"] + count, len(drawn), count)]
+    return [list(directions), *more[: repeats - 1]]
+
+
+def _attrs(objective: Objective, kind: str, axes: Sequence[Float[np.ndarray, "_"]], *geometry: object) -> dict:
+    """What determines the values: the objective, the grid, and the points and directions it lies on."""
+    return {
+        "kind": kind,
         "extent": [float(end) for axis in axes for end in (axis[0], axis[-1])],
-        "resolution": list(shape),
+        "resolution": list(map(len, axes)),
         "samples": objective.samples,
         "batch_norm": objective.batch_norm,
         "objective": objective.fingerprint,
-        "versions": versions(),
-        "wall_time": round(time.perf_counter() - began, 3),
+        "geometry": fingerprint(*geometry),
     }
-    return xr.Dataset(values, dict(zip(_DIMS, axes, strict=False)), provenance | attrs)
 
 
-def _axes(extent: Extent, resolution: Resolution, count: int) -> list[Float[np.ndarray, "_"]]:
-    """Coordinates of each axis, with an exact 0 where rounding would miss it."""
-    extents = _per_axis("extent", extent, count, is_single=lambda e: len(e) == 2 and not np.iterable(e[0]))
-    resolutions = _per_axis("resolution", resolution, count, is_single=lambda r: not np.iterable(r))
-    axes = []
-    for pair, points in zip(extents, resolutions, strict=True):
-        if isinstance(points, bool) or not isinstance(points, int | np.integer) or points < 2:
-            raise ValueError(f"resolution: got {points!r}, wants a whole number from 2 up")
-        low, high = _pair(pair)
-        axis = np.linspace(low, high, points)
-        axes.append(np.where(np.abs(axis) < 1e-9 * (high - low) / points, 0.0, axis))
-    return axes
-
-
-def _per_axis(name: str, value: object, count: int, is_single: Callable[..., bool]) -> list:
-    try:
-        values = [value] * count if is_single(value) else list(value)
-    except TypeError:
-        raise ValueError(f"{name}: got {value!r}, wants one for all axes or one an axis") from None
-    if len(values) != count:
-        raise ValueError(f"{name}: got {len(values)} of them for {count} axes")
-    return values
-
-
-def _pair(extent: object) -> tuple[float, float]:
-    try:
-        low, high = map(float, extent)
-    except (TypeError, ValueError):
-        raise ValueError(f"extent: got {extent!r}, wants two numbers (low, high)") from None
-    if not (np.isfinite([low, high]).all() and low < high):
-        raise ValueError(f"extent: got ({low:g}, {high:g}), wants finite low < high")
-    return low, high
-
-
-def _between(start: Params | Buffers, end: Params | Buffers, alpha: float) -> dict[str, Tensor]:
+def _mix(start: Params | Buffers, end: Params | Buffers, alpha: float) -> dict[str, Tensor]:
     """(1 − α) · start + α · end; buffers that are no floating point stay those of `start`."""
     return {
         name: (1 - alpha) * tensor + alpha * end[name] if tensor.is_floating_point() else tensor

@@ -17,7 +17,7 @@ matplotlib.use("Agg")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _cache(tmp_path_factory):
+def session_cache(tmp_path_factory):
     """Notebooks and trainings of this session start from an empty cache and fail on any error."""
     folder = tmp_path_factory.mktemp("trained")
     before = {name: os.environ.get(name) for name in ("LANDSCAPE_NB_CACHE", "LANDSCAPE_NB_STRICT")}

@@ -125,9 +125,8 @@ vgg = train(lnb.models.vgg9(settings.vgg_width, **data.shape, seed=settings.seed
 layers = [name for name, m in vgg.features.named_children() if isinstance(m, torch.nn.Conv2d)]
 print(f"{len(layers)} convolutions")
 
+
 # %%
-
-
 def rescale_vgg(c):
     model = vgg
     for name in layers:

@@ -81,7 +81,7 @@ def test_seeds_differ_and_repeat():
     other = lnb.random_directions(model, 1, seed=2)[0]
     assert all(torch.equal(first[name], again[0][name]) for name in first)
     assert all(torch.equal(second[name], again[1][name]) for name in first)
-    assert np.abs(lnb.cosines([first, second, other]) - np.eye(3)).max() < 0.2
+    assert np.abs(lnb.cosines([first, second, other]) - np.eye(3)).max() < 0.4
 
 
 def test_random_directions_are_the_same_on_every_machine():

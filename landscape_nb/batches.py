@@ -1,0 +1,166 @@
+"""What a batch of data is: how it is read, counted and described."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+from torch.utils._pytree import tree_map
+from torch.utils.data import DataLoader, Dataset
+
+from landscape_nb.datasets import ImageData
+
+Measure = Callable[[Any, Any], Tensor]
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Data as a list of batches on a device.
+
+    Attributes:
+        batches: The batches, in order.
+        counts: How many samples each has.
+    """
+
+    batches: list[Any]
+    counts: list[int]
+
+    @classmethod
+    def read(cls, data: Any, batch_size: int, device: torch.device | str) -> "Batches":
+        """Read data of any kind that an `Objective` takes, once.
+
+        Raises:
+            TypeError: Data of no such kind.
+            ValueError: No samples, or inputs and targets of different length.
+        """
+        batches = [to_device(batch, device) for batch in read_batches(data, batch_size)]
+        counts = [count_samples(batch) for batch in batches]
+        if not sum(counts):
+            raise ValueError("data: got no samples")
+        return cls(batches, counts)
+
+    @property
+    def samples(self) -> int:
+        """How many samples there are in all."""
+        return sum(self.counts)
+
+    def __iter__(self) -> Iterator[tuple[Any, int]]:
+        return zip(self.batches, self.counts, strict=True)
+
+
+def read_batches(data: Any, batch_size: int) -> list[Any]:
+    """The batches of data of any kind that an `Objective` takes."""
+    if isinstance(data, ImageData):
+        data = data.train
+    if isinstance(data, Dataset):
+        data = DataLoader(data, batch_size)
+    if is_pair(data) and all(isinstance(part, Tensor) for part in data):
+        inputs, targets = data
+        if len(inputs) != len(targets):
+            raise ValueError(f"data: got {len(inputs)} inputs and {len(targets)} targets")
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise ValueError(f"batch_size: got {batch_size!r}, wants a whole number from 1 up")
+        return list(zip(inputs.split(batch_size), targets.split(batch_size), strict=True)) if len(inputs) else []
+    if isinstance(data, Tensor) or not isinstance(data, Iterable):
+        raise TypeError(
+            f"data: got {type(data).__name__}, wants a pair of tensors (inputs, targets) or an iterable of batches"
+        )
+    return list(data)
+
+
+def is_pair(batch: Any) -> bool:
+    """Whether a batch is read as (inputs, targets)."""
+    return isinstance(batch, tuple | list) and len(batch) == 2
+
+
+def tensors_of(batch: Any) -> list[Tensor]:
+    """All tensors of a batch, however nested, in order."""
+    if isinstance(batch, Tensor):
+        return [batch]
+    parts = batch.values() if isinstance(batch, Mapping) else batch if isinstance(batch, tuple | list) else ()
+    return [tensor for part in parts for tensor in tensors_of(part)]
+
+
+def count_samples(batch: Any) -> int:
+    """How many samples a batch has: the first dimension of its first tensor that has one."""
+    tensors = [tensor for tensor in tensors_of(batch) if tensor.ndim]
+    if not tensors:
+        raise TypeError(f"data: a batch is {describe(batch)}; wants tensors whose first dimension counts samples")
+    return len(tensors[0])
+
+
+def to_device(batch: Any, device: torch.device | str) -> Any:
+    """The batch with all its tensors on a device."""
+    if isinstance(batch, Tensor):
+        return batch.to(device)
+    if isinstance(batch, Mapping):
+        return {key: to_device(part, device) for key, part in batch.items()}
+    if isinstance(batch, tuple | list):
+        return tuple(to_device(part, device) for part in batch)
+    return batch
+
+
+def describe(batch: Any) -> str:
+    """The batch in words, for messages."""
+    shapes = ", ".join(str(tuple(tensor.shape)) for tensor in tensors_of(batch))
+    return f"a {type(batch).__name__} with tensors of shapes {shapes or 'none'}"
+
+
+def per_sample(measure: Measure, outputs: Any, targets: Any) -> Shaped[Tensor, "n"]:
+    """The values of a measure that is a mean over samples, for each sample.
+
+    Example:
+        >>> accuracy = lambda outputs, targets: (outputs.argmax(-1) == targets).float().mean()
+        >>> per_sample(accuracy, torch.eye(2), torch.tensor([0, 0]))
+        tensor([1., 0.])
+    """
+
+    def one(*sample: Any) -> Tensor:
+        return measure(*tree_map(lambda tensor: tensor[None], sample)).reshape(())
+
+    return torch.vmap(one)(outputs, targets)
+
+
+def is_mean_over_samples(measure: Measure, outputs: Any, targets: Any) -> bool:
+    """Whether a measure of a batch is the mean of its values for each sample, and vmap can compute these.
+
+    Example:
+        >>> is_mean_over_samples(lambda outputs, targets: outputs.max(), torch.arange(3.0), torch.zeros(3))
+        False
+    """
+    try:
+        values = per_sample(measure, outputs, targets)
+    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError):
+        return False
+    return torch.allclose(values.mean(), torch.as_tensor(measure(outputs, targets)), rtol=1e-4, equal_nan=True)
+
+
+def mean_and_error(
+    values: list[Float[Tensor, "*points size"]], counts: list[int], by_sample: bool
+) -> tuple[Float[Tensor, "*points"], Float[Tensor, "*points"]]:
+    """The mean over all samples and its standard error, in float64.
+
+    Args:
+        values: For each batch, its values along the last dimension: one a sample, or its mean alone.
+        counts: How many samples each batch has.
+        by_sample: Whether there is one value a sample, else one a batch.
+
+    Returns:
+        The mean, weighted by samples, and its standard error from the values' spread (NaN for one value).
+
+    Example:
+        >>> mean, error = mean_and_error([torch.tensor([0.0, 1.0]), torch.tensor([2.0])], [2, 1], by_sample=True)
+        >>> round(mean.item(), 4), round(error.item(), 4)
+        (1.0, 0.5774)
+    """
+    joined = torch.cat(values, -1).double()
+    size = joined.shape[-1]
+    weights = [1] * size if by_sample else counts
+    shares = torch.tensor(weights, dtype=torch.float64, device=joined.device) / sum(weights)
+    mean = (shares * joined).sum(-1)
+    if size == 1:
+        return mean, torch.full_like(mean, torch.nan)
+    spread = (shares**2 * (joined - mean[..., None]) ** 2).sum(-1)
+    return mean, (spread * size / (size - 1)).sqrt()

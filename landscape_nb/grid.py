@@ -1,0 +1,111 @@
+"""The points of a rectangular grid, and their order in pieces."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from jaxtyping import Float
+
+Extent = tuple[float, float] | Sequence[tuple[float, float]]
+Resolution = int | Sequence[int]
+_LINE_PIECE = 8
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A grid whose points are measured piece by piece: a row of a plane, or a run of points of a line.
+
+    Attributes:
+        axes: Coordinates of each dimension, by name.
+
+    Example:
+        >>> grid = Grid({"alpha": np.array([0.0, 1.0]), "beta": np.array([5.0, 6.0, 7.0])})
+        >>> grid.pieces, grid.place(1)
+        (2, (1, slice(0, 3, None)))
+        >>> grid.points(1)
+        array([[1., 5.],
+               [1., 6.],
+               [1., 7.]])
+    """
+
+    axes: Mapping[str, Float[np.ndarray, "_"]]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """How many coordinates each dimension has."""
+        return tuple(map(len, self.axes.values()))
+
+    @property
+    def piece(self) -> int:
+        """How many points a piece has at most."""
+        return self.shape[-1] if len(self.shape) > 1 else _LINE_PIECE
+
+    @property
+    def pieces(self) -> int:
+        """How many pieces there are."""
+        return int(np.prod(self.shape[:-1], dtype=int)) * self._runs
+
+    @property
+    def _runs(self) -> int:
+        return -(-self.shape[-1] // self.piece)
+
+    def place(self, number: int) -> tuple[int | slice, ...]:
+        """Where a piece lies in an array of the grid's shape."""
+        *outer, run = np.unravel_index(number, (*self.shape[:-1], self._runs))
+        start = int(run) * self.piece
+        return (*map(int, outer), slice(start, min(start + self.piece, self.shape[-1])))
+
+    def points(self, number: int) -> Float[np.ndarray, "points axes"]:
+        """The coordinates of a piece's points."""
+        place = self.place(number)
+        chosen = [np.atleast_1d(axis[index]) for axis, index in zip(self.axes.values(), place, strict=True)]
+        return np.array(list(product(*chosen)), dtype=float)
+
+
+def make_axes(extent: Extent, resolution: Resolution, count: int) -> list[Float[np.ndarray, "_"]]:
+    """Coordinates of each axis, with an exact 0 where rounding would miss it.
+
+    Args:
+        extent: The first and last coordinate, one pair for all axes or one pair each.
+        resolution: The number of points along an axis, one for all or one each.
+        count: How many axes.
+
+    Raises:
+        ValueError: A pair that is no finite low < high, a resolution that is no whole number from 2
+            up, or more or fewer of them than axes.
+
+    Example:
+        >>> make_axes((-1, 1), 3, 1)
+        [array([-1.,  0.,  1.])]
+    """
+    extents = _per_axis("extent", extent, count, is_single=lambda e: len(e) == 2 and not np.iterable(e[0]))
+    resolutions = _per_axis("resolution", resolution, count, is_single=lambda r: not np.iterable(r))
+    axes = []
+    for pair, points in zip(extents, resolutions, strict=True):
+        if isinstance(points, bool) or not isinstance(points, int | np.integer) or points < 2:
+            raise ValueError(f"resolution: got {points!r}, wants a whole number from 2 up")
+        low, high = _pair(pair)
+        axis = np.linspace(low, high, points)
+        axes.append(np.where(np.abs(axis) < 1e-9 * (high - low) / points, 0.0, axis))
+    return axes
+
+
+def _per_axis(name: str, value: object, count: int, is_single: Callable[..., bool]) -> list:
+    try:
+        values = [value] * count if is_single(value) else list(value)
+    except TypeError:
+        raise ValueError(f"{name}: got {value!r}, wants one for all axes or one an axis") from None
+    if len(values) != count:
+        raise ValueError(f"{name}: got {len(values)} of them for {count} axes")
+    return values
+
+
+def _pair(extent: object) -> tuple[float, float]:
+    try:
+        low, high = map(float, extent)
+    except (TypeError, ValueError):
+        raise ValueError(f"extent: got {extent!r}, wants two numbers (low, high)") from None
+    if not (np.isfinite([low, high]).all() and low < high):
+        raise ValueError(f"extent: got ({low:g}, {high:g}), wants finite low < high")
+    return low, high

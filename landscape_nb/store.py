@@ -1,0 +1,101 @@
+"""A growing Zarr store of measured values: what is finished survives a kill, what is damaged is measured again."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+import zarr
+from jaxtyping import Shaped
+
+from landscape_nb.grid import Grid
+
+_CHECKSUMS = "piece_checksum"
+Values = Mapping[str, Shaped[np.ndarray, "points"]]
+
+
+class Store:
+    """Values over a grid, on disk, piece by piece: a piece is a run of points along the last axis.
+
+    A piece counts once its checksum, written last, matches its values. Any Zarr reader can open the
+    store while it grows; values that are not there yet are NaN.
+
+    Args:
+        path: The store's directory; it is made if it is not there.
+        grid: The grid, which says what a piece is.
+        names: Names of the values.
+        job: What determines the values; a store made from another job is refused.
+
+    Raises:
+        ValueError: `path` is no store of this package, or was made from another job.
+
+    Example:
+        >>> import tempfile
+        >>> path, grid = tempfile.mkdtemp() + "/line.zarr", Grid({"alpha": np.arange(10.0)})
+        >>> store = Store(path, grid, ["loss"], {"seed": 0})
+        >>> store.write(1, {"loss": np.array([5.0, 6.0])})
+        >>> Store(path, grid, ["loss"], {"seed": 0}).read()
+        {1: {'loss': array([5., 6.])}}
+    """
+
+    def __init__(self, path: str | PathLike[str], grid: Grid, names: Sequence[str], job: Mapping[str, object]):
+        self.path, self.grid, self.names = Path(path), grid, list(names)
+        if not self.path.exists():
+            self._create(job)
+        self._check(job)
+        self.group = zarr.open_group(self.path, mode="r+")
+
+    def read(self) -> dict[int, dict[str, Shaped[np.ndarray, "points"]]]:
+        """The values of every finished and undamaged piece, by number."""
+        return {
+            number: values for number in range(self.grid.pieces) if (values := self._read_piece(number)) is not None
+        }
+
+    def write(self, number: int, values: Values) -> None:
+        """Write a finished piece."""
+        place = self.grid.place(number)
+        for name in self.names:
+            self.group[name][place] = values[name]
+        self.group[_CHECKSUMS][number] = self._checksum(values)
+
+    def _create(self, job: Mapping[str, object]) -> None:
+        """Make the store beside its place and move it there, so that there is never half of one."""
+        making = self.path.with_name(f"{self.path.name}.making")
+        shutil.rmtree(making, ignore_errors=True)
+        making.parent.mkdir(parents=True, exist_ok=True)
+        empty = {name: (tuple(self.grid.axes), np.full(self.grid.shape, np.nan)) for name in self.names}
+        checksums = {_CHECKSUMS: ("piece", np.zeros(self.grid.pieces, np.uint64))}
+        attrs = {"landscape_nb_job": json.dumps(dict(job))}
+        chunk = (*(1 for _ in self.grid.shape[:-1]), self.grid.piece)
+        chunks = {name: {"chunks": chunk} for name in self.names}
+        chunks[_CHECKSUMS] = {"chunks": (1,)}
+        dataset = xr.Dataset(empty | checksums, dict(self.grid.axes), attrs)
+        dataset.to_zarr(making, encoding=chunks, consolidated=False, zarr_format=3)
+        making.rename(self.path)
+
+    def _check(self, job: Mapping[str, object]) -> None:
+        try:
+            found = json.loads(zarr.open_group(self.path, mode="r").attrs["landscape_nb_job"])
+        except (KeyError, OSError, ValueError) as error:
+            raise ValueError(f"store: {self.path} is not a store of landscape-nb ({error!r})") from error
+        differs = [key for key in {**found, **job} if found.get(key) != json.loads(json.dumps(job.get(key)))]
+        if differs:
+            changes = "; ".join(f"{key}: {found.get(key)!r} there, {job.get(key)!r} here" for key in differs)
+            raise ValueError(f"store: {self.path} was made from something else ({changes}); name another path")
+
+    def _read_piece(self, number: int) -> dict[str, Shaped[np.ndarray, "points"]] | None:
+        """The values of a piece, or None if it is not finished or does not match its checksum."""
+        try:
+            values = {name: np.asarray(self.group[name][self.grid.place(number)]) for name in self.names}
+            written = int(self.group[_CHECKSUMS][number])
+        except (OSError, ValueError, RuntimeError):
+            return None
+        return values if written and written == self._checksum(values) else None
+
+    def _checksum(self, values: Values) -> int:
+        content = b"".join(np.asarray(values[name], np.float64).tobytes() for name in self.names)
+        return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little") | 1

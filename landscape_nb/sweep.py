@@ -1,0 +1,111 @@
+"""Runs a measurement over a grid of points, in pieces: resumable, in several processes, with a progress bar."""
+
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from os import PathLike
+from pathlib import Path
+from typing import Protocol
+
+import cloudpickle
+import joblib
+import numpy as np
+import torch
+import xarray as xr
+from jaxtyping import Float
+from tqdm.auto import tqdm
+
+from landscape_nb.grid import Grid
+from landscape_nb.provenance import versions
+from landscape_nb.store import Store
+
+Row = dict[str, Float[np.ndarray, "points"]]
+
+
+class Measurement(Protocol):
+    """What is measured at points: a function of their coordinates, and the names of its values."""
+
+    names: Sequence[str]
+
+    def __call__(self, points: Float[np.ndarray, "points axes"]) -> Row:
+        """The values at points, each given by its coordinates."""
+        ...
+
+
+def sweep(
+    measurement: Measurement,
+    axes: Mapping[str, Float[np.ndarray, "_"]],
+    attrs: Mapping[str, object],
+    store: str | PathLike[str] | None = None,
+    n_jobs: int | None = None,
+    progress: bool = True,
+) -> xr.Dataset:
+    """Measure at every point of a grid.
+
+    Args:
+        measurement: What is measured.
+        axes: Coordinates of each dimension, by name.
+        attrs: What the result is made from; it goes into the result's `attrs`, and a store made from
+            anything else is refused.
+        store: A Zarr path that keeps finished pieces; pieces found there are not measured again.
+        n_jobs: Processes, as joblib counts them; None measures in this one, unless
+            `joblib.parallel_config` says otherwise. Each process uses one thread. Workers on other
+            machines must see this machine's temporary directory.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The values over the dimensions of `axes`.
+
+    Raises:
+        ValueError: The store was made from something else.
+    """
+    began = time.perf_counter()
+    names, grid = list(measurement.names), Grid(axes)
+    job = {**attrs, "axes": {name: axis.tolist() for name, axis in axes.items()}, "names": names}
+    kept = Store(store, grid, names, job) if store is not None else None
+    done = kept.read() if kept else {}
+    todo = [number for number in range(grid.pieces) if number not in done]
+    values = {name: np.full(grid.shape, np.nan) for name in names}
+    with tqdm(total=grid.pieces, initial=len(done), desc="Measuring", leave=False, disable=not progress) as bar:
+        for number, row in _measured(measurement, grid, todo, n_jobs):
+            if kept:
+                kept.write(number, row)
+            done[number] = row
+            bar.update()
+    for number, row in done.items():
+        for name in names:
+            values[name][grid.place(number)] = row[name]
+    provenance = {"versions": versions(), "wall_time": round(time.perf_counter() - began, 3)}
+    return xr.Dataset(
+        {name: (tuple(axes), value) for name, value in values.items()}, dict(axes), {**attrs, **provenance}
+    )
+
+
+def _measured(
+    measurement: Measurement, grid: Grid, todo: Sequence[int], n_jobs: int | None
+) -> Iterator[tuple[int, Row]]:
+    """Measure pieces, here or in other processes, which read the measurement from a file once."""
+    parallel = joblib.Parallel(n_jobs, return_as="generator_unordered", batch_size=1)
+    if parallel._effective_n_jobs() == 1:
+        yield from ((number, measurement(grid.points(number))) for number in todo)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "measurement"
+        path.write_bytes(cloudpickle.dumps(measurement))
+        yield from parallel(joblib.delayed(_piece)(str(path), number, grid.points(number)) for number in todo)
+
+
+def _piece(path: str, number: int, points: Float[np.ndarray, "points axes"]) -> tuple[int, Row]:
+    """Measure a piece in a worker, with one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return number, _loaded(path)(points)
+    finally:
+        torch.set_num_threads(threads)
+
+
+@lru_cache(maxsize=1)
+def _loaded(path: str) -> Measurement:
+    return cloudpickle.loads(Path(path).read_bytes())
