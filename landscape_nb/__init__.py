@@ -2,6 +2,7 @@
 
 from landscape_nb import datasets, exercises, models, plotting
 from landscape_nb.claims import claim
+from landscape_nb.diagnostics import Diagnosis, Finding, diagnose
 from landscape_nb.directions import cosines, random_directions, towards
 from landscape_nb.explore import explore
 from landscape_nb.figures import choose_preset
@@ -9,6 +10,15 @@ from landscape_nb.models import load_authors_checkpoint
 from landscape_nb.normalization import Direction, normalize_direction
 from landscape_nb.objective import Objective, accuracy
 from landscape_nb.parameters import Params, add, dot, move, norm, parameters_of, scale
+from landscape_nb.pca import (
+    PCA,
+    pca_directions,
+    plane_gap,
+    project,
+    random_walk_ratios,
+    random_walk_variance_ratio,
+    shared_plane,
+)
 from landscape_nb.plotting import show, show_interactive
 from landscape_nb.rescaling import rescale_batch_norm, rescale_relu
 from landscape_nb.shape import nonconvex_fraction, plane_curvatures
@@ -17,7 +27,10 @@ from landscape_nb.training import train
 from landscape_nb.trajectory import Trajectory
 
 __all__ = [
+    "PCA",
+    "Diagnosis",
     "Direction",
+    "Finding",
     "Objective",
     "Params",
     "Trajectory",
@@ -27,6 +40,7 @@ __all__ = [
     "claim",
     "cosines",
     "datasets",
+    "diagnose",
     "dot",
     "evaluate_line",
     "evaluate_plane",
@@ -40,12 +54,18 @@ __all__ = [
     "norm",
     "normalize_direction",
     "parameters_of",
+    "pca_directions",
     "plane_curvatures",
+    "plane_gap",
     "plotting",
+    "project",
     "random_directions",
+    "random_walk_ratios",
+    "random_walk_variance_ratio",
     "rescale_batch_norm",
     "rescale_relu",
     "scale",
+    "shared_plane",
     "show",
     "show_interactive",
     "towards",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -123,18 +124,35 @@ def per_sample(measure: Measure, outputs: Any, targets: Any) -> Shaped[Tensor, "
     return torch.vmap(one)(outputs, targets)
 
 
-def is_mean_over_samples(measure: Measure, outputs: Any, targets: Any) -> bool:
-    """Whether a measure of a batch is the mean of its values for each sample, and vmap can compute these.
+def sample_measure(measure: Measure, outputs: Any, targets: Any) -> Measure | None:
+    """What gives a measure's value for each sample, if it is a mean over samples.
+
+    Args:
+        measure: A measure of a batch.
+        outputs: Outputs of a batch to try it on.
+        targets: Targets of the same batch.
+
+    Returns:
+        The measure with `reduction="none"` if it has that (torch's losses do), else `per_sample` of
+        it; None where neither has the batch's measure for its mean.
 
     Example:
-        >>> is_mean_over_samples(lambda outputs, targets: outputs.max(), torch.arange(3.0), torch.zeros(3))
-        False
+        >>> outputs, targets = torch.diag(torch.arange(3.0)), torch.tensor([0, 1, 1])
+        >>> sample_measure(torch.nn.functional.cross_entropy, outputs, targets)(outputs, targets).shape
+        torch.Size([3])
+        >>> sample_measure(lambda outputs, targets: outputs.max(), outputs, targets) is None
+        True
     """
-    try:
-        values = per_sample(measure, outputs, targets)
-    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError):
-        return False
-    return torch.allclose(values.mean(), torch.as_tensor(measure(outputs, targets)), rtol=1e-4, equal_nan=True)
+    wanted = torch.as_tensor(measure(outputs, targets))
+    for form in (partial(measure, reduction="none"), partial(per_sample, measure)):
+        try:
+            values = form(outputs, targets)
+        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError):
+            continue
+        one_each = values.shape == (tensors_of(outputs)[0].shape[0],)
+        if one_each and torch.allclose(values.mean(), wanted, rtol=1e-4, equal_nan=True):
+            return form
+    return None
 
 
 def mean_and_error(

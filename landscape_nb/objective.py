@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from landscape_nb.batches import Batches, Measure, describe, is_mean_over_samples, is_pair, mean_and_error, per_sample
+from landscape_nb.batches import Batches, Measure, describe, is_pair, mean_and_error, sample_measure
 from landscape_nb.parameters import Params, check_params, parameters_of
 from landscape_nb.provenance import fingerprint
 
@@ -105,7 +105,7 @@ class Objective:
         self.samples = self.data.samples
         for group in self.groups.values():
             self._try(group.batches[0])
-        self.by_sample = self._find_means_over_samples()
+        self.sample_measures = self._find_sample_measures()
 
     @property
     def names(self) -> list[str]:
@@ -158,19 +158,31 @@ class Objective:
             _check_point(params, self.origin)
         with torch.no_grad(), preserved_rng():
             state = self._state(params, buffers, batch_norm or self.batch_norm)
-            return {name: float(value) for name, value in self.summary(state, self._outputs).items()}
+            summary = self._summary(lambda batch: self._values(state, batch))
+        return {name: float(value) for name, value in summary.items()}
 
-    def summary(self, state: Any, run: Callable[[Any, Any], Any]) -> dict[str, Float[Tensor, ""]]:
-        """Means and standard errors, given a function that gives the outputs for a state and a batch."""
+    def measure_stack(self, params: Params) -> dict[str, Float[Tensor, "points"]]:
+        """The values of `measure` at many points at once, through `torch.vmap`.
+
+        Args:
+            params: The points, stacked: each tensor has a first dimension that counts them. Batch
+                norm keeps the model's running statistics.
+
+        Returns:
+            For each of `names`, one value a point.
+        """
+        with torch.no_grad(), preserved_rng():
+            buffers = {name: buffer.clone() for name, buffer in self.model.named_buffers()}
+            return self._summary(lambda batch: torch.vmap(lambda p: self._values(p | buffers, batch))(params))
+
+    def _summary(self, values_of: Callable[[Any], dict[str, Tensor]]) -> dict[str, Float[Tensor, "*points"]]:
+        """Means and standard errors, given a function from a batch to the values of each measure."""
         result = {}
         for prefix, group in self.groups.items():
-            values: dict[str, list[Tensor]] = {name: [] for name in self.measures}
-            for batch, _ in group:
-                outputs = run(state, batch)
-                for name, measure in self.measures.items():
-                    values[name].append(self._values(name, measure, outputs, batch))
+            rows = [values_of(batch) for batch, _ in group]
             for name in self.measures:
-                mean, error = mean_and_error(values[name], group.counts, self.by_sample[name])
+                values = [row[name] for row in rows]
+                mean, error = mean_and_error(values, group.counts, self.sample_measures[name] is not None)
                 result |= {prefix + name: mean, f"{prefix}{name}_stderr": error}
         return result
 
@@ -227,11 +239,15 @@ class Objective:
             return functional_call(self.model, state, (batch[0],))
         return functional_call(_Forward(self.model, self.forward), _prefixed(state), (batch,))
 
-    def _values(self, name: str, measure: Measure, outputs: Any, batch: Any) -> Float[Tensor, "size"]:
-        """A measure of a batch: for each sample where it is a mean over samples, else one number."""
-        if self.by_sample[name]:
-            return per_sample(measure, outputs, _targets(batch))
-        return torch.as_tensor(measure(outputs, _targets(batch))).reshape(1)
+    def _values(self, state: dict[str, Tensor], batch: Any) -> dict[str, Float[Tensor, "size"]]:
+        """Each measure of a batch: one value a sample where it is a mean over samples, else one number."""
+        outputs, targets = self._outputs(state, batch), _targets(batch)
+        return {
+            name: torch.as_tensor(self.measures[name](outputs, targets)).reshape(1)
+            if measure is None
+            else measure(outputs, targets)
+            for name, measure in self.sample_measures.items()
+        }
 
     def _try(self, batch: Any) -> None:
         """Fail now, with words, rather than in the middle of a sweep."""
@@ -247,11 +263,11 @@ class Objective:
             if torch.as_tensor(value).numel() != 1:
                 raise ValueError(f"{name}: gave a tensor of shape {tuple(value.shape)}, wants one mean over the batch")
 
-    def _find_means_over_samples(self) -> dict[str, bool]:
+    def _find_sample_measures(self) -> dict[str, Measure | None]:
         batch = self.data.batches[0]
         with torch.no_grad(), preserved_rng():
             outputs = self._outputs(self._state(self.origin, None, "frozen"), batch)
-            return {name: is_mean_over_samples(m, outputs, _targets(batch)) for name, m in self.measures.items()}
+            return {name: sample_measure(m, outputs, _targets(batch)) for name, m in self.measures.items()}
 
 
 class _Forward(nn.Module):

@@ -106,16 +106,16 @@ def flatten(params: Params) -> Shaped[Tensor, "n"]:
     return torch.cat([tensor.reshape(-1) for tensor in params.values()])
 
 
-def unflatten(vector: Shaped[Tensor, "n"], like: Params) -> Params:
-    """The entries of a vector in the shapes (and number formats) of `like`.
+def unflatten(vector: Shaped[Tensor, "*stack n"], like: Params) -> Params:
+    """The entries of a vector, or of each vector of a stack, in the shapes (and number formats) of `like`.
 
     Example:
         >>> unflatten(torch.arange(3.0), {"w": torch.ones(1, 2), "b": torch.zeros(1)})["w"]
         tensor([[0., 1.]])
     """
-    parts = vector.split([tensor.numel() for tensor in like.values()])
+    parts = vector.split([tensor.numel() for tensor in like.values()], dim=-1)
     pairs = zip(like.items(), parts, strict=True)
-    return {name: part.view(tensor.shape).to(tensor.dtype) for (name, tensor), part in pairs}
+    return {name: part.reshape(*vector.shape[:-1], *tensor.shape).to(tensor.dtype) for (name, tensor), part in pairs}
 
 
 def check_params(name: str, params: object, reference: Params) -> None:

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from landscape_nb.directions import random_directions
+from landscape_nb.engines import choose_engine, measured_by
 from landscape_nb.grid import Extent, Resolution, make_axes
 from landscape_nb.objective import Buffers, Objective
 from landscape_nb.parameters import Affine, Params, check_params, parameters_of
@@ -196,15 +197,12 @@ class _Around:
     """Measures at origin + Σ coordinate · direction; with repeats, the first coordinate is which draw."""
 
     def __init__(self, objective: Objective, origin: Params, draws: Sequence[Sequence[Params]]):
-        self.objective, self.names = objective, objective.names
-        self.points = [Affine(origin, directions) for directions in draws]
+        self.names = objective.names
+        self.affines = [Affine(origin, directions) for directions in draws]
+        self.engine = choose_engine(objective, self.affines[0])
 
     def __call__(self, points: Float[np.ndarray, "points axes"]) -> Row:
-        axes = len(self.points[0].directions)
-        draws = points[:, 0].astype(int) if points.shape[1] > axes else np.zeros(len(points), int)
-        places = zip(draws, points[:, -axes:].tolist(), strict=True)
-        rows = [self.objective.measure(self.points[draw](*place)) for draw, place in places]
-        return {name: np.array([row[name] for row in rows]) for name in self.names}
+        return measured_by(self.engine, self.affines, points)
 
 
 class _Between:
@@ -241,17 +239,19 @@ def _evaluate_around(
         check_params(f"directions[{number}]", direction, origin)
     axes = make_axes(extent, resolution, len(directions))
     draws = _draws(directions, origin, repeats)
+    measurement = _Around(objective, origin, draws)
     made = [getattr(direction, "made", {}) for direction in directions]
     attrs = _attrs(objective, "line" if len(directions) == 1 else "plane", axes, origin, draws) | {
         "normalization": _common(m.get("normalization", "unknown") for m in made),
         "seed": _common(m.get("seed", "none") for m in made),
         "directions": json.dumps(made),
         "origin_loss": objective(origin)["loss"],
+        "engine": measurement.engine.description,
     }
     dims = dict(zip(_DIMS, axes, strict=False))
     if repeats == 1:
-        return sweep(_Around(objective, origin, draws), dims, attrs, **how)
-    values = sweep(_Around(objective, origin, draws), {"repeat": np.arange(repeats)} | dims, attrs, **how)
+        return sweep(measurement, dims, attrs, **how)
+    values = sweep(measurement, {"repeat": np.arange(repeats)} | dims, attrs, **how)
     return values.assign(loss_spread=values.loss.std("repeat", ddof=1))
 
 

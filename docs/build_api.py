@@ -1,0 +1,50 @@
+"""Write docs/api.md: every public name with its first sentence and its example.
+
+Usage: python docs/build_api.py
+"""
+
+import inspect
+import textwrap
+from pathlib import Path
+
+import landscape_nb as lnb
+
+PAGE = Path(__file__).parent / "api.md"
+_HEAD = """# Public names
+
+Made from the docstrings, which also give shapes, defaults, errors and sources: `help(lnb.evaluate_plane)`.
+`import landscape_nb as lnb`; the names below are in `lnb`, those of a module in `lnb.<module>`.
+"""
+_MODULES = ("datasets", "exercises", "models", "plotting")
+
+
+def public_names():
+    """Every public function and class, with the name by which it is called."""
+    for name in lnb.__all__:
+        thing = getattr(lnb, name)
+        if callable(thing) and inspect.getdoc(thing) and not inspect.ismodule(thing):
+            yield name, thing
+    for module in _MODULES:
+        for name, thing in vars(getattr(lnb, module)).items():
+            own = getattr(thing, "__module__", None) == f"landscape_nb.{module}"
+            if callable(thing) and own and not name.startswith("_"):
+                yield f"{module}.{name}", thing
+
+
+def entry(name, thing):
+    """The page's lines on one name."""
+    text = inspect.getdoc(thing)
+    lines = [f"## `{name}`", "", text.splitlines()[0], ""]
+    if "Example:\n" in text:
+        example = text.split("Example:\n")[1].split("\n\n")[0]
+        lines += ["```python", textwrap.dedent(example).replace("  # doctest: +SKIP", "").rstrip(), "```", ""]
+    return "\n".join(lines)
+
+
+def page():
+    """The whole page."""
+    return "\n".join([_HEAD, *(entry(name, thing) for name, thing in sorted(public_names(), key=lambda pair: pair[0]))])
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,482 @@
+"""Is my plot right? What can be told from the measured values alone, in plain words."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Bool, Float
+
+from landscape_nb.plotting import PAPER_LEVELS
+
+_SEVERITIES = ("problem", "warning", "note")
+_SIGNS = {"alpha": "α", "beta": "β"}
+_TOO_MUCH = 2 / 3
+_FAR_ABOVE = 100
+_VISIBLE = 0.02
+_NOISY = 0.1
+_FEW_SAMPLES = 100
+_FAR = 0.5
+_NEARBY = 0.01
+_TOO_FAR = 100
+_PLAIN = ("none", "unit-filter", "unit-layer")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a reader of the plot should know.
+
+    Attributes:
+        code: Its name, such as `'too-wide'`.
+        severity: `'problem'`: the plot misleads; `'warning'`: it may; `'note'`: good to know.
+        text: What was found, with the numbers.
+        suggestion: What to do about it.
+    """
+
+    code: str
+    severity: Literal["problem", "warning", "note"]
+    text: str
+    suggestion: str
+
+
+class Diagnosis(list[Finding]):
+    """Findings, the gravest first; a notebook shows them as text."""
+
+    @property
+    def codes(self) -> list[str]:
+        """The names of the findings."""
+        return [finding.code for finding in self]
+
+    @property
+    def summary(self) -> str:
+        """How many findings of which severity there are, in words."""
+        counts = {severity: sum(f.severity == severity for f in self) for severity in _SEVERITIES}
+        named = [f"{count} {name}{'s' * (count > 1)}" for name, count in counts.items() if count]
+        if not named:
+            return "Nothing wrong was found in the measured values."
+        if counts["problem"] or counts["warning"]:
+            return f"{', '.join(named)}."
+        return f"Nothing wrong was found in the measured values; {named[0]}."
+
+    def __str__(self) -> str:
+        return "\n".join([self.summary, *(f"{f.severity} ({f.code}): {f.text} {f.suggestion}" for f in self)])
+
+    def _repr_markdown_(self) -> str:
+        rows = [f"- **{f.severity}** (`{f.code}`): {f.text}  \n  *{f.suggestion}*" for f in self]
+        return "\n".join([f"**{self.summary}**", "", *rows])
+
+
+def diagnose(dataset: xr.Dataset, levels: Sequence[float] = PAPER_LEVELS, path: xr.Dataset | None = None) -> Diagnosis:
+    """Look for what makes a plot of a loss landscape misleading.
+
+    Nothing is measured: only the values, their standard errors (`loss_stderr`, if there) and the
+    attributes are looked at. The codes:
+
+    - `off-centre`: a point of the grid is lower than the centre, which thus is no minimum;
+    - `too-high`: even the lowest loss is above the last contour level;
+    - `too-wide`: more than two thirds of the grid lie above the last level, or its rim a hundredfold;
+    - `too-narrow`: fewer than two levels are crossed;
+    - `not-finite`: the loss is NaN or infinite somewhere;
+    - `noise`: the data are too few for levels that close;
+    - `un-normalized`: random directions that are not rescaled to the weights;
+    - `off-plane`: a path that is farther from the plane than from the centre, or leaves the grid;
+    - `one-seed`: the directions are one random draw;
+    - `frozen-batch-norm`: running statistics are those of the centre, far away too.
+
+    Args:
+        dataset: What `evaluate_line`, `evaluate_plane` or `interpolate` returned; of several draws
+            (`repeats=`) the first is looked at.
+        levels: The contour levels that are drawn; for a line, the heights that matter.
+        path: What `project` or `plane_gap` returned, if a path is drawn on the plane.
+
+    Returns:
+        The findings, problems first.
+
+    Raises:
+        ValueError: A Dataset without a loss on a line or a plane, a path without coordinates, or
+            levels that are fewer than two or do not increase.
+
+    Example:
+        >>> a = np.linspace(-0.2, 0.2, 5)
+        >>> loss = 1 + a[:, None] ** 2 + a**2
+        >>> flat = xr.Dataset({"loss": (("alpha", "beta"), loss)}, {"alpha": a, "beta": a}, {"samples": 500})
+        >>> diagnose(flat).codes
+        ['too-narrow']
+        >>> diagnose(flat)[0].suggestion
+        'Widen it: extent=(-2.9, 2.9), where quadratic growth would reach the last level, 9.6.'
+    """
+    plot = _read(dataset, levels)
+    checks: list[Callable[[_Plot], Iterator[Finding]]] = [_off_centre, _too_high, _too_wide, _too_narrow, _not_finite]
+    checks += [_noise, _un_normalized, _one_seed]
+    found = [finding for check in checks for finding in check(plot)]
+    if path is not None:
+        found += _off_plane(plot, path)
+    if all(finding.severity == "note" for finding in found):
+        found += _frozen_batch_norm(plot)
+    return Diagnosis(sorted(found, key=lambda finding: _SEVERITIES.index(finding.severity)))
+
+
+@dataclass(frozen=True)
+class _Plot:
+    """What the checks look at.
+
+    Attributes:
+        dims: The names of the axes; `axes` has their coordinates.
+        loss: The values; `stderr` has their standard errors, if they are known.
+        levels: The contour levels.
+        centre: The loss at coordinates 0; None if there is no such point, or if it means nothing.
+        between: Whether this is an interpolation, whose coordinates are fixed by its ends.
+        attrs: The Dataset's.
+        negative: Where a running variance was negative, if known.
+        repeats: How many draws of the directions were measured.
+    """
+
+    dims: tuple[str, ...]
+    axes: list[Float[np.ndarray, "_"]]
+    loss: Float[np.ndarray, "..."]
+    stderr: Float[np.ndarray, "..."] | None
+    levels: Float[np.ndarray, "levels"]
+    centre: float | None
+    between: bool
+    attrs: dict
+    negative: Bool[np.ndarray, "..."] | None
+    repeats: int
+
+    @property
+    def finite(self) -> Bool[np.ndarray, "..."]:
+        return np.isfinite(self.loss)
+
+    @property
+    def lowest(self) -> float:
+        """The lowest loss, the centre's included; infinite if none is finite."""
+        centre = self.centre if self.centre is not None and np.isfinite(self.centre) else np.inf
+        return float(self.loss[self.finite].min(initial=centre))
+
+    @property
+    def made(self) -> list[dict]:
+        """How the directions were made."""
+        return json.loads(self.attrs.get("directions", "[]"))
+
+    @property
+    def noun(self) -> str:
+        return "line" if len(self.dims) == 1 else "plane"
+
+    @property
+    def extent(self) -> list[tuple[float, float]]:
+        return [(float(axis[0]), float(axis[-1])) for axis in self.axes]
+
+    @property
+    def rim(self) -> Bool[np.ndarray, "..."]:
+        """Which points are at an end of an axis."""
+        inner = np.zeros(self.loss.shape, bool)
+        inner[(slice(1, -1),) * inner.ndim] = True
+        return ~inner
+
+    @property
+    def start(self) -> tuple[int, ...]:
+        """The index of the grid point closest to the centre."""
+        return tuple(int(np.abs(axis).argmin()) for axis in self.axes)
+
+    def place(self, index: tuple[int | np.integer, ...]) -> str:
+        """The coordinates of a grid point, in words."""
+        pairs = zip(self.dims, self.axes, index, strict=True)
+        return ", ".join(f"{_SIGNS[dim]} = {axis[i]:.3g}" for dim, axis, i in pairs)
+
+    def rays(self) -> Iterator[list[tuple[Float[np.ndarray, "_"], Float[np.ndarray, "_"]]]]:
+        """For each axis, distances from the centre and losses, downwards and upwards."""
+        for number, (axis, begin) in enumerate(zip(self.axes, self.start, strict=True)):
+            values = self.loss[(*self.start[:number], slice(None), *self.start[number + 1 :])]
+            distances = np.abs(axis - axis[begin])
+            yield [(distances[begin::-1], values[begin::-1]), (distances[begin:], values[begin:])]
+
+
+def _read(dataset: xr.Dataset, levels: Sequence[float]) -> _Plot:
+    repeats = dataset.sizes.get("repeat", 1)
+    dataset = dataset.isel({"repeat": 0} if "repeat" in dataset.dims else {})
+    dims = tuple(dim for dim in _SIGNS if "loss" in dataset and dim in dataset.loss.dims)
+    if not dims or set(dims) != set(dataset.loss.dims) or 0 in dataset.loss.shape:
+        has = {name: value.dims for name, value in dataset.items()}
+        raise ValueError(f"dataset: wants 'loss' over ('alpha',) or ('alpha', 'beta'), has {has}")
+    levels = np.asarray(levels, float)
+    if levels.ndim != 1 or len(levels) < 2 or not (np.diff(levels) > 0).all():
+        raise ValueError(f"levels: got {levels.tolist()}, wants two or more, each above the one before")
+    axes = [dataset[dim].values.astype(float) for dim in dims]
+    between = dataset.attrs.get("kind") == "interpolation"
+
+    def values(name: str) -> np.ndarray | None:
+        return dataset[name].transpose(*dims).values if name in dataset else None
+
+    loss, at_zero = values("loss"), [np.flatnonzero(axis == 0) for axis in axes]
+    centre = dataset.attrs.get("origin_loss")
+    if centre is None and all(map(len, at_zero)):
+        centre = loss[tuple(int(index[0]) for index in at_zero)]
+    centre = None if between or centre is None else float(centre)
+    stderr, negative = values("loss_stderr"), values("negative_variance")
+    return _Plot(dims, axes, loss.astype(float), stderr, levels, centre, between, dataset.attrs, negative, repeats)
+
+
+def _off_centre(plot: _Plot) -> Iterator[Finding]:
+    if plot.centre is None or not np.isfinite(plot.centre) or not plot.finite.any():
+        return
+    index = np.unravel_index(np.where(plot.finite, plot.loss, np.inf).argmin(), plot.loss.shape)
+    lowest = plot.lowest
+    drop, rounding = plot.centre - lowest, 1e-6 * abs(plot.centre)
+    noise = 1e-3 * abs(plot.centre) if plot.stderr is None else np.nan_to_num(plot.stderr[index])
+    if drop <= max(noise, rounding):
+        return
+    height = min(float(plot.loss[plot.finite].max()), plot.levels[-1]) - lowest
+    visible = drop > _VISIBLE * height or np.ptp(np.searchsorted(plot.levels, [lowest, plot.centre])) > 0
+    yield Finding(
+        "off-centre",
+        "problem" if visible else "note",
+        f"The centre is not the lowest point: its loss is {plot.centre:.3g}, and {lowest:.3g} at {plot.place(index)} "
+        f"({drop:.2g} lower){'' if visible else ', which is too little to be seen at this height'}.",
+        "The network is not at a minimum of this loss: train longer, measure on the data (and with the loss and the "
+        "batch-norm statistics) that it was trained with, or do not call the centre a minimum.",
+    )
+
+
+def _too_high(plot: _Plot) -> Iterator[Finding]:
+    if plot.levels[-1] < plot.lowest < np.inf:
+        top = float(plot.loss[plot.finite].max())
+        yield Finding(
+            "too-high",
+            "problem",
+            f"The lowest loss, {plot.lowest:.3g}, is above the last level, {plot.levels[-1]:.3g}: there is nothing to "
+            "draw.",
+            f"Choose levels between {plot.lowest:.3g} and {top:.3g}, or check that the trained weights were loaded.",
+        )
+
+
+def _too_wide(plot: _Plot) -> Iterator[Finding]:
+    last, values = plot.levels[-1], np.where(plot.finite, plot.loss, np.inf)
+    above, rim = float((values > last).mean()), float(np.median(values[plot.rim]))
+    if plot.between or not plot.lowest <= last or not (above > _TOO_MUCH or rim > _FAR_ABOVE * last):
+        return
+    height = f"{rim:.3g}" if np.isfinite(rim) else "not finite"
+    yield Finding(
+        "too-wide",
+        "warning",
+        f"{above:.0%} of the {plot.noun} lie above the last level, {last:.3g}, and the loss at the rim is {height}: "
+        "what matters is a small part of the picture.",
+        f"Zoom in: {_narrower(plot)}, about where the loss crosses the last level.",
+    )
+
+
+def _too_narrow(plot: _Plot) -> Iterator[Finding]:
+    highest = float(plot.loss[plot.finite].max(initial=-np.inf))
+    crossed = int(((plot.levels > plot.lowest) & (plot.levels <= highest)).sum())
+    if plot.between or crossed >= 2 or plot.lowest > plot.levels[-1] or not plot.finite.all():
+        return
+    yield Finding(
+        "too-narrow",
+        "warning",
+        f"The loss goes from {plot.lowest:.3g} to {highest:.3g} and crosses {crossed or 'none'} of the levels "
+        f"({plot.levels[0]:.3g}, {plot.levels[1]:.3g}, …): the {plot.noun} looks flat because it is small.",
+        f"Widen it: {_wider(plot)}.",
+    )
+
+
+def _narrower(plot: _Plot) -> str:
+    last, nearest = plot.levels[-1], float(plot.loss[plot.start])
+    if (
+        not nearest <= last and plot.lowest == plot.centre
+    ):  # the grid has no point in the bowl: only its centre is known
+        share = np.sqrt(len(plot.dims) * (last - plot.centre) / (nearest - plot.centre)) if nearest < np.inf else 0.5
+        return _extent([(-reach, reach) for reach in (share * np.abs(axis).min() for axis in plot.axes)])
+    floor = nearest if np.isfinite(nearest) else plot.lowest
+    pairs = _pairs(plot, [[_crossing(*ray, floor, last) for ray in rays] for rays in plot.rays()])
+    spans = [(high - low) / (b - a) for (low, high), (a, b) in zip(pairs, plot.extent, strict=True)]
+    if max(spans) > 0.95:  # the axes themselves lie low: the loss rises beside them
+        pairs = [(low / 2, high / 2) for low, high in plot.extent]
+    return _extent(pairs)
+
+
+def _wider(plot: _Plot) -> str:
+    """A better extent from the quadratic growth along each axis, or a tenfold one; and why."""
+    reaches = [_growing_to(*(np.concatenate(part) for part in zip(*rays, strict=True)), plot) for rays in plot.rays()]
+    present = [np.abs(axis - axis[begin]).max() for axis, begin in zip(plot.axes, plot.start, strict=True)]
+    if any(reach > _TOO_FAR * size for reach, size in zip(reaches, present, strict=True)):
+        wider = _extent([(10 * low, 10 * high) for low, high in plot.extent])
+        return f"{wider}, ten times as wide, and look again, for the growth is too small to tell more"
+    both = [
+        [reach if len(distances) > 1 else 0.0 for distances, _ in rays]
+        for reach, rays in zip(reaches, plot.rays(), strict=True)
+    ]
+    return f"{_extent(_pairs(plot, both))}, where quadratic growth would reach the last level, {plot.levels[-1]:.3g}"
+
+
+def _growing_to(distances: Float[np.ndarray, "_"], losses: Float[np.ndarray, "_"], plot: _Plot) -> float:
+    """Where the parabola that fits the losses best, its bottom in the centre, reaches the last level."""
+    rise = losses - losses[0]
+    growth = (rise * distances**2).sum() / (distances**4).sum()
+    return float(np.sqrt((plot.levels[-1] - losses[0]) / growth)) if growth > 0 else np.inf
+
+
+def _crossing(distances: Float[np.ndarray, "_"], losses: Float[np.ndarray, "_"], floor: float, top: float) -> float:
+    """How far along a ray the loss first reaches `top`: its root above the floor is interpolated, as in a bowl."""
+    heights = np.sqrt(np.where(np.isfinite(losses), losses - floor, np.inf).clip(0))
+    goal = np.sqrt(max(top - floor, 0))
+    (reached,) = np.nonzero(heights >= goal)
+    if not len(reached) or reached[0] == 0:
+        return float(distances[-1])
+    after = reached[0]
+    before = after - 1
+    if np.isinf(heights[after]):
+        return float(distances[before] + distances[after]) / 2
+    share = (goal - heights[before]) / (heights[after] - heights[before])
+    return float(distances[before] + share * (distances[after] - distances[before]))
+
+
+def _pairs(plot: _Plot, reaches: list[list[float]]) -> list[tuple[float, float]]:
+    """Extents that reach that far down and up from the centre; symmetric where the present ones are."""
+    pairs = []
+    for axis, begin, (down, up) in zip(plot.axes, plot.start, reaches, strict=True):
+        low, high = axis[begin] - down, axis[begin] + up
+        if abs(axis[0] + axis[-1]) < 1e-6 * (axis[-1] - axis[0]):
+            low, high = -max(-low, high), max(-low, high)
+        pairs.append((low, high))
+    return pairs
+
+
+def _extent(pairs: list[tuple[float, float]]) -> str:
+    texts = [f"({low:.2g}, {high:.2g})" for low, high in pairs]
+    return f"extent={texts[0]}" if len(set(texts)) == 1 else f"extent=[{', '.join(texts)}]"
+
+
+def _not_finite(plot: _Plot) -> Iterator[Finding]:
+    bad = ~plot.finite
+    if not bad.any():
+        return
+    sizes = [max(abs(low), abs(high)) for low, high in plot.extent]
+    scaled = [np.abs(axis) / size for axis, size in zip(plot.axes, sizes, strict=True)]
+    radius = np.max(np.meshgrid(*scaled, indexing="ij"), axis=0)
+    nearest = np.unravel_index(np.where(bad, radius, np.inf).argmin(), bad.shape)
+    negative = 0 if plot.negative is None else int((bad & plot.negative.astype(bool)).sum())
+    explained = negative == bad.sum()
+    text = f"The loss is not finite at {bad.mean():.1%} of the points, the nearest of them at {plot.place(nearest)}."
+    if negative:
+        text += f" At {'all' if explained else negative} of them a running variance of batch norm is negative, "
+        text += "so there is no such network."
+    advice = (
+        "This is no property of the loss: extrapolate less, or use interpolate(..., batch_norm='recalibrated')."
+        if explained
+        else "The plots mark these points; do not read a height there. The loss overflows, or the network cannot be "
+        "evaluated: make the extent smaller, or measure in float64."
+    )
+    shares = [(0.9 * radius[nearest] * low, 0.9 * radius[nearest] * high) for low, high in plot.extent]
+    if not plot.between and radius[nearest] > 0:
+        advice += f" All is finite within about {_extent(shares)}."
+    grave = not explained and (bad.mean() > _NOISY or radius[nearest] < _FAR)
+    yield Finding("not-finite", "problem" if grave else "warning", text, advice)
+
+
+def _noise(plot: _Plot) -> Iterator[Finding]:
+    """Whether contours are closer to each other than the error of what they are drawn through."""
+    samples = plot.attrs.get("samples")
+    if plot.stderr is None:
+        if samples is not None and samples < _FEW_SAMPLES:
+            yield Finding(
+                "noise",
+                "note",
+                f"The loss is a mean over {samples} samples, and its standard error is not known.",
+                f"Measure on {_FEW_SAMPLES} samples or more, or compare two halves of the data.",
+            )
+        return
+    drawn = plot.finite & (plot.loss <= plot.levels[-1]) & np.isfinite(plot.stderr)
+    if not drawn.any():
+        return
+    bands = np.searchsorted(plot.levels, plot.loss[drawn]).clip(1, len(plot.levels) - 1) - 1
+    ratio = 2 * plot.stderr[drawn] / np.diff(plot.levels)[bands]
+    noisy = float((ratio > 1).mean())
+    if noisy <= _NOISY:
+        return
+    factor = float(np.quantile(ratio, 1 - _NOISY, method="higher")) ** 2
+    wanted = f"{factor:.1f} times as many" if samples is None else f"about {_round_up(samples * factor)}"
+    yield Finding(
+        "noise",
+        "problem" if noisy > _FAR else "warning",
+        f"At {noisy:.0%} of the points twice the standard error of the loss exceeds the distance between two levels: "
+        f"contours may wiggle because of the data sample{'' if samples is None else f' ({samples})'} alone.",
+        f"Measure on {wanted} samples, or draw fewer levels.",
+    )
+
+
+def _un_normalized(plot: _Plot) -> Iterator[Finding]:
+    made, normalization = plot.made, str(plot.attrs.get("normalization", ""))
+    plain = any(d.get("kind") == "random" and d.get("normalization") in _PLAIN for d in made)
+    if plain or (not made and normalization in _PLAIN):
+        yield Finding(
+            "un-normalized",
+            "warning",
+            "The random directions are not rescaled to the weights: the same network with larger weights looks "
+            "flatter, though it computes the same.",
+            "Use random_directions(model, 2, normalize='filter') before comparing two networks.",
+        )
+    elif "unknown" in normalization:
+        yield Finding(
+            "un-normalized",
+            "warning",
+            "How the directions were normalized is not known.",
+            "If they are random, rescale them with normalize_direction(direction, parameters, 'filter'); without that "
+            "the width of the picture follows the scale of the weights.",
+        )
+
+
+def _one_seed(plot: _Plot) -> Iterator[Finding]:
+    if plot.repeats == 1 and any(direction.get("kind") == "random" for direction in plot.made):
+        yield Finding(
+            "one-seed",
+            "note",
+            f"The directions are a single random draw (seed {plot.attrs.get('seed', 'unknown')}).",
+            "Draw it again (repeats=3, or other seeds), and believe only what all of them show.",
+        )
+
+
+def _off_plane(plot: _Plot, path: xr.Dataset) -> Iterator[Finding]:
+    if missing := [name for name in (*plot.dims, "distance") if name not in path]:
+        raise ValueError(f"path: has no {', '.join(map(repr, missing))}, wants what project returned for this plane")
+    places = [path[dim].values for dim in plot.dims]
+    distance = path.distance.values
+    inside = path.in_plane.values if "in_plane" in path else np.linalg.norm(places, axis=0)
+    moved = distance + inside > _NEARBY * (distance + inside).max()
+    off = float((distance > inside)[moved].mean()) if moved.any() else 0.0
+    if off > 0:
+        yield Finding(
+            "off-plane",
+            "problem" if off > _FAR else "warning" if off > _NOISY else "note",
+            f"{off:.0%} of the path's points are farther from the plane than from the centre within it (by up to "
+            f"{float(distance.max()):.3g}): the contours under them are not their loss.",
+            "Draw the path in the plane of its own principal components (pca_directions), and say how large the gap "
+            "between both losses is (plane_gap).",
+        )
+    out = np.any([(x < low) | (x > high) for x, (low, high) in zip(places, plot.extent, strict=True)], axis=0)
+    if out.any():
+        ends = [(min(x.min(), low), max(x.max(), high)) for x, (low, high) in zip(places, plot.extent, strict=True)]
+        margins = [0.1 * (high - low) for low, high in ends]
+        wanted = [(low - margin, high + margin) for (low, high), margin in zip(ends, margins, strict=True)]
+        yield Finding(
+            "off-plane",
+            "warning",
+            f"{out.mean():.0%} of the path's points are outside of the {plot.noun}.",
+            f"Measure {_extent(wanted)}.",
+        )
+
+
+def _frozen_batch_norm(plot: _Plot) -> Iterator[Finding]:
+    if plot.attrs.get("batch_norm") == "frozen" and np.abs(plot.extent).max() > _FAR:
+        yield Finding(
+            "frozen-batch-norm",
+            "note",
+            "If the network has batch norm: its running statistics are those of the centre, everywhere, as in the "
+            "paper; far away, part of the height is theirs.",
+            "Compare with Objective(..., batch_norm='recalibrate') at a few points.",
+        )
+
+
+def _round_up(samples: float) -> int:
+    """A whole number with two digits that are not zero, not below `samples`."""
+    step = 10 ** max(0, int(np.floor(np.log10(samples))) - 1)
+    return int(np.ceil(samples / step) * step)

@@ -1,0 +1,455 @@
+"""Where a training run went: the plane that holds most of it, how far it leaves that plane, and what chance gives.
+
+A plane through principal components always shows more of a path than a random plane does, and it
+does so for a random walk too: hence the distances, the gap between the loss on the path and the
+loss in the plane, and the null model.
+"""
+
+import json
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Literal
+
+import numpy as np
+import torch
+import xarray as xr
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from landscape_nb.normalization import Direction
+from landscape_nb.objective import Buffers, Objective
+from landscape_nb.parameters import Affine, Params, check_params, flatten, unflatten
+from landscape_nb.provenance import versions
+from landscape_nb.trajectory import Trajectory
+
+Points = Trajectory | Sequence[Params]
+
+_BLOCK_POINTS, _BLOCK_BYTES = 16, 2**28
+_COLUMNS = 2**18
+_NAMES = {1: ("alpha",), 2: ("alpha", "beta")}
+
+
+@dataclass(frozen=True, eq=False)
+class PCA:
+    """Principal components of points in weight space.
+
+    Attributes:
+        directions: The components, of norm 1 and orthogonal, the one with the largest variance first.
+        explained_variance_ratio: The share of the variance that each of them carries.
+        origin: The point at coordinates 0, in float32 or better.
+    """
+
+    directions: list[Direction]
+    explained_variance_ratio: Float[np.ndarray, "count"]
+    origin: Params
+
+
+def pca_directions(trajectory: Points, count: int = 2, center: Literal["final", "mean"] = "final") -> PCA:
+    """The principal components of a training run.
+
+    They are those of the matrix whose rows are the points minus the final one, its last row of
+    zeros included, with columns centred. For m points this needs the m×m products of the rows
+    only: the points are read a few at a time, again and again, and never held all at once.
+
+    Args:
+        trajectory: A run, or points; any object with a length and an index will do, for instance
+            one that reads a checkpoint when asked for it. float16 points are computed with in float32.
+        count: How many components.
+        center: The origin of the plane: `'final'`, the last point, as in the paper, or `'mean'`, the
+            mean of all points, through which the plane that fits best runs. The components are the same.
+
+    Returns:
+        The components, their shares of the variance and the origin. The largest entry of each
+        component is positive.
+
+    Raises:
+        ValueError: Fewer than `count` + 1 points, points that are all equal or span fewer directions,
+            or a point that does not fit the last one.
+        TypeError: `trajectory` is no run and no sequence.
+
+    Example:
+        >>> line = [{"w": torch.tensor([3.0 * t, 4.0 * t])} for t in (2, 1, 0)]
+        >>> pca = pca_directions(line, 1)
+        >>> pca.directions[0]["w"], pca.explained_variance_ratio
+        (tensor([0.6000, 0.8000]), array([1.]))
+
+    Source: Li et al. (2018), section 7.
+    """
+    if center not in ("final", "mean"):
+        raise ValueError(f"center: got {center!r}, wants 'final' or 'mean'")
+    points = _points("trajectory", trajectory)
+    _check_count(count, len(points))
+    return _principal(_Rows("trajectory", points, _precise(points[len(points) - 1])), count, center)
+
+
+def shared_plane(trajectories: Sequence[Points], count: int = 2) -> PCA:
+    """The principal components of several runs together, to draw them in one plane.
+
+    Args:
+        trajectories: Runs of one network, each as in `pca_directions`.
+        count: How many components.
+
+    Returns:
+        The components of all points; the origin is the final point of the first run.
+
+    Raises:
+        ValueError: No runs, or points that do not do for `pca_directions`.
+        TypeError: A run is no run and no sequence.
+
+    Example:
+        >>> along = [{"w": torch.tensor([t, 0.0])} for t in (2.0, 1.0, 0.0)]
+        >>> across = [{"w": torch.tensor([0.0, t])} for t in (9.0, 0.0)]
+        >>> pca = shared_plane([along, across])
+        >>> [d["w"].abs().argmax().item() for d in pca.directions]
+        [1, 0]
+    """
+    if not len(trajectories):
+        raise ValueError("trajectories: got none, wants one or more")
+    runs = [_points(f"trajectories[{number}]", run) for number, run in enumerate(trajectories)]
+    stacked = _Stacked(runs)
+    _check_count(count, len(stacked))
+    return _principal(_Rows("trajectories", stacked, _precise(runs[0][len(runs[0]) - 1])), count, "final")
+
+
+def project(points: Points, directions: Sequence[Params], origin: Params) -> xr.Dataset:
+    """The point of a plane that is closest to each point, in the plane's own coordinates.
+
+    Coordinates solve the least-squares problem with the directions as they are, of any length and
+    at any angle: origin + α · d₁ + β · d₂ is the closest point, and (α, β) is where `evaluate_plane`
+    draws it.
+
+    Args:
+        points: A run, or points, as in `pca_directions`.
+        directions: One direction for each coordinate, keyed like `origin`.
+        origin: The point at coordinates 0.
+
+    Returns:
+        Over the dimension `point`: `alpha` and `beta` (one direction: `alpha`; more than two:
+        `coordinate`, over `direction` too), `distance`, how far the point is from the plane, and
+        `in_plane`, how far its projection is from the origin. The points of a run have an `epoch`.
+
+    Raises:
+        ValueError: No points, directions that are linearly dependent, or tensors that do not fit `origin`.
+        TypeError: `points` is no run and no sequence.
+
+    Example:
+        >>> origin = {"w": torch.zeros(3)}
+        >>> d1, d2 = ({"w": torch.tensor(d)} for d in ([2.0, 0.0, 0.0], [1.0, 1.0, 0.0]))
+        >>> xy = project([{"w": torch.tensor([5.0, 1.0, 7.0])}], (d1, d2), origin)
+        >>> [round(float(xy[name][0]), 6) for name in ("alpha", "beta", "distance")]
+        [2.0, 1.0, 7.0]
+
+    Source: Li et al. (2018), section 7; for directions that are not orthogonal, least squares.
+    """
+    sequence = _points("points", points)
+    if not len(sequence):
+        raise ValueError("points: got none, wants one or more")
+    check_params("origin", origin, origin)
+    basis, triangle = _factors(directions, origin)
+    rows = _Rows("points", sequence, origin)
+    found = np.array([_closest(row.double(), basis, triangle) for row in rows])
+    coordinates, distances, in_plane = found[:, :-2], found[:, -2], found[:, -1]
+    if len(directions) in _NAMES:
+        values = {name: ("point", column) for name, column in zip(_NAMES[len(directions)], coordinates.T, strict=True)}
+    else:
+        values = {"coordinate": (("point", "direction"), coordinates)}
+    values |= {"distance": ("point", distances), "in_plane": ("point", in_plane)}
+    made = [getattr(direction, "made", {}) for direction in directions]
+    attrs = {"kind": "projection", "directions": json.dumps(made), "versions": versions()}
+    if not isinstance(points, Trajectory):
+        return xr.Dataset(values, attrs=attrs)
+    return xr.Dataset(values, {"epoch": ("point", points.epochs)}, attrs | {"lr_drops": points.lr_drops})
+
+
+def plane_gap(objective: Objective, trajectory: Points, directions: Sequence[Params], origin: Params) -> xr.Dataset:
+    """How much the loss on a path differs from the loss in the plane under (or over) it.
+
+    A path drawn on a contour plot seems to have the loss of the contours that it crosses. It has
+    not: the network at epoch t is off the plane.
+
+    Args:
+        objective: What is measured.
+        trajectory: A run, or points, as in `pca_directions`. A run is measured with the buffers
+            (batch norm's running statistics) that it had, unless the objective recalibrates them;
+            points with the objective's.
+        directions: The plane, as in `project`.
+        origin: The point at coordinates 0.
+
+    Returns:
+        What `project` returns, and over `point`: `loss`, the loss of the network itself;
+        `plane_loss`, the loss at its projection, with the objective's buffers, which is what a
+        contour plot shows there; and `gap`, the first minus the second.
+
+    Raises:
+        ValueError: As in `project`, or points that do not fit the objective's model.
+        TypeError: `trajectory` is no run and no sequence.
+
+    Example:
+        >>> model = torch.nn.Linear(2, 1, bias=False)
+        >>> objective = Objective(model, (2 * torch.eye(2), torch.zeros(2, 1)), torch.nn.functional.mse_loss)
+        >>> off, d1, d2 = ({"weight": torch.tensor([w])} for w in ([3.0, 1.0], [1.0, 0.0], [0.0, 1.0]))
+        >>> zero = {"weight": torch.zeros(1, 2)}
+        >>> [float(plane_gap(objective, [off], plane, zero).gap[0]) for plane in ([d1, d2], [d1])]
+        [0.0, 2.0]
+    """
+    check_params("origin", origin, objective.origin)
+    points = _points("trajectory", trajectory)
+    path = project(trajectory, directions, origin)
+    names = _NAMES.get(len(directions))
+    coordinates = np.stack([path[name] for name in names], axis=1) if names else path.coordinate.values
+    plane = Affine(_like(origin, objective.origin), [_like(d, objective.origin) for d in directions])
+    buffers = _buffers(objective, trajectory)
+    loss = [objective(_like(points[i], objective.origin), buffers(i))["loss"] for i in range(len(points))]
+    plane_loss = [objective(plane(*map(float, row)))["loss"] for row in coordinates]
+    values = {"loss": loss, "plane_loss": plane_loss, "gap": np.subtract(loss, plane_loss)}
+    return path.assign({name: ("point", np.asarray(value)) for name, value in values.items()})
+
+
+def random_walk(points: int, dimension: int, seed: int = 0) -> Float[np.ndarray, "points dimension"]:
+    """A path without any loss to follow: each step is Gaussian and knows nothing of the others.
+
+    Args:
+        points: How many points; the first is 0.
+        dimension: How many entries each has.
+        seed: Seed of the steps.
+
+    Raises:
+        ValueError: Fewer than 2 points or 1 dimension, or a negative seed.
+
+    Example:
+        >>> random_walk(3, 2).shape
+        (3, 2)
+    """
+    return np.concatenate(list(_walks(points, dimension, seed)), axis=1)
+
+
+def random_walk_variance_ratio(
+    points: int, dimension: int, count: int = 5, seed: int = 0
+) -> Float[np.ndarray, "count"]:
+    """The share of the variance that each principal component carries on one random walk.
+
+    To be drawn beside `pca_directions(run).explained_variance_ratio`, with as many points and
+    dimensions: only what exceeds it is the loss's doing. The walk is that of `random_walk`, and is
+    made a few dimensions at a time.
+
+    Args:
+        points: How many points.
+        dimension: How many entries each has.
+        count: How many components.
+        seed: Seed of the walk.
+
+    Raises:
+        ValueError: Fewer than `count` + 1 points, less than 1 dimension, or a negative seed.
+
+    Example:
+        >>> random_walk_variance_ratio(100, 5000, 2).round(1)
+        array([0.6, 0.2])
+
+    Source: Antognini and Sohl-Dickstein (2018), section 3.
+    """
+    _check_count(count, points)
+    gram = sum(_centred(walk @ walk.T) for walk in _walks(points, dimension, seed))
+    return np.linalg.eigvalsh(gram)[::-1][:count] / np.trace(gram)
+
+
+def random_walk_ratios(count: int, points: int | None = None) -> Float[np.ndarray, "count"]:
+    """The same shares in the limit of many dimensions: 6/(π²k²) for a long walk's k-th component.
+
+    In many dimensions steps are orthogonal. The centred products of the points of a walk then have
+    the eigenvalues 1/(4 sin²(πk/2m)) for m points, in sum (m² − 1)/6.
+
+    Args:
+        count: How many components.
+        points: How many points the walk has; default infinitely many.
+
+    Raises:
+        ValueError: A count below 1, or fewer than `count` + 1 points.
+
+    Example:
+        >>> random_walk_ratios(3).round(3)
+        array([0.608, 0.152, 0.068])
+
+    Source: Antognini and Sohl-Dickstein (2018), section 3.
+    """
+    _check_count(count, count + 1 if points is None else points)
+    number = np.arange(1, count + 1)
+    if points is None:
+        return 6 / (np.pi * number) ** 2
+    return 6 / (points**2 - 1) / (4 * np.sin(np.pi * number / (2 * points)) ** 2)
+
+
+class _Stacked(Sequence):
+    """Several sequences as one, without reading any."""
+
+    def __init__(self, parts: Sequence[Sequence[Params]]):
+        self.parts = parts
+        self.ends = list(accumulate(map(len, parts)))
+
+    def __len__(self) -> int:
+        return self.ends[-1]
+
+    def __getitem__(self, index: int) -> Params:
+        part = bisect_right(self.ends, index)
+        return self.parts[part][index - self.ends[part] + len(self.parts[part])]
+
+
+class _Rows:
+    """The differences of points from an origin as vectors, each made when it is asked for."""
+
+    def __init__(self, name: str, points: Sequence[Params], origin: Params):
+        self.name, self.points, self.origin = name, points, origin
+        self.zero = _vector(origin)
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def __getitem__(self, index: int) -> Float[Tensor, "n"]:
+        point = self.points[index]
+        check_params(f"{self.name}[{index}]", point, self.origin)
+        return _vector({name: point[name] for name in self.origin}) - self.zero
+
+    def __iter__(self) -> Iterator[Float[Tensor, "n"]]:
+        return map(self.__getitem__, range(len(self)))
+
+    def params(self, vector: Float[Tensor, "n"]) -> Params:
+        """A vector as tensors like the origin's."""
+        return _like(unflatten(vector, self.origin), self.origin)
+
+    def blocks(self, begin: int = 0) -> Iterator[tuple[slice, Float[Tensor, "block n"]]]:
+        """A few rows at a time, and which they are."""
+        size = max(1, min(_BLOCK_POINTS, _BLOCK_BYTES // (self.zero.nbytes + 1)))
+        for start in range(begin, len(self), size):
+            part = slice(start, min(start + size, len(self)))
+            yield part, torch.stack([self[i] for i in range(part.start, part.stop)])
+
+
+def _principal(rows: _Rows, count: int, center: str) -> PCA:
+    gram = _centred(_gram(rows))
+    total = np.trace(gram)
+    if not total > 0:
+        raise ValueError(f"{rows.name}: all {len(rows)} points are equal, so there is no direction to find")
+    values, vectors = (part[..., ::-1] for part in np.linalg.eigh(gram))
+    spanned = int((values > 1e-12 * values[0]).sum())
+    if spanned < count:
+        raise ValueError(f"count: got {count}, the {len(rows)} points span {spanned} direction(s)")
+    mean = np.full(len(rows), 1 / len(rows))
+    weights = np.vstack([vectors[:, :count].T - vectors[:, :count].mean(axis=0)[:, None], mean])
+    *found, shift = _combine(rows, weights)
+    directions = [
+        Direction(rows.params(_oriented(vector)), kind="principal component", number=number, normalization="none")
+        for number, vector in enumerate(found)
+    ]
+    origin = rows.origin if center == "final" else rows.params(rows.zero + shift)
+    return PCA(directions, values[:count] / total, origin)
+
+
+def _gram(rows: _Rows) -> Float[np.ndarray, "m m"]:
+    """All inner products of the rows, from pairs of blocks, summed in float64."""
+    gram = np.zeros((len(rows), len(rows)))
+    for part, left in rows.blocks():
+        gram[part, part] = _products(left, left)
+        for other, right in rows.blocks(part.stop):
+            gram[part, other] = _products(left, right)
+    return np.triu(gram) + np.triu(gram, 1).T
+
+
+def _products(left: Float[Tensor, "a n"], right: Float[Tensor, "b n"]) -> Float[np.ndarray, "a b"]:
+    pairs = zip(left.split(_COLUMNS, dim=1), right.split(_COLUMNS, dim=1), strict=True)
+    return sum(x.double() @ y.double().T for x, y in pairs).numpy()
+
+
+def _centred(gram: Float[np.ndarray, "m m"]) -> Float[np.ndarray, "m m"]:
+    """The products of the rows after the mean row has been taken off each."""
+    return gram - gram.mean(axis=0) - gram.mean(axis=1)[:, None] + gram.mean()
+
+
+def _combine(rows: _Rows, weights: Float[np.ndarray, "k m"]) -> Float[Tensor, "k n"]:
+    """Weighted sums of the rows, in float64, reading each row once."""
+    total = torch.zeros(len(weights), len(rows.zero), dtype=torch.float64)
+    for column, row in zip(weights.T, rows, strict=True):
+        for sums, weight in zip(total, column, strict=True):
+            sums.add_(row, alpha=float(weight))
+    return total
+
+
+def _oriented(vector: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+    """A vector of norm 1 whose largest entry is positive."""
+    return vector / (vector.norm() * vector[vector.abs().argmax()].sign())
+
+
+def _factors(directions: Sequence[Params], origin: Params) -> tuple[Float[Tensor, "n k"], Float[Tensor, "k k"]]:
+    """An orthonormal basis of the plane, and the directions in it, as columns of a triangle."""
+    if not len(directions):
+        raise ValueError("directions: got none, wants one or more")
+    for number, direction in enumerate(directions):
+        check_params(f"directions[{number}]", direction, origin)
+    matrix = torch.stack([_vector({name: d[name] for name in origin}).double() for d in directions], dim=1)
+    basis, triangle = torch.linalg.qr(matrix)
+    lengths = torch.linalg.vector_norm(matrix, dim=0)
+    if not lengths.all() or torch.linalg.matrix_rank(triangle / lengths, rtol=1e-6) < len(directions):
+        raise ValueError(f"directions: the {len(directions)} are linearly dependent, they span no plane of their own")
+    return basis, triangle
+
+
+def _closest(
+    row: Float[Tensor, "n"], basis: Float[Tensor, "n k"], triangle: Float[Tensor, "k k"]
+) -> Float[np.ndarray, "columns"]:
+    """The coordinates of the closest point, its distance from the row and from the origin."""
+    inside = basis.T @ row
+    coordinates = torch.linalg.solve_triangular(triangle, inside[:, None], upper=True)[:, 0]
+    return torch.cat([coordinates, (row - basis @ inside).norm()[None], inside.norm()[None]]).numpy()
+
+
+def _buffers(objective: Objective, trajectory: Points):
+    """What gives the buffers that a run had at its i-th point; None for points without any."""
+    if not isinstance(trajectory, Trajectory):
+        return lambda _: None
+    own: Buffers = dict(objective.model.named_buffers())
+    return lambda i: own | {n: t.to(own[n].device, own[n].dtype) for n, t in trajectory.states[i].items() if n in own}
+
+
+def _walks(points: int, dimension: int, seed: int) -> Iterator[Float[np.ndarray, "points some"]]:
+    """A random walk, some of its dimensions at a time."""
+    for name, value, least in (("points", points, 2), ("dimension", dimension, 1), ("seed", seed, 0)):
+        if not isinstance(value, int | np.integer) or value < least:
+            raise ValueError(f"{name}: got {value!r}, wants a whole number from {least} up")
+    rng = np.random.default_rng(seed)
+    size = max(1, _COLUMNS * _BLOCK_POINTS // points)
+    for start in range(0, dimension, size):
+        steps = rng.standard_normal((min(size, dimension - start), points - 1))
+        yield np.pad(steps.cumsum(axis=1).T, ((1, 0), (0, 0)))
+
+
+def _points(name: str, points: Points) -> Sequence[Params]:
+    points = points.points if isinstance(points, Trajectory) else points
+    if isinstance(points, Mapping) or not (hasattr(points, "__len__") and hasattr(points, "__getitem__")):
+        raise TypeError(f"{name}: got {type(points).__name__}, wants a Trajectory or a sequence of points")
+    return points
+
+
+def _check_count(count: int, points: int) -> None:
+    if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
+        raise ValueError(f"count: got {count!r}, wants a whole number from 1 up")
+    if points < count + 1:
+        raise ValueError(f"count: got {count}, which takes {count + 1} points or more; there are {points}")
+
+
+def _vector(params: Params) -> Float[Tensor, "n"]:
+    """All entries in one vector on the CPU, in float32 or better."""
+    vector = flatten(params).detach().cpu()
+    return vector.to(torch.promote_types(vector.dtype, torch.float32))
+
+
+def _precise(params: Params) -> Params:
+    """A copy in float32 or better, so that float16 checkpoints lose nothing more."""
+    return {
+        name: tensor.detach().to(torch.promote_types(tensor.dtype, torch.float32), copy=True)
+        for name, tensor in params.items()
+    }
+
+
+def _like(params: Params, reference: Params) -> dict[str, Shaped[Tensor, "..."]]:
+    """The same point in the number formats and on the device of `reference`."""
+    return {name: params[name].to(tensor.device, tensor.dtype) for name, tensor in reference.items()}

@@ -1,0 +1,91 @@
+"""Many points at once give what one after the other gives, and only where they do are they used."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import batch_norm_net, small_data
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+import landscape_nb as lnb
+from landscape_nb.engines import ManyAtOnce, OneByOne, choose_engine
+from landscape_nb.parameters import Affine
+
+
+def compare(objective, points=23, seed=0):
+    directions = lnb.random_directions(objective.origin, 2, seed=seed, ignore=None)
+    affine = Affine(objective.origin, directions)
+    places = np.random.default_rng(seed).uniform(-1, 1, (points, 2))
+    return OneByOne(objective, "")(affine, places), ManyAtOnce(objective)(affine, places)
+
+
+@settings(deadline=None, max_examples=15)
+@given(seed=st.integers(0, 1000), batch_size=st.integers(1, 60), points=st.integers(1, 40))
+def test_many_points_at_once_are_the_same_points(seed, batch_size, points):
+    metrics = {"accuracy": lnb.accuracy, "largest": lambda outputs, targets: outputs.max()}
+    extra = {"test": small_data(seed + 1, 13)}
+    objective = lnb.Objective(
+        batch_norm_net(seed), small_data(seed), metrics=metrics, batch_size=batch_size, extra_data=extra
+    )
+    one, many = compare(objective, points, seed)
+    assert list(one) == list(many) == objective.names
+    for name in one:
+        np.testing.assert_allclose(many[name], one[name], rtol=1e-4, atol=1e-6)
+
+
+def engine_of(model, data=None, **settings):
+    objective = lnb.Objective(model, data or small_data(), **settings)
+    return choose_engine(objective, Affine(objective.origin, lnb.random_directions(model, 1)))
+
+
+class Branching(nn.Module):
+    """Python decides on a value: nothing that vmap can do."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(64, 4)
+
+    def forward(self, images):
+        scores = self.linear(images.flatten(1))
+        return scores if scores.sum() > 0 else -scores
+
+
+class Coupled(nn.Module):
+    """Looks at the shape of its own weights: under vmap the values would silently be others."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(64, 4)
+
+    def forward(self, images):
+        factor = 2.0 if torch._C._functorch.is_batchedtensor(self.linear.weight) else 1.0
+        return factor * self.linear(images.flatten(1))
+
+
+def test_engines_are_chosen_for_a_reason():
+    assert isinstance(engine_of(batch_norm_net()), ManyAtOnce)
+    cases = {
+        "convolutions": engine_of(lnb.models.vgg9(0.125, channels=1, image_size=8)),
+        "a large net": engine_of(lnb.models.mlp((2000,), channels=1, image_size=8)),
+        "recalibrated": engine_of(batch_norm_net(), batch_norm="recalibrate"),
+        "vmap: ": engine_of(Branching()),
+        "the batched values differ": engine_of(Coupled()),
+    }
+    for reason, engine in cases.items():
+        assert isinstance(engine, OneByOne)
+        assert reason in engine.description
+
+
+@pytest.mark.parametrize("net", [Branching, Coupled])
+def test_the_result_says_what_ran_and_is_right(net):
+    model = net()
+    objective = lnb.Objective(model, small_data())
+    (direction,) = lnb.random_directions(model, 1)
+    line = lnb.evaluate_line(objective, direction, resolution=5, progress=False)
+    assert line.attrs["engine"].startswith("one point at a time")
+    moved = lnb.move(objective.origin, [direction], [0.5])
+    outputs = torch.func.functional_call(model, moved, (small_data()[0],))
+    expected = F.cross_entropy(outputs, small_data()[1]).item()
+    assert line.loss.sel(alpha=0.5).item() == pytest.approx(expected, rel=1e-5)
