@@ -6,6 +6,15 @@ from landscape_nb.diagnostics import Diagnosis, Finding, diagnose
 from landscape_nb.directions import cosines, random_directions, towards
 from landscape_nb.explore import explore
 from landscape_nb.figures import choose_preset
+from landscape_nb.hessian import (
+    Extremes,
+    curvature_along,
+    curvature_map,
+    extreme_eigenvalues,
+    hessian_operator,
+    hessian_vector_product,
+    spectral_density,
+)
 from landscape_nb.models import load_authors_checkpoint
 from landscape_nb.normalization import Direction, normalize_direction
 from landscape_nb.objective import Objective, accuracy
@@ -30,6 +39,7 @@ __all__ = [
     "PCA",
     "Diagnosis",
     "Direction",
+    "Extremes",
     "Finding",
     "Objective",
     "Params",
@@ -39,6 +49,8 @@ __all__ = [
     "choose_preset",
     "claim",
     "cosines",
+    "curvature_along",
+    "curvature_map",
     "datasets",
     "diagnose",
     "dot",
@@ -46,6 +58,9 @@ __all__ = [
     "evaluate_plane",
     "exercises",
     "explore",
+    "extreme_eigenvalues",
+    "hessian_operator",
+    "hessian_vector_product",
     "interpolate",
     "load_authors_checkpoint",
     "models",
@@ -68,6 +83,7 @@ __all__ = [
     "shared_plane",
     "show",
     "show_interactive",
+    "spectral_density",
     "towards",
     "train",
 ]

@@ -186,7 +186,7 @@ def _section(report: Report) -> str:
         for path, alt in report.figures
     )
     claims = "\n".join(
-        f"<li>{'✅' if claim.holds else '❌ does not hold here:'} {escape(claim.text)}</li>" for claim in report.claims
+        f"<li>{'✓' if claim.holds else '✗ does not hold here:'} {escape(claim.text)}</li>" for claim in report.claims
     )
     return (
         f'<h2><a href="{report.page.name}">{notebook.number} {escape(notebook.title)}</a></h2>\n'

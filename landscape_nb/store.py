@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-import zarr
 from jaxtyping import Shaped
 
 from landscape_nb.grid import Grid
@@ -47,7 +46,7 @@ class Store:
         if not self.path.exists():
             self._create(job)
         self._check(job)
-        self.group = zarr.open_group(self.path, mode="r+")
+        self.group = _open(self.path, "r+")
 
     def read(self) -> dict[int, dict[str, Shaped[np.ndarray, "points"]]]:
         """The values of every finished and undamaged piece, by number."""
@@ -79,7 +78,7 @@ class Store:
 
     def _check(self, job: Mapping[str, object]) -> None:
         try:
-            found = json.loads(zarr.open_group(self.path, mode="r").attrs["landscape_nb_job"])
+            found = json.loads(_open(self.path, "r").attrs["landscape_nb_job"])
         except (KeyError, OSError, ValueError) as error:
             raise ValueError(f"store: {self.path} is not a store of landscape-nb ({error!r})") from error
         differs = [key for key in {**found, **job} if found.get(key) != json.loads(json.dumps(job.get(key)))]
@@ -99,3 +98,10 @@ class Store:
     def _checksum(self, values: Values) -> int:
         content = b"".join(np.asarray(values[name], np.float64).tobytes() for name in self.names)
         return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little") | 1
+
+
+def _open(path: Path, mode: str):
+    """The Zarr group at a path; zarr is imported when a store is first asked for, for it takes 30 MB."""
+    import zarr
+
+    return zarr.open_group(path, mode=mode)

@@ -21,6 +21,7 @@ from landscape_nb.provenance import fingerprint, versions
 from landscape_nb.trajectory import RunFiles, State, Trajectory, cache_directory
 
 PAPER_DROPS = (150 / 300, 225 / 300, 275 / 300)
+_LAYOUT = torch.channels_last  # a third faster for convolutions on two cores
 _RATES = {"sgd": 0.1, "adam": 1e-3}
 
 
@@ -124,7 +125,7 @@ class _Run:
     """The state of a training run between epochs, and what takes it one epoch further."""
 
     def __init__(self, net, pair, tests, criterion, metrics, augment, settings):
-        self.net, self.inputs, self.targets, self.tests = net, *pair, tests
+        self.net, self.inputs, self.targets, self.tests = net.to(memory_format=_LAYOUT), *pair, tests
         self.measures = {"loss": criterion, **metrics}
         self.augment, self.settings = augment, settings
         self.weights = [p for p in net.parameters() if p.requires_grad]
@@ -161,7 +162,7 @@ class _Run:
         epochs = sorted(self.states)
         states = [self.states[epoch] for epoch in epochs]
         return Trajectory(
-            self.net.eval(),
+            self.net.to(memory_format=torch.contiguous_format).eval(),
             epochs,
             states,
             self.settings["drops"],
@@ -183,6 +184,8 @@ class _Run:
             inputs, targets = self.inputs[rows], self.targets[rows].to(device)
             if self.augment:
                 inputs = self.augment(inputs, generator)
+            if inputs.ndim == 4:
+                inputs = inputs.contiguous(memory_format=_LAYOUT)
             values = self._step(inputs.to(device), targets, rate)
             seen += len(rows)
             for name in totals:
@@ -210,7 +213,7 @@ class _Run:
     def _update(self, rate: float) -> None:
         """Move the weights. (torch's optimizer classes would import its compiler: 150 MB and two seconds.)"""
         gradients = [w.grad if w.grad is not None else torch.zeros_like(w) for w in self.weights]
-        common = {"lr": rate, "weight_decay": self.settings["weight_decay"], "maximize": False, "foreach": True}
+        common = {"lr": rate, "weight_decay": self.settings["weight_decay"], "maximize": False, "fused": True}
         if self.settings["optimizer"] == "sgd":
             momentum = self.settings["momentum"]
             options = {"momentum": momentum, "dampening": 0, "nesterov": momentum > 0}
@@ -239,7 +242,10 @@ class _Run:
             self.states[self.epoch] = self._snapshot()
 
     def _snapshot(self) -> State:
-        return {name: tensor.detach().cpu().clone() for name, tensor in self.net.state_dict().items()}
+        return {
+            name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for name, tensor in self.net.state_dict().items()
+        }
 
     def _save(self) -> None:
         if self.files is None:
@@ -274,7 +280,7 @@ def _empty_memory(optimizer: str, weights: Sequence[Tensor]) -> dict[str, list[T
     zeros = [[torch.zeros_like(w, requires_grad=False) for w in weights] for _ in range(2)]
     if optimizer == "sgd":
         return {"momentum": zeros[0]}
-    return {"mean": zeros[0], "square": zeros[1], "step": [torch.zeros(()) for _ in weights]}
+    return {"mean": zeros[0], "square": zeros[1], "step": [torch.zeros((), device=w.device) for w in weights]}
 
 
 def _parts(data: ImageData | Pair) -> tuple[Pair, Pair | None, Augmentation | None]:

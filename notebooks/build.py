@@ -2,7 +2,8 @@
 
 Usage: python notebooks/build.py [NUMBER ...]    (with numbers: those, changed or not)
        python notebooks/build.py --seeds         (run every notebook with seeds 1 and 2 and keep what
-                                                  its claims came to, for readers who run seed 0)
+                                                  its claims came to, for readers who run seed 0;
+                                                  then build, for the notebooks show it)
 """
 
 import base64
@@ -104,8 +105,11 @@ def _small_png(encoded):
 
 
 def write_seeds():
-    """Keep every claim of every notebook as it came out with the other seeds."""
+    """Keep every claim of every notebook, as its script is now, as it came out with the other seeds."""
     found = {}
+    for notebook in NOTEBOOKS:
+        if not is_current(notebook):
+            nbformat.write(jupytext.read(SCRIPTS / f"{notebook.name}.py"), notebook.path)
     for seed in OTHER_SEEDS:
         for notebook in NOTEBOOKS:
             with tempfile.TemporaryDirectory() as folder:

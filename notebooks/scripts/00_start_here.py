@@ -48,7 +48,7 @@ from landscape_nb import exercises, plotting
 PRESET = "quick"  # "quick": under a minute, on scikit-learn's digits · "full": the paper's setting, on CIFAR-10
 
 # %%
-quick = {"data": "digits", "epochs": 6, "batch": 64, "lr": 0.02, "images": 128, "reach": 0.5, "points": 15}
+quick = {"data": "digits", "epochs": 6, "batch": 64, "lr": 0.02, "images": 100, "reach": 0.5, "points": 13}
 full = {"data": "cifar10", "epochs": 300, "batch": 128, "lr": 0.1, "images": 50_000, "reach": 1.0, "points": 51}
 settings = lnb.choose_preset(PRESET, quick=quick, full=full)
 data = lnb.datasets.LOADERS[settings.data]()
@@ -210,7 +210,7 @@ exercises.check_area_below(my_fraction, planes["with shortcuts"], 0.6)
 # ```
 # </details>
 #
-# **3 · One seed is no evidence** (●●○, 5 minutes). Evaluate the plane of the network with shortcuts along directions of another seed, 15 × 15 points. What fraction of that plane lies below 0.6?
+# **3 · One seed is no evidence** (●●○, 5 minutes). Evaluate the plane of the network with shortcuts along directions of another seed, 13 × 13 points. What fraction of that plane lies below 0.6?
 
 # %%
 my_plane = ...
@@ -222,7 +222,7 @@ exercises.check_area_below(my_other_fraction, my_plane, 0.6)
 #
 # ```python
 # directions = lnb.random_directions(run.model, 2, seed=11)
-# my_plane = lnb.evaluate_plane(objective, directions, (-0.5, 0.5), 15)
+# my_plane = lnb.evaluate_plane(objective, directions, (-0.5, 0.5), 13)
 # my_other_fraction = float((my_plane.loss < 0.6).mean())
 # ```
 # </details>
