@@ -28,7 +28,7 @@
 # | **You will** | evaluate a loss anywhere in weight space; draw it along a line and over a plane; see what shortcuts do |
 # | **You need** | Python and PyTorch: what a module, a loss and a gradient step are |
 # | **In the paper** | Li et al. (2018), *Visualizing the Loss Landscape of Neural Nets*, Figure 1 |
-# | **Takes** | 0.9 minutes, 0.9 GB of memory (two cores) |
+# | **Takes** | 1.1 minutes, 0.9 GB of memory (two cores) |
 
 # %%
 import sys
@@ -45,7 +45,7 @@ import landscape_nb as lnb
 from landscape_nb import exercises, plotting
 
 # %% tags=["parameters"]
-PRESET = "quick"  # "quick": under a minute, on scikit-learn's digits · "full": the paper's setting, on CIFAR-10
+PRESET = "quick"  # "quick": about a minute, on scikit-learn's digits · "full": the paper's setting, on CIFAR-10
 
 # %%
 quick = {"data": "digits", "epochs": 6, "batch": 64, "lr": 0.02, "images": 100, "reach": 0.5, "points": 13}
