@@ -42,6 +42,15 @@ class Batches:
             raise ValueError("data: got no samples")
         return cls(batches, counts)
 
+    def rearranged(self, size: int, memory_format: torch.memory_format) -> "Batches":
+        """The same samples in batches of at most `size`, images laid out as asked; only pairs of tensors change."""
+        pairs = all(is_pair(batch) and all(isinstance(part, Tensor) for part in batch) for batch in self.batches)
+        if not pairs or len({(x.shape[1:], y.shape[1:]) for x, y in self.batches}) > 1:
+            return self
+        inputs, targets = (torch.cat(parts) for parts in zip(*self.batches, strict=True))
+        parts = [x.contiguous(memory_format=memory_format) if x.ndim == 4 else x for x in inputs.split(size)]
+        return Batches(list(zip(parts, targets.split(size), strict=True)), list(map(len, parts)))
+
     @property
     def samples(self) -> int:
         """How many samples there are in all."""

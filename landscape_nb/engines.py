@@ -1,4 +1,4 @@
-"""How an objective is measured at many points: one after the other, or many at once where that is faster."""
+"""How an objective is measured at many points: plainly, or in a faster way that is seen to give the same."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from landscape_nb.objective import Objective
 from landscape_nb.parameters import Affine, unflatten
+from landscape_nb.perceptron import Perceptron
+from landscape_nb.program import UnreplayableError
+from landscape_nb.streamline import Streamlined
 
 _MOST_WEIGHTS = 100_000
 _ENTRIES_AT_ONCE = 600_000
@@ -31,9 +34,8 @@ class Engine(Protocol):
 class OneByOne:
     """Measures point after point."""
 
-    def __init__(self, objective: Objective, reason: str):
-        self.objective = objective
-        self.description = f"one point at a time ({reason})"
+    def __init__(self, objective: Objective, description: str = "one point at a time"):
+        self.objective, self.description = objective, description
 
     def __call__(self, affine: Affine, places: Float[np.ndarray, "points axes"]) -> Row:
         """The values at points, each given by its coordinates."""
@@ -42,9 +44,15 @@ class OneByOne:
 
 
 class ManyAtOnce:
-    """Measures several points in one batched pass (`torch.vmap`): small nets are all overhead otherwise."""
+    """Measures several points in one batched pass (`torch.vmap`): small nets are all overhead otherwise.
+
+    Raises:
+        ValueError: Batching cannot be expected to be faster, or batch norm is recalibrated.
+    """
 
     def __init__(self, objective: Objective):
+        if reason := _reason_against_batching(objective):
+            raise ValueError(reason)
         self.objective = objective
         self.points = max(1, _ENTRIES_AT_ONCE // _entries(objective))
         self.description = f"{self.points} points at once (vmap)"
@@ -71,27 +79,56 @@ def choose_engine(objective: Objective, affine: Affine) -> Engine:
         affine: The line or plane.
 
     Returns:
-        `ManyAtOnce` for small nets without convolutions or recurrence whose batched values agree with
-        the plain ones to 10⁻⁴; else `OneByOne`. Its description gives the reason.
+        The first of these that applies and whose loss agrees with the plain one to 10⁻⁴: `Perceptron`,
+        `ManyAtOnce` for small nets without convolutions or recurrence, `OneByOne` of a `Streamlined`
+        objective, `OneByOne` of the plain one. Its description says what runs, and in the last case why.
 
     Example:
         >>> from landscape_nb.directions import random_directions
         >>> model = nn.Linear(3, 2)
         >>> objective = Objective(model, (torch.randn(8, 3), torch.zeros(8, dtype=torch.long)))
         >>> choose_engine(objective, Affine(objective.origin, random_directions(model, 1))).description
-        '37500 points at once (vmap)'
+        '32 points at once, layer by layer'
     """
-    if reason := _reason_against_batching(objective):
-        return OneByOne(objective, reason)
-    plain, batched = OneByOne(objective, "the batched values differ"), ManyAtOnce(objective)
-    places = np.array([[0.0] * len(affine.directions), [0.01] * len(affine.directions)])
+    places = _trial(affine)
+    wanted = OneByOne(objective)(affine, places)
+    reasons = []
+    for make in (Perceptron, ManyAtOnce, _streamlined):
+        try:
+            engine = make(objective)
+            if _agree(engine(affine, places), wanted):
+                return engine
+            reasons.append(f"{engine.description}: other values")
+        except (RuntimeError, ValueError, TypeError, NotImplementedError, IndexError) as error:
+            reasons.append(str(error).splitlines()[0])
+    return OneByOne(objective, f"one point at a time ({'; '.join(reasons)})")
+
+
+def streamlined(objective: Objective, affine: Affine) -> OneByOne:
+    """Measures point after point, replayed where that gives the same values, else plainly."""
     try:
-        found = batched(affine, places)
-    except (RuntimeError, ValueError, TypeError, NotImplementedError, IndexError) as error:
-        return OneByOne(objective, f"vmap: {str(error).splitlines()[0]}")
-    wanted = plain(affine, places)
-    same = all(np.allclose(found[n], wanted[n], rtol=_TOLERANCE, atol=1e-7, equal_nan=True) for n in wanted)
-    return batched if same else plain
+        engine = _streamlined(objective)
+    except UnreplayableError:
+        return OneByOne(objective)
+    places = _trial(affine)
+    return engine if _agree(engine(affine, places), OneByOne(objective)(affine, places)) else OneByOne(objective)
+
+
+def _streamlined(objective: Objective) -> OneByOne:
+    faster = Streamlined(objective)
+    layout = "channels-last, " if faster.layout is torch.channels_last else ""
+    how = f"calls replayed, {len(faster.folds)} batch norms folded, {layout}{max(faster.data.counts)} samples a batch"
+    return OneByOne(faster, f"one point at a time, {how}")
+
+
+def _trial(affine: Affine) -> Float[np.ndarray, "points axes"]:
+    return np.array([[0.0] * len(affine.directions), [0.01] * len(affine.directions)])
+
+
+def _agree(found: Row, wanted: Row) -> bool:
+    """Whether losses agree; a metric like accuracy may jump where the loss only rounds."""
+    losses = [name for name in wanted if name.removesuffix("_stderr").endswith("loss")]
+    return all(np.allclose(found[n], wanted[n], rtol=_TOLERANCE, atol=1e-7, equal_nan=True) for n in losses)
 
 
 def _reason_against_batching(objective: Objective) -> str | None:

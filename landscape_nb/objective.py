@@ -95,6 +95,7 @@ class Objective:
         device = device or next((p.device for p in model.parameters()), torch.device("cpu"))
         self.model = copy.deepcopy(model).to(device).eval().requires_grad_(False)
         self.origin: Params = parameters_of(self.model)
+        self.buffers: Buffers = dict(self.model.named_buffers())
         if not self.origin:
             raise ValueError("model: it has no parameters")
         check_params("model", self.origin, self.origin)
@@ -157,8 +158,8 @@ class Objective:
         if params is not self.origin:
             _check_point(params, self.origin)
         with torch.no_grad(), preserved_rng():
-            state = self._state(params, buffers, batch_norm or self.batch_norm)
-            summary = self._summary(lambda batch: self._values(state, batch))
+            state = self.state(params, buffers, batch_norm or self.batch_norm)
+            summary = self.summarize(lambda batch: self._values(state, batch))
         return {name: float(value) for name, value in summary.items()}
 
     def measure_stack(self, params: Params) -> dict[str, Float[Tensor, "points"]]:
@@ -172,11 +173,16 @@ class Objective:
             For each of `names`, one value a point.
         """
         with torch.no_grad(), preserved_rng():
-            buffers = {name: buffer.clone() for name, buffer in self.model.named_buffers()}
-            return self._summary(lambda batch: torch.vmap(lambda p: self._values(p | buffers, batch))(params))
+            buffers = {name: buffer.clone() for name, buffer in self.buffers.items()}
+            return self.summarize(lambda batch: torch.vmap(lambda p: self._values(p | buffers, batch))(params))
 
-    def _summary(self, values_of: Callable[[Any], dict[str, Tensor]]) -> dict[str, Float[Tensor, "*points"]]:
-        """Means and standard errors, given a function from a batch to the values of each measure."""
+    def summarize(self, values_of: Callable[[Any], dict[str, Tensor]]) -> dict[str, Float[Tensor, "*points"]]:
+        """Means and standard errors over all data, in the order of `names`.
+
+        Args:
+            values_of: From a batch to the values of each measure along the last dimension: one a
+                sample where `sample_measures` has a measure, else one number.
+        """
         result = {}
         for prefix, group in self.groups.items():
             rows = [values_of(batch) for batch, _ in group]
@@ -199,10 +205,10 @@ class Objective:
             >>> [round(share, 2) for share, _ in objective.batch_losses(objective.origin)]
             [0.67, 0.33]
         """
-        state = params | {name: buffer.clone() for name, buffer in self.model.named_buffers()}
+        state = params | {name: buffer.clone() for name, buffer in self.buffers.items()}
         for batch, count in self.data:
             with preserved_rng():
-                loss = self.measures["loss"](self._outputs(state, batch), _targets(batch))
+                loss = self.measures["loss"](self.outputs(state, batch), _targets(batch))
             yield count / self.samples, loss
 
     @cached_property
@@ -210,8 +216,12 @@ class Objective:
         """16 hexadecimal digits of everything that decides a measured value: weights, data, settings."""
         return fingerprint(self.model, self.groups, self.measures, self.batch_norm, self.forward)
 
-    def _state(self, params: Params, buffers: Buffers | None, batch_norm: str) -> dict[str, Tensor]:
-        buffers = dict(self.model.named_buffers()) if buffers is None else buffers
+    def state(
+        self, params: Params | None = None, buffers: Buffers | None = None, batch_norm: str = "frozen"
+    ) -> dict[str, Tensor]:
+        """Parameters and buffers of the model at a point; default the origin and the model's own buffers."""
+        params = self.origin if params is None else params
+        buffers = self.buffers if buffers is None else buffers
         state = {**params, **{name: buffer.clone() for name, buffer in buffers.items()}}
         if batch_norm == "recalibrate":
             self._recalibrate(state)
@@ -228,26 +238,30 @@ class Objective:
                 for module in norms:
                     module.train()
                     module.momentum = count / seen
-                self._outputs(state, batch)
+                self.outputs(state, batch)
         finally:
             for module, momentum in zip(norms, momenta, strict=True):
                 module.eval()
                 module.momentum = momentum
 
-    def _outputs(self, state: dict[str, Tensor], batch: Any) -> Any:
+    def outputs(self, state: dict[str, Tensor], batch: Any) -> Any:
+        """The model's outputs for a batch, with these parameters and buffers."""
         if self.forward is None:
             return functional_call(self.model, state, (batch[0],))
         return functional_call(_Forward(self.model, self.forward), _prefixed(state), (batch,))
 
     def _values(self, state: dict[str, Tensor], batch: Any) -> dict[str, Float[Tensor, "size"]]:
-        """Each measure of a batch: one value a sample where it is a mean over samples, else one number."""
-        outputs, targets = self._outputs(state, batch), _targets(batch)
-        return {
-            name: torch.as_tensor(self.measures[name](outputs, targets)).reshape(1)
-            if measure is None
-            else measure(outputs, targets)
-            for name, measure in self.sample_measures.items()
-        }
+        return self.values_of(self.outputs(state, batch), _targets(batch))
+
+    def values_of(self, outputs: Any, targets: Any) -> dict[str, Float[Tensor, "size"]]:
+        """Each measure of a batch's outputs, as `value_of` gives it."""
+        return {name: self.value_of(name, outputs, targets) for name in self.measures}
+
+    def value_of(self, name: str, outputs: Any, targets: Any) -> Float[Tensor, "size"]:
+        """A measure of a batch's outputs: one value a sample where it is a mean over samples, else one number."""
+        if (measure := self.sample_measures[name]) is not None:
+            return measure(outputs, targets)
+        return torch.as_tensor(self.measures[name](outputs, targets)).reshape(1)
 
     def _try(self, batch: Any) -> None:
         """Fail now, with words, rather than in the middle of a sweep."""
@@ -255,7 +269,7 @@ class Objective:
             raise ValueError(f"data: a batch is {describe(batch)}; only a pair is read without forward=")
         try:
             with torch.no_grad(), preserved_rng():
-                outputs = self._outputs(self._state(self.origin, None, "frozen"), batch)
+                outputs = self.outputs(self.state(), batch)
                 values = {name: measure(outputs, _targets(batch)) for name, measure in self.measures.items()}
         except Exception as error:
             raise ValueError(f"data: the first batch, {describe(batch)}, cannot be evaluated: {error}") from error
@@ -266,7 +280,7 @@ class Objective:
     def _find_sample_measures(self) -> dict[str, Measure | None]:
         batch = self.data.batches[0]
         with torch.no_grad(), preserved_rng():
-            outputs = self._outputs(self._state(self.origin, None, "frozen"), batch)
+            outputs = self.outputs(self.state(), batch)
             return {name: sample_measure(m, outputs, _targets(batch)) for name, m in self.measures.items()}
 
 

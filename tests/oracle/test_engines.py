@@ -12,24 +12,27 @@ from torch import nn
 import landscape_nb as lnb
 from landscape_nb.engines import ManyAtOnce, OneByOne, choose_engine
 from landscape_nb.parameters import Affine
+from landscape_nb.perceptron import Perceptron
+from landscape_nb.streamline import Streamlined
 
 
-def compare(objective, points=23, seed=0):
+def compare(objective, points=23, seed=0, engine=ManyAtOnce):
     directions = lnb.random_directions(objective.origin, 2, seed=seed, ignore=None)
     affine = Affine(objective.origin, directions)
     places = np.random.default_rng(seed).uniform(-1, 1, (points, 2))
-    return OneByOne(objective, "")(affine, places), ManyAtOnce(objective)(affine, places)
+    return OneByOne(objective, "")(affine, places), engine(objective)(affine, places)
 
 
 @settings(deadline=None, max_examples=15)
+@pytest.mark.parametrize("engine", [ManyAtOnce, Perceptron])
 @given(seed=st.integers(0, 1000), batch_size=st.integers(1, 60), points=st.integers(1, 40))
-def test_many_points_at_once_are_the_same_points(seed, batch_size, points):
+def test_many_points_at_once_are_the_same_points(engine, seed, batch_size, points):
     metrics = {"accuracy": lnb.accuracy, "largest": lambda outputs, targets: outputs.max()}
     extra = {"test": small_data(seed + 1, 13)}
     objective = lnb.Objective(
         batch_norm_net(seed), small_data(seed), metrics=metrics, batch_size=batch_size, extra_data=extra
     )
-    one, many = compare(objective, points, seed)
+    one, many = compare(objective, points, seed, engine)
     assert list(one) == list(many) == objective.names
     for name in one:
         np.testing.assert_allclose(many[name], one[name], rtol=1e-4, atol=1e-6)
@@ -64,17 +67,33 @@ class Coupled(nn.Module):
         return factor * self.linear(images.flatten(1))
 
 
+class Residual(nn.Module):
+    """No chain of layers: a sum of two of them."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(64, 8), nn.Linear(8, 4)
+
+    def forward(self, images):
+        x = self.first(images.flatten(1))
+        return self.last(x + torch.tanh(x))
+
+
 def test_engines_are_chosen_for_a_reason():
-    assert isinstance(engine_of(batch_norm_net()), ManyAtOnce)
+    assert isinstance(engine_of(batch_norm_net()), Perceptron)
+    assert isinstance(engine_of(Residual()), ManyAtOnce)
+    convolutional = engine_of(lnb.models.vgg9(0.125, channels=1, image_size=8))
+    assert isinstance(convolutional.objective, Streamlined)
+    assert "8 batch norms folded" in convolutional.description
     cases = {
-        "convolutions": engine_of(lnb.models.vgg9(0.125, channels=1, image_size=8)),
-        "a large net": engine_of(lnb.models.mlp((2000,), channels=1, image_size=8)),
+        "a large net": engine_of(nn.Sequential(nn.Flatten(), nn.Linear(64, 2000), nn.Softmax(1), nn.Linear(2000, 4))),
         "recalibrated": engine_of(batch_norm_net(), batch_norm="recalibrate"),
-        "vmap: ": engine_of(Branching()),
-        "the batched values differ": engine_of(Coupled()),
+        "gives the model a value to look at": engine_of(Branching()),
+        "other values": engine_of(Coupled()),
     }
     for reason, engine in cases.items():
-        assert isinstance(engine, OneByOne)
+        assert type(engine) is OneByOne
+        assert type(engine.objective) is lnb.Objective
         assert reason in engine.description
 
 

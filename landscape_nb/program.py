@@ -1,0 +1,208 @@
+"""A model as the list of torch functions that it calls: recorded once, replayed at other weights.
+
+Replaying skips what Python does in a forward pass, and knows what comes next: which result nobody needs
+again, which batch norm follows which convolution. A model whose calls may depend on its weights (it looks
+at a value, draws with hidden state, leaves torch) is refused.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils.weak import WeakIdKeyDictionary
+
+State = Mapping[str, Tensor]
+CONVOLUTIONS = {F.conv1d, F.conv2d, F.conv3d}
+_SHAPE_QUERIES = {
+    Tensor.size, Tensor.dim, Tensor.numel, Tensor.__len__, Tensor.is_floating_point, Tensor.is_contiguous,
+    Tensor.shape.__get__, Tensor.ndim.__get__, Tensor.dtype.__get__, Tensor.device.__get__,
+    Tensor.requires_grad.__get__, Tensor.is_cuda.__get__, Tensor.layout.__get__, Tensor.is_sparse.__get__,
+    torch.is_floating_point, torch.numel,
+}  # fmt: skip
+
+
+class UnreplayableError(ValueError):
+    """A model's calls are no fixed list of torch functions; the message says why."""
+
+
+@dataclass(frozen=True)
+class Weight:
+    """Stands for a parameter or buffer in a call's arguments."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Stands for the input (slot 0) or a call's result in another call's arguments."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Call:
+    """A torch function, its arguments, and where its result goes (a tree of slots, like the result)."""
+
+    function: Callable
+    args: tuple
+    kwargs: Mapping[str, Any]
+    result: Any
+
+    def reads(self) -> list[int]:
+        """The slots among the arguments, each as often as it is there."""
+        return [leaf.number for leaf in tree_leaves((self.args, self.kwargs)) if isinstance(leaf, Slot)]
+
+    def writes(self) -> list[int]:
+        """The slots that the result goes to."""
+        return [leaf.number for leaf in tree_leaves(self.result) if isinstance(leaf, Slot)]
+
+    def weights(self) -> list[str]:
+        """The parameters and buffers among the arguments."""
+        return [leaf.name for leaf in tree_leaves((self.args, self.kwargs)) if isinstance(leaf, Weight)]
+
+
+class Program:
+    """Calls in order, and the slot of the outputs.
+
+    Args:
+        calls: The calls. Slot 0 is the model's input.
+        output: The slot that holds the model's outputs in the end.
+        busiest: Bytes that the convolution with the largest images reads and writes; 0 without any.
+
+    Example:
+        >>> model = torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.ReLU())
+        >>> state = dict(model.named_parameters())
+        >>> program = record(lambda x: torch.func.functional_call(model, state, (x,)), state, torch.ones(3, 2))
+        >>> [call.function.__name__ for call in program.calls]
+        ['linear', 'relu']
+        >>> program({"0.weight": torch.ones(1, 2), "0.bias": torch.ones(1)}, torch.ones(1, 2)).item()
+        3.0
+    """
+
+    def __init__(self, calls: Iterable[Call], output: int, busiest: int = 0):
+        self.calls, self.output, self.busiest = list(calls), output, busiest
+        last = {slot: i for i, call in enumerate(self.calls) for slot in (*call.reads(), *call.writes())}
+        last.pop(output, None)
+        self.finished = [[slot for slot, at in last.items() if at == i] for i in range(len(self.calls))]
+
+    def __call__(self, state: State, inputs: Tensor) -> Tensor:
+        """The outputs for an input of the recorded shape, with these parameters and buffers."""
+        values: dict[int, Tensor] = {0: inputs}
+        for call, finished in zip(self.calls, self.finished, strict=True):
+            perform(call, state, values)
+            for slot in finished:
+                del values[slot]
+        return values[self.output]
+
+    def uses(self) -> Counter[int]:
+        """How often each slot is an argument; being the outputs counts too."""
+        return Counter(slot for call in self.calls for slot in call.reads()) + Counter([self.output])
+
+
+def perform(call: Call, state: State, values: dict[int, Any]) -> None:
+    """Make a call, reading its arguments from a state and from `values`, and keep its result there."""
+
+    def filled(leaf: Any) -> Any:
+        if isinstance(leaf, Slot):
+            return values[leaf.number]
+        return state[leaf.name] if isinstance(leaf, Weight) else leaf
+
+    result = call.function(*tree_map(filled, call.args), **tree_map(filled, call.kwargs))
+    slots = tree_leaves(call.result)
+    for slot, value in zip(slots, [result] if isinstance(call.result, Slot) else tree_leaves(result), strict=True):
+        values[slot.number] = value
+
+
+def record(run: Callable[[Tensor], Tensor], state: State, inputs: Tensor) -> Program:
+    """The calls that a model makes on an input.
+
+    Args:
+        run: From the input to the model's outputs, with the parameters and buffers of `state`.
+        state: Those tensors, by name.
+        inputs: The input; the program holds for inputs of its shape.
+
+    Raises:
+        UnreplayableError: The model looks at values, or uses tensors that are neither its state, its
+            input, nor made from these by torch functions.
+    """
+    recorder = _Recorder(state, inputs)
+    with recorder:
+        outputs = run(inputs)
+    if not isinstance(outputs, Tensor) or outputs not in recorder.known:
+        raise UnreplayableError("the outputs are no tensor that torch functions made")
+    slot = recorder.known[outputs]
+    if not isinstance(slot, Slot):
+        raise UnreplayableError("the outputs are a parameter")
+    return Program(recorder.calls, slot.number, recorder.busiest)
+
+
+class _Recorder(TorchFunctionMode):
+    """Writes down the torch functions that are called. It holds no result alive."""
+
+    def __init__(self, state: State, inputs: Tensor):
+        super().__init__()
+        self.calls: list[Call] = []
+        self.known: WeakIdKeyDictionary = WeakIdKeyDictionary()
+        self.count, self.busiest = 1, 0
+        self.known[inputs] = Slot(0)
+        for name, tensor in state.items():
+            self.known[tensor] = Weight(name)
+
+    def __torch_function__(self, function: Callable, types: Any, args: tuple = (), kwargs: Mapping | None = None):
+        kwargs = kwargs or {}
+        result = function(*args, **kwargs)
+        if function in _SHAPE_QUERIES:
+            return result
+        tensors = [leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, Tensor)]
+        if not tensors:
+            return result
+        if function in CONVOLUTIONS:
+            self.busiest = max(self.busiest, sum(tensor.nbytes for tensor in tensors))
+        arguments = tree_map(self._placeholder, (args, dict(kwargs)))
+        if not all(isinstance(leaf, Tensor) for leaf in tree_leaves(result)):
+            raise UnreplayableError(f"{getattr(function, '__name__', function)} gives the model a value to look at")
+        self.calls.append(Call(function, *arguments, tree_map(self._slot, result)))
+        return result
+
+    def _placeholder(self, leaf: Any) -> Any:
+        if not isinstance(leaf, Tensor):
+            return leaf
+        if leaf not in self.known:
+            raise UnreplayableError(f"a tensor of shape {tuple(leaf.shape)} comes from nowhere")
+        return self.known[leaf]
+
+    def _slot(self, result: Tensor) -> Slot | Weight:
+        if result not in self.known:
+            self.known[result] = Slot(self.count)
+            self.count += 1
+        if isinstance(self.known[result], Weight):
+            raise UnreplayableError("the model changes a parameter or buffer")
+        return self.known[result]
+
+
+class FrozenNorm(NamedTuple):
+    """Batch norm with frozen statistics: the names of its tensors, and what is added to the variance."""
+
+    mean: str
+    variance: str
+    gamma: str | None
+    beta: str | None
+    eps: float
+
+
+def frozen_norm(call: Call) -> FrozenNorm | None:
+    """What a call of batch norm with frozen statistics uses; None for any other call."""
+    if call.function is not F.batch_norm:
+        return None
+    names = ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
+    said = {"training": False, "eps": 1e-5} | dict(zip(names, call.args, strict=False)) | call.kwargs
+    tensors = [said.get(name) for name in names[1:5]]
+    if said["training"] or not all(isinstance(t, Weight) or (t is None and i > 1) for i, t in enumerate(tensors)):
+        return None
+    return FrozenNorm(*(tensor.name if tensor else None for tensor in tensors), said["eps"])
