@@ -29,6 +29,7 @@ from landscape_nb.pca import (
     shared_plane,
 )
 from landscape_nb.plotting import show, show_interactive
+from landscape_nb.progressive import progressive_plane
 from landscape_nb.rescaling import rescale_batch_norm, rescale_relu
 from landscape_nb.shape import nonconvex_fraction, plane_curvatures
 from landscape_nb.surface import evaluate_line, evaluate_plane, interpolate
@@ -73,6 +74,7 @@ __all__ = [
     "plane_curvatures",
     "plane_gap",
     "plotting",
+    "progressive_plane",
     "project",
     "random_directions",
     "random_walk_ratios",

@@ -108,6 +108,13 @@ class Objective:
             self._try(group.batches[0])
         self.sample_measures = self._find_sample_measures()
 
+    def with_data(self, data: Batches) -> "Objective":
+        """The same objective on these batches alone, without extra data."""
+        other = copy.copy(self)
+        other.__dict__.pop("fingerprint", None)
+        other.groups, other.data, other.samples = {"": data}, data, data.samples
+        return other
+
     @property
     def names(self) -> list[str]:
         """What `measure` returns: each measure on each data set, and its standard error."""

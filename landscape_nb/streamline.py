@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from landscape_nb.batches import is_pair
+from landscape_nb.batches import Batches, is_pair
 from landscape_nb.objective import Objective
 from landscape_nb.program import (
     CONVOLUTIONS,
@@ -57,22 +57,34 @@ class Streamlined(Objective):
         if objective.forward or not all(is_pair(b) and isinstance(b[0], Tensor) for b in batches):
             raise UnreplayableError("the data are no pairs of tensors")
         self.__dict__.update(objective.__dict__)
-        self.layout = torch.contiguous_format
-        busiest = _recorded(objective, batches[0][0]).busiest
+        self.plain = objective
+        images = batches[0][0]
+        large = images.ndim == 4 and images[0, 0].numel() >= _SMALLEST_CHANNELS_LAST
+        self.layout = torch.channels_last if large else torch.contiguous_format
+        busiest = _recorded(objective, images).busiest
         if not busiest:
             raise UnreplayableError("no convolutions")
         if all(objective.sample_measures.values()):
-            self._rearrange(max(1, _CACHE * len(batches[0][0]) // busiest))
-        inputs = {batch[0].shape: batch[0] for group in self.groups.values() for batch in group.batches}
+            size = max(1, _CACHE * len(images) // busiest)
+            self.groups = {name: group.rearranged(size, self.layout) for name, group in self.groups.items()}
+            self.data = self.groups[""]
         self.folds: dict[str, _Fold] = {}
-        self.programs = {shape: _streamlined(_recorded(objective, x), self.folds) for shape, x in inputs.items()}
+        self.programs: dict[torch.Size, Program] = {}
+        self._record()
 
-    def _rearrange(self, size: int) -> None:
-        images = self.data.batches[0][0]
-        large = images.ndim == 4 and images[0, 0].numel() >= _SMALLEST_CHANNELS_LAST
-        self.layout = torch.channels_last if large else torch.contiguous_format
-        self.groups = {name: group.rearranged(size, self.layout) for name, group in self.groups.items()}
-        self.data = self.groups[""]
+    def _record(self) -> None:
+        """Make programs for the shapes of all batches."""
+        for group in self.groups.values():
+            for inputs, _ in group.batches:
+                if inputs.shape not in self.programs:
+                    self.programs[inputs.shape] = _streamlined(_recorded(self.plain, inputs), self.folds)
+
+    def with_data(self, data: Batches) -> "Streamlined":
+        """The same objective on these batches alone, without extra data."""
+        other = super().with_data(data)
+        other.folds, other.programs = dict(self.folds), dict(self.programs)
+        other._record()
+        return other
 
     def state(self, *args, **kwargs) -> dict[str, Tensor]:
         """Parameters and buffers at a point, and what they fold into."""

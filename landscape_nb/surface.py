@@ -266,12 +266,7 @@ def _evaluate_around(
     axes = make_axes(extent, resolution, len(directions))
     draws = _draws(directions, origin, repeats)
     measurement = _Around(objective, origin, draws, axes, precision)
-    made = [getattr(direction, "made", {}) for direction in directions]
-    attrs = _attrs(objective, "line" if len(directions) == 1 else "plane", axes, origin, draws) | {
-        "normalization": _common(m.get("normalization", "unknown") for m in made),
-        "seed": _common(m.get("seed", "none") for m in made),
-        "directions": json.dumps(made),
-        "origin_loss": objective(origin)["loss"],
+    attrs = describe_around(objective, axes, origin, draws) | {
         "engine": measurement.engine.description,
         "precision": precision,
         "precision_error": measurement.error,
@@ -281,6 +276,19 @@ def _evaluate_around(
         return sweep(measurement, dims, attrs, **how)
     values = sweep(measurement, {"repeat": np.arange(repeats)} | dims, attrs, **how)
     return values.assign(loss_spread=values.loss.std("repeat", ddof=1))
+
+
+def describe_around(
+    objective: Objective, axes: Sequence[Float[np.ndarray, "_"]], origin: Params, draws: Sequence[Sequence[Params]]
+) -> dict:
+    """What determines the values on a line or plane, as a Dataset's `attrs` say it."""
+    made = [getattr(direction, "made", {}) for direction in draws[0]]
+    return _attrs(objective, "line" if len(axes) == 1 else "plane", axes, origin, draws) | {
+        "normalization": _common(m.get("normalization", "unknown") for m in made),
+        "seed": _common(m.get("seed", "none") for m in made),
+        "directions": json.dumps(made),
+        "origin_loss": objective(origin)["loss"],
+    }
 
 
 def _draws(directions: Sequence[Params], origin: Params, repeats: int) -> list[list[Params]]:
