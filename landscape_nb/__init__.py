@@ -2,21 +2,20 @@
 
 from landscape_nb import datasets, exercises, models, plotting
 from landscape_nb.claims import claim
+from landscape_nb.curvature import curvature_map
 from landscape_nb.diagnostics import Diagnosis, Finding, diagnose
-from landscape_nb.directions import cosines, random_directions, towards
+from landscape_nb.directions import cosines, orthogonalized, random_directions, towards
 from landscape_nb.explore import explore
 from landscape_nb.figures import choose_preset
 from landscape_nb.hessian import (
     Extremes,
     curvature_along,
-    curvature_map,
     extreme_eigenvalues,
     hessian_operator,
     hessian_vector_product,
-    spectral_density,
 )
 from landscape_nb.models import load_authors_checkpoint
-from landscape_nb.normalization import Direction, normalize_direction
+from landscape_nb.normalization import Direction, dead_filters, normalize_direction
 from landscape_nb.objective import Objective, accuracy
 from landscape_nb.parameters import Params, add, dot, move, norm, parameters_of, scale
 from landscape_nb.pca import (
@@ -24,14 +23,14 @@ from landscape_nb.pca import (
     pca_directions,
     plane_gap,
     project,
-    random_walk_ratios,
-    random_walk_variance_ratio,
     shared_plane,
 )
 from landscape_nb.plotting import show, show_interactive
 from landscape_nb.progressive import progressive_plane
+from landscape_nb.random_walk import random_walk_ratios, random_walk_variance_ratio
 from landscape_nb.rescaling import rescale_batch_norm, rescale_relu
 from landscape_nb.shape import nonconvex_fraction, plane_curvatures
+from landscape_nb.spectrum import spectral_density
 from landscape_nb.surface import evaluate_line, evaluate_plane, interpolate
 from landscape_nb.training import train
 from landscape_nb.trajectory import Trajectory
@@ -53,6 +52,7 @@ __all__ = [
     "curvature_along",
     "curvature_map",
     "datasets",
+    "dead_filters",
     "diagnose",
     "dot",
     "evaluate_line",
@@ -69,6 +69,7 @@ __all__ = [
     "nonconvex_fraction",
     "norm",
     "normalize_direction",
+    "orthogonalized",
     "parameters_of",
     "pca_directions",
     "plane_curvatures",

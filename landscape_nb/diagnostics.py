@@ -109,7 +109,7 @@ def diagnose(dataset: xr.Dataset, levels: Sequence[float] = PAPER_LEVELS, path: 
     """
     plot = _read(dataset, levels)
     checks: list[Callable[[_Plot], Iterator[Finding]]] = [_off_centre, _too_high, _too_wide, _too_narrow, _not_finite]
-    checks += [_noise, _un_normalized, _one_seed]
+    checks += [_noise, _un_normalized, _dead_filters, _one_seed]
     found = [finding for check in checks for finding in check(plot)]
     if path is not None:
         found += _off_plane(plot, path)
@@ -422,6 +422,18 @@ def _un_normalized(plot: _Plot) -> Iterator[Finding]:
             "How the directions were normalized is not known.",
             "If they are random, rescale them with normalize_direction(direction, parameters, 'filter'); without that "
             "the width of the picture follows the scale of the weights.",
+        )
+
+
+def _dead_filters(plot: _Plot) -> Iterator[Finding]:
+    dead = max((made.get("dead_filters", 0) for made in plot.made), default=0)
+    if dead:
+        yield Finding(
+            "dead-filters",
+            "note",
+            f"{dead} filter{'s' * (dead > 1)} of the network {'are' if dead > 1 else 'is'} zero, and the directions "
+            "leave them where they are: filter normalization has no scale for them.",
+            "dead_filters(parameters_of(model)) lists them; weight decay may have emptied them.",
         )
 
 

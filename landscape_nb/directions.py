@@ -10,6 +10,9 @@ from torch import nn
 from landscape_nb.normalization import Direction, Ignore, normalize_direction
 from landscape_nb.parameters import Params, add, check_params, dot, norm, parameters_of, scale
 
+_MOST_ROUNDS = 50
+_ORTHOGONAL = 1e-6
+
 
 def random_directions(
     model: nn.Module | Params,
@@ -17,12 +20,13 @@ def random_directions(
     normalize: str = "filter",
     seed: int = 0,
     ignore: Ignore = "one-dimensional",
+    orthogonal: bool = False,
 ) -> list[Direction]:
     """Gaussian directions, rescaled to the model's weights.
 
     Direction i depends on `seed` and i alone: asking for more leaves the first ones as they were.
-    They are drawn by NumPy on the CPU, the same on every machine, and are not made orthogonal: in
-    n dimensions the cosine of two of them is about √(2/(πn)) in size.
+    They are drawn by NumPy on the CPU, the same on every machine. Unless asked for, they are not made
+    orthogonal: in n dimensions the cosine of two of them is about √(2/(πn)) in size.
 
     Args:
         model: A model, or a point, whose parameters give shapes and scales. Frozen parameters
@@ -31,12 +35,14 @@ def random_directions(
         normalize: A method of `normalize_direction`.
         seed: Seed of the draw, from 0 up.
         ignore: What stays put, as in `normalize_direction`.
+        orthogonal: Make each direction orthogonal to those before it, as `orthogonalized` does.
 
     Returns:
         `count` directions, each keyed like `model.named_parameters()`.
 
     Raises:
-        ValueError: An unknown method, a negative seed or a count below 1.
+        ValueError: An unknown method, a negative seed, a count below 1, or directions that cannot be
+            made orthogonal.
 
     Example:
         >>> d1, d2 = random_directions(nn.Linear(3, 2), 2, seed=0)
@@ -52,7 +58,47 @@ def random_directions(
     streams = np.random.SeedSequence(int(seed)).spawn(count)
     drawn = [_gaussian(reference, np.random.default_rng(stream)) for stream in streams]
     made = [Direction(d, kind="random", seed=int(seed), draw=i) for i, d in enumerate(drawn)]
-    return [normalize_direction(d, reference, normalize, ignore) for d in made]
+    directions = [normalize_direction(d, reference, normalize, ignore) for d in made]
+    return orthogonalized(directions, reference) if orthogonal else directions
+
+
+def orthogonalized(directions: Sequence[Direction], reference: Params) -> list[Direction]:
+    """Make each direction orthogonal to those before it, without undoing its normalization.
+
+    What a direction has of the earlier ones is taken away and its filters (or whatever its method
+    scales) are rescaled, in turn, until the cosines are below 10⁻⁶. `'weight'` and `'none'` are not
+    rescaled: taking away is all there is to do.
+
+    Args:
+        directions: Directions with the same normalization; the first stays as it is.
+        reference: The point that they are normalized to.
+
+    Raises:
+        ValueError: They span fewer dimensions than there are, or rescaling always undoes it.
+
+    Example:
+        >>> model = nn.Linear(3, 2)
+        >>> pair = orthogonalized(random_directions(model, 2), parameters_of(model))
+        >>> bool(abs(cosines(pair)[0, 1]) < 1e-6)
+        True
+    """
+    done: list[Direction] = []
+    for direction in directions:
+        method = direction.made["normalization"]
+        for _ in range(_MOST_ROUNDS):
+            for other in done:
+                direction = Direction(
+                    add(direction, scale(other, -dot(direction, other) / (dot(other, other) or 1.0))), **direction.made
+                )
+            if done and method not in ("none", "weight"):
+                made, still = direction.made, lambda name, d=direction: not d[name].any()
+                direction = Direction(normalize_direction(direction, reference, method, still), **made)
+            if not done or np.abs(cosines([*done, direction])[-1, :-1]).max() < _ORTHOGONAL:
+                break
+        else:
+            raise ValueError(f"directions: they cannot be made orthogonal under {method!r} normalization")
+        done.append(Direction(direction, **direction.made | {"orthogonal": True}))
+    return done
 
 
 def towards(start: Params, end: Params) -> Direction:

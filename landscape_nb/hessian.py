@@ -4,32 +4,23 @@ A product Hv is the gradient of gᵀv, g the gradient (Pearlmutter, 1994): two b
 matrix. Batch norm uses its running statistics, as `Objective.batch_losses` does.
 """
 
-import json
-import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-import xarray as xr
 from jaxtyping import Float
-from scipy.linalg import eigh_tridiagonal
 from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
-from scipy.special import ndtr
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from tqdm.auto import tqdm
 
-from landscape_nb.grid import Extent, Resolution, make_axes
 from landscape_nb.normalization import Direction, Ignore, is_ignored
 from landscape_nb.objective import Objective
-from landscape_nb.parameters import Affine, Params, add, check_params, flatten, unflatten
-from landscape_nb.provenance import fingerprint, versions
+from landscape_nb.parameters import Params, check_params, flatten, unflatten
 
 _RESTARTS = 100
 _SHIFT = 0.1
-_MARGIN = 6
 
 
 class NotFiniteError(ValueError):
@@ -233,10 +224,10 @@ def extreme_eigenvalues(
 
     Source: Li et al. (2018), section 6 (Figure 7); Lehoucq, Sorensen & Yang (1998).
     """
-    _check_positive("tolerance", tolerance)
+    check_positive("tolerance", tolerance)
     operator = hessian_operator(objective, params, ignore)
     try:
-        return _extremes(operator, tolerance, _start(operator, start, seed))
+        return ends_of(operator, tolerance, starting_vector(operator, start, seed))
     except ArpackError as error:
         raise RuntimeError(
             f"tolerance: the eigenvalues did not reach {tolerance:g} within {operator.products} Hessian-vector "
@@ -277,157 +268,8 @@ def curvature_along(objective: Objective, direction: Params, params: Params | No
     return float(d @ product / (d @ d))
 
 
-def spectral_density(
-    objective: Objective,
-    params: Params | None = None,
-    ignore: Ignore = "one-dimensional",
-    steps: int = 60,
-    probes: int = 4,
-    seed: int = 0,
-    grid: int = 400,
-    width: float | None = None,
-) -> xr.Dataset:
-    """How the Hessian's eigenvalues are distributed, by stochastic Lanczos quadrature.
-
-    A random unit vector v weighs eigenvalue λᵢ by (qᵢᵀv)², 1/n on average. Lanczos from v gives a
-    tridiagonal T whose eigenvalues θ, with the squared first entries of T's eigenvectors as weights,
-    are the Gauss quadrature of that measure: Σ weight · θᵏ = vᵀHᵏv for all k < 2 · steps.
-
-    Args:
-        objective: Its loss is what is differentiated.
-        params: The point; default the objective's origin.
-        ignore: Parameters held constant, as in `hessian_operator`.
-        steps: Products, and nodes, a probe. All of them are kept and reorthogonalized: memory for
-            `steps` times the parameters.
-        probes: Random vectors to average over.
-        seed: Seed of the probes.
-        grid: Points of `density`.
-        width: Standard deviation of the Gaussian that stands for a node; default a hundredth of the nodes' range.
-
-    Returns:
-        `nodes` and `weights` over `probe` and `node`, where each probe's weights sum to 1 (a probe that
-        ends early repeats its last node with weight 0), and `density` over `eigenvalue`, which
-        integrates to 1.
-
-    Raises:
-        ValueError: A bad number, or a loss or Hessian that is not finite.
-
-    Example:
-        >>> model = torch.nn.Linear(2, 1, bias=False)
-        >>> data = torch.tensor([[2.0, 0.0], [0.0, 6.0]]), torch.zeros(2, 1)
-        >>> density = spectral_density(Objective(model, data, torch.nn.functional.mse_loss), probes=2)
-        >>> density.nodes.values.round(3)
-        array([[ 4., 36.],
-               [ 4., 36.]])
-
-    Source: Golub & Welsch (1969); Lin, Saad & Yang (2016), section 3.2.1; Ghorbani et al. (2019), section 2.
-    """
-    for name, value in (("steps", steps), ("probes", probes), ("grid", grid)):
-        _check_whole(name, value, 1)
-    if width is not None:
-        _check_positive("width", width)
-    began = time.perf_counter()
-    operator = hessian_operator(objective, params, ignore)
-    starts = np.random.default_rng(_check_whole("seed", seed, 0)).standard_normal((probes, operator.shape[0]))
-    found = [_quadrature(operator, start, min(steps, operator.shape[0])) for start in starts]
-    longest = max(len(nodes) for nodes, _ in found)
-    nodes = np.stack([np.pad(nodes, (0, longest - len(nodes)), "edge") for nodes, _ in found])
-    weights = np.stack([np.pad(weights, (0, longest - len(weights))) for _, weights in found])
-    width = width or 0.01 * float(np.ptp(nodes) or np.abs(nodes).max() or 1)
-    edges = np.linspace(nodes.min() - _MARGIN * width, nodes.max() + _MARGIN * width, grid + 1)
-    below = np.einsum("pn,pne->e", weights / probes, ndtr((edges - nodes[..., None]) / width))
-    values = {
-        "nodes": (("probe", "node"), nodes),
-        "weights": (("probe", "node"), weights),
-        "density": ("eigenvalue", np.diff(below) / np.diff(edges)),
-    }
-    made = {"steps": steps, "probes": probes, "seed": int(seed), "width": width, "products": operator.products}
-    attrs = {"kind": "spectral density"} | _provenance(operator, began) | made
-    return xr.Dataset(values, {"eigenvalue": (edges[:-1] + edges[1:]) / 2}, attrs)
-
-
-def curvature_map(
-    objective: Objective,
-    directions: Sequence[Params],
-    extent: Extent = (-1, 1),
-    resolution: Resolution = 31,
-    origin: Params | None = None,
-    ignore: Ignore = "one-dimensional",
-    tolerance: float = 1e-2,
-    progress: bool = True,
-) -> xr.Dataset:
-    """The extreme eigenvalues of the Hessian on a plane: where the loss is convex in all directions, not two.
-
-    Rows are walked to and fro, and each point starts from its neighbour's eigenvectors.
-
-    Args:
-        objective: Its loss is what is differentiated.
-        directions: Two directions that span the plane, keyed like `objective.origin`.
-        extent: The first and last coordinate, one pair for both axes or one pair each.
-        resolution: The number of points along an axis, one for both or one each.
-        origin: The point at (0, 0); default the objective's.
-        ignore: Parameters held constant in the Hessian, as in `hessian_operator`.
-        tolerance: As in `extreme_eigenvalues`.
-        progress: Whether to show a progress bar.
-
-    Returns:
-        `lambda_min`, `lambda_max`, `ratio` = |λmin / λmax|, `products` and the larger `residual` over
-        `alpha` and `beta`. Where the loss or the Hessian is not finite, or nothing converged, all but
-        `products` are NaN.
-
-    Raises:
-        ValueError: A bad extent, resolution or tolerance, or directions that are not two or do not fit the model.
-
-    Example:
-        >>> model = torch.nn.Linear(2, 1, bias=False)
-        >>> objective = Objective(model, (torch.eye(2), torch.zeros(2, 1)), torch.nn.functional.mse_loss)
-        >>> d1, d2 = ({"weight": torch.tensor([w])} for w in ([1.0, 0.0], [0.0, 1.0]))
-        >>> curvature_map(objective, (d1, d2), resolution=(2, 3), progress=False).lambda_max.values
-        array([[1., 1., 1.],
-               [1., 1., 1.]])
-
-    Source: Li et al. (2018), section 6 and Figure 7.
-    """
-    if len(directions) != 2:
-        raise ValueError(f"directions: got {len(directions)}, a plane has two")
-    _check_positive("tolerance", tolerance)
-    began = time.perf_counter()
-    origin = objective.origin if origin is None else origin
-    check_params("origin", origin, objective.origin)
-    operator = hessian_operator(objective, origin, ignore)
-    for number, direction in enumerate(directions):
-        check_params(f"directions[{number}]", direction, objective.origin)
-    axes = make_axes(extent, resolution, 2)
-    point = Affine(operator.params, directions)
-    shape = tuple(map(len, axes))
-    values = {name: np.full(shape, np.nan) for name in ("lambda_min", "lambda_max", "ratio", "residual")}
-    values["products"] = np.zeros(shape, int)
-    start = _start(operator, None, 0)
-    for i, j in tqdm(_to_and_fro(*shape), "Measuring", leave=False, disable=not progress):
-        there = HessianOperator(objective, point(axes[0][i], axes[1][j]), ignore)
-        try:
-            ends = _extremes(there, tolerance, start)
-        except (NotFiniteError, ArpackError):
-            values["products"][i, j] = there.products
-            continue
-        found = (ends.min, ends.max, ends.ratio, max(ends.residuals), ends.products)
-        for name, value in zip(values, found, strict=True):
-            values[name][i, j] = value
-        start = _start(there, add(ends.min_vector, ends.max_vector), 0)
-    made = [getattr(direction, "made", {}) for direction in directions]
-    attrs = {
-        "kind": "curvature map",
-        "normalization": ", ".join(dict.fromkeys(str(m.get("normalization", "unknown")) for m in made)),
-        "directions": json.dumps(made),
-        "extent": [float(end) for axis in axes for end in (axis[0], axis[-1])],
-        "resolution": list(shape),
-        "tolerance": tolerance,
-    }
-    grids = {name: (("alpha", "beta"), grid) for name, grid in values.items()}
-    return xr.Dataset(grids, dict(zip(("alpha", "beta"), axes, strict=True)), attrs | _provenance(operator, began))
-
-
-def _extremes(operator: HessianOperator, tolerance: float, start: Float[np.ndarray, "n"]) -> Extremes:
+def ends_of(operator: HessianOperator, tolerance: float, start: Float[np.ndarray, "n"]) -> Extremes:
+    """Both extreme eigenpairs of an operator, Lanczos starting from `start`."""
     size, basis = operator.shape[0], 12 if tolerance >= 1e-2 else 20
     if size <= 20:
         matrix = operator @ np.eye(size, dtype=operator.dtype)
@@ -456,9 +298,9 @@ def _lanczos_ends(
     return ends.astype(float) + float(shift), vectors
 
 
-def _start(operator: HessianOperator, near: Params | np.ndarray | None, seed: int) -> Float[np.ndarray, "n"]:
+def starting_vector(operator: HessianOperator, near: Params | np.ndarray | None, seed: int) -> Float[np.ndarray, "n"]:
     """A random unit vector, or one near `near`, with a tenth of the random one added."""
-    v = np.random.default_rng(_check_whole("seed", seed, 0)).standard_normal(operator.shape[0])
+    v = np.random.default_rng(check_whole("seed", seed, 0)).standard_normal(operator.shape[0])
     v /= np.linalg.norm(v)
     if near is not None:
         if isinstance(near, dict):
@@ -471,49 +313,14 @@ def _start(operator: HessianOperator, near: Params | np.ndarray | None, seed: in
     return (v / np.linalg.norm(v)).astype(operator.dtype)
 
 
-def _quadrature(
-    operator: HessianOperator, start: Float[np.ndarray, "n"], steps: int
-) -> tuple[Float[np.ndarray, "m"], Float[np.ndarray, "m"]]:
-    """Nodes and weights from m ≤ `steps` Lanczos steps, fewer where the Krylov space ends."""
-    basis = np.empty((steps, len(start)), operator.dtype)
-    basis[0] = start / np.linalg.norm(start)
-    diagonal, beside = [], []
-    for step in range(steps):
-        known, w = basis[: step + 1], operator @ basis[step]
-        diagonal.append(float(np.vdot(basis[step], w)))
-        for _ in range(2):
-            w = w - known.T @ (known @ w)
-        rest = float(np.linalg.norm(w))
-        if step + 1 == steps or rest <= 10 * np.finfo(operator.dtype).eps * np.abs(diagonal + beside).max():
-            break
-        beside.append(rest)
-        basis[step + 1] = w / rest
-    nodes, vectors = eigh_tridiagonal(diagonal, beside)
-    return nodes, vectors[0] ** 2
-
-
-def _to_and_fro(rows: int, columns: int) -> list[tuple[int, int]]:
-    """All places of a grid, odd rows backwards, so that each is next to the one before."""
-    return [(i, j if i % 2 == 0 else columns - 1 - j) for i in range(rows) for j in range(columns)]
-
-
-def _provenance(operator: HessianOperator, began: float) -> dict[str, str | int | float]:
-    return {
-        "parameters": operator.shape[0],
-        "samples": operator.objective.samples,
-        "objective": operator.objective.fingerprint,
-        "point": fingerprint(operator.params),
-        "versions": versions(),
-        "wall_time": round(time.perf_counter() - began, 3),
-    }
-
-
-def _check_positive(name: str, value: object) -> None:
+def check_positive(name: str, value: object) -> None:
+    """Raise a `ValueError` that names the argument unless it is a positive number."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < np.inf:
         raise ValueError(f"{name}: got {value!r}, wants a positive number")
 
 
-def _check_whole(name: str, value: object, least: int) -> int:
+def check_whole(name: str, value: object, least: int) -> int:
+    """The argument as an int; a `ValueError` that names it unless it is a whole number from `least` up."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ValueError(f"{name}: got {value!r}, wants a whole number from {least} up")
     return int(value)

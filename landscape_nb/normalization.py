@@ -79,7 +79,31 @@ def normalize_direction(
     }
     left_out = getattr(ignore, "__qualname__", "a function") if callable(ignore) else ignore
     made = getattr(direction, "made", {}) | {"normalization": method, "ignored": left_out}
+    if method == "filter":
+        dead = dead_filters({name: w for name, w in reference.items() if not is_ignored(name, w, ignore)})
+        made |= {"dead_filters": sum(map(len, dead.values()))} if dead else {}
     return Direction(rescaled, **made)
+
+
+def dead_filters(reference: Params) -> dict[str, list[int]]:
+    """Filters whose weights are all 0: filter normalization can give them no scale, and leaves them where they are.
+
+    Args:
+        reference: A point, such as `parameters_of(model)`.
+
+    Returns:
+        For each tensor that has any, their numbers along dimension 0. A one-dimensional tensor is one filter.
+
+    Example:
+        >>> dead_filters({"weight": torch.tensor([[1.0, 2.0], [0.0, 0.0]]), "bias": torch.ones(2)})
+        {'weight': [1]}
+
+    Source: Li et al. (2018), section 4, which does not say what to do with them.
+    """
+    dead = {
+        name: (_filter_norms(weight).flatten() == 0).nonzero().flatten().tolist() for name, weight in reference.items()
+    }
+    return {name: numbers for name, numbers in dead.items() if numbers}
 
 
 def is_ignored(name: str, tensor: Tensor, ignore: Ignore) -> bool:

@@ -9,7 +9,7 @@ import xarray as xr
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from landscape_nb.directions import random_directions, towards
+from landscape_nb.directions import orthogonalized, random_directions, towards
 from landscape_nb.engines import choose_engine, measured_by, streamlined
 from landscape_nb.grid import Extent, Resolution, make_axes
 from landscape_nb.objective import Buffers, Objective
@@ -305,6 +305,8 @@ def _draws(directions: Sequence[Params], origin: Params, repeats: int) -> list[l
         origin, first["draw"] + repeats * count, first["normalization"], first["seed"], first["ignored"]
     )
     more = [drawn[i : i + count] for i in range(first["draw"] + count, len(drawn), count)]
+    if first.get("orthogonal"):
+        more = [orthogonalized(group, origin) for group in more]
     return [list(directions), *more[: repeats - 1]]
 
 

@@ -14,16 +14,16 @@ from scipy.sparse.linalg import eigsh
 from torch import nn
 
 import landscape_nb as lnb
+from landscape_nb import curvature
+from landscape_nb.curvature import curvature_map
 from landscape_nb.hessian import (
-    _to_and_fro,
     curvature_along,
-    curvature_map,
     extreme_eigenvalues,
     hessian_operator,
     hessian_vector_product,
-    spectral_density,
 )
 from landscape_nb.parameters import flatten, unflatten
+from landscape_nb.spectrum import spectral_density
 
 SPECTRUM = np.concatenate([[-4.0, -1.0], np.linspace(-0.5, 2, 35), [3.0, 7.0, 20.0]])
 
@@ -375,10 +375,28 @@ def test_a_map_holds_at_each_point_what_is_found_there_alone():
     assert len(np.unique(found.lambda_max.values.round(6))) == found.lambda_max.size
 
 
-def test_a_map_walks_from_neighbour_to_neighbour():
-    places = np.array(_to_and_fro(3, 4))
-    assert sorted(map(tuple, places)) == [(i, j) for i in range(3) for j in range(4)]
-    assert (np.abs(np.diff(places, axis=0)).sum(1) == 1).all()
+def test_a_map_goes_on_where_it_stopped_and_in_other_processes(tmp_path, monkeypatch):
+    objective = small_objective()
+    _, whole = map_of(objective)
+    rows = []
+
+    def stops(self, points, measure=curvature._Curvature.__call__):
+        if len(rows) == 2:
+            raise KeyboardInterrupt
+        rows.append(measure(self, points))
+        return rows[-1]
+
+    monkeypatch.setattr(curvature._Curvature, "__call__", stops)
+    with pytest.raises(KeyboardInterrupt):
+        map_of(objective, store=tmp_path / "map.zarr")
+    monkeypatch.undo()
+    _, resumed = map_of(objective, store=tmp_path / "map.zarr")
+    _, apart = map_of(objective, n_jobs=2)
+    for name in whole:
+        np.testing.assert_array_equal(resumed[name], whole[name])
+        np.testing.assert_allclose(apart[name], whole[name], rtol=1e-3, atol=3)
+    with pytest.raises(ValueError, match="tolerance"):
+        map_of(objective, store=tmp_path / "map.zarr", tolerance=1e-4)
 
 
 def test_a_map_needs_fewer_products_than_its_points_alone(trained):

@@ -16,7 +16,7 @@ from sklearn.decomposition import PCA
 from torch import nn
 
 import landscape_nb as lnb
-from landscape_nb import pca
+from landscape_nb import pca, random_walk
 from landscape_nb.parameters import flatten, unflatten
 
 LIKE = {"w": torch.zeros(4, 6), "b": torch.zeros(5)}
@@ -35,7 +35,7 @@ def as_matrix(points):
 
 def walk(points=7, seed=0, scale=1.0, dtype=torch.float32):
     """Points around 10, so that what they have in common is larger than what they differ in."""
-    return as_points(10 + scale * pca.random_walk(points, SIZE, seed), dtype)
+    return as_points(10 + scale * random_walk.random_walk(points, SIZE, seed), dtype)
 
 
 class Lazy:
@@ -105,7 +105,7 @@ def test_components_of_a_run_are_those_of_scikit_learn(run):
 
 
 def test_the_largest_entry_is_positive_and_the_path_may_be_mirrored():
-    matrix = pca.random_walk(8, SIZE, 3)
+    matrix = random_walk.random_walk(8, SIZE, 3)
     found, mirrored = (as_matrix(pca.pca_directions(as_points(sign * matrix)).directions) for sign in (1, -1))
     np.testing.assert_allclose(found, mirrored, atol=1e-6)
     for row in found:
@@ -269,31 +269,33 @@ def test_runs_share_a_plane():
 
 
 def test_a_random_walk_is_made_in_parts_that_fit(monkeypatch):
-    whole = pca.random_walk(6, 100, seed=4)
-    monkeypatch.setattr(pca, "_COLUMNS", 8)
-    np.testing.assert_array_equal(pca.random_walk(6, 100, seed=4), whole)
+    whole = random_walk.random_walk(6, 100, seed=4)
+    monkeypatch.setattr(random_walk, "_ENTRIES_AT_ONCE", 128)
+    np.testing.assert_array_equal(random_walk.random_walk(6, 100, seed=4), whole)
     assert not whole[0].any()
     assert np.diff(whole, axis=0).std() == pytest.approx(1, abs=0.15)
     oracle = PCA(3).fit(whole).explained_variance_ratio_
-    np.testing.assert_allclose(pca.random_walk_variance_ratio(6, 100, 3, seed=4), oracle, rtol=1e-10)
+    np.testing.assert_allclose(random_walk.random_walk_variance_ratio(6, 100, 3, seed=4), oracle, rtol=1e-10)
 
 
 def test_a_random_walk_in_many_dimensions_follows_its_law():
     """6/π² ≈ 60.8 % in the first component, a k²-th of it in the k-th."""
-    assert pca.random_walk_ratios(1)[0] == 6 / math.pi**2
-    assert pca.random_walk_ratios(100_000).sum() == pytest.approx(1, abs=1e-4)
-    found = pca.random_walk_variance_ratio(200, 20_000, 5, seed=1)
-    np.testing.assert_allclose(found, pca.random_walk_ratios(5), rtol=0.1)
-    np.testing.assert_allclose(pca.random_walk_ratios(5, 100_000), pca.random_walk_ratios(5), rtol=1e-6)
+    assert random_walk.random_walk_ratios(1)[0] == 6 / math.pi**2
+    assert random_walk.random_walk_ratios(100_000).sum() == pytest.approx(1, abs=1e-4)
+    found = random_walk.random_walk_variance_ratio(200, 20_000, 5, seed=1)
+    np.testing.assert_allclose(found, random_walk.random_walk_ratios(5), rtol=0.1)
+    np.testing.assert_allclose(random_walk.random_walk_ratios(5, 100_000), random_walk.random_walk_ratios(5), rtol=1e-6)
 
 
 def test_a_short_walk_has_a_law_of_its_own():
-    np.testing.assert_allclose(pca.random_walk_ratios(9, 10).sum(), 1)
-    np.testing.assert_allclose(pca.random_walk_variance_ratio(10, 200_000, 9), pca.random_walk_ratios(9, 10), rtol=0.02)
+    np.testing.assert_allclose(random_walk.random_walk_ratios(9, 10).sum(), 1)
+    np.testing.assert_allclose(
+        random_walk.random_walk_variance_ratio(10, 200_000, 9), random_walk.random_walk_ratios(9, 10), rtol=0.02
+    )
 
 
 def test_components_of_a_real_walk_through_weight_space_follow_the_law():
-    matrix = pca.random_walk(40, 4000, 2)
+    matrix = random_walk.random_walk(40, 4000, 2)
     found = pca.pca_directions(as_points(matrix, like={"w": torch.zeros(40, 100)}), 2)
     assert found.explained_variance_ratio[0] == pytest.approx(6 / math.pi**2, abs=0.06)
 
@@ -343,9 +345,9 @@ def test_what_cannot_be_projected_is_said():
 @pytest.mark.parametrize("bad", [{"points": 1}, {"dimension": 0}, {"seed": -1}, {"dimension": 2.5}])
 def test_what_cannot_be_walked_is_said(bad):
     with pytest.raises(ValueError, match=f"{next(iter(bad))}: got"):
-        pca.random_walk(**{"points": 3, "dimension": 2} | bad)
+        random_walk.random_walk(**{"points": 3, "dimension": 2} | bad)
     with pytest.raises(ValueError, match="count: got 5, which takes 6 points or more; there are 4"):
-        pca.random_walk_variance_ratio(4, 10)
+        random_walk.random_walk_variance_ratio(4, 10)
 
 
 def test_nothing_that_was_given_is_touched(run, objective):

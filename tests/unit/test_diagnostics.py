@@ -384,3 +384,11 @@ def test_a_trained_network_and_its_path():
     assert "one-seed" in diagnose(measured).codes
     found = diagnose(measured, path=pca.project(run, directions, trained.origin))
     assert only(found, "off-plane").severity == "problem"
+
+
+def test_dead_filters_are_noted():
+    made = [RANDOM[0] | {"dead_filters": 3}, RANDOM[1]]
+    finding = only(diagnose(plane(directions=json.dumps(made), normalization="filter")), "dead-filters")
+    assert finding.severity == "note"
+    assert "3 filters" in finding.text
+    assert "dead-filters" not in diagnose(plane(directions=json.dumps(RANDOM), normalization="filter")).codes

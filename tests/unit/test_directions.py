@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import landscape_nb as lnb
+from landscape_nb import surface
 from landscape_nb.normalization import METHODS
 
 
@@ -147,3 +148,47 @@ def test_bad_rescalings_are_named():
         lnb.rescale_relu(model, "hidden.0", "hidden.4", 2.0)
     with pytest.raises(ValueError, match=r"layer: got 'hidden.1', the model has 'hidden.2', 'hidden.5'"):
         lnb.rescale_batch_norm(model, "hidden.1", "hidden.1", 2.0)
+
+
+@pytest.mark.parametrize("method", ["none", "weight", "layer", "filter", "unit-layer", "unit-filter"])
+def test_orthogonal_directions_are_orthogonal_and_still_normalized(method):
+    model = convolutional()
+    plain = lnb.random_directions(model, 3, method, seed=3)
+    directions = lnb.random_directions(model, 3, method, seed=3, orthogonal=True)
+    assert np.abs(lnb.cosines(directions) - np.eye(3)).max() < 1e-6
+    assert np.abs(lnb.cosines(plain) - np.eye(3)).max() > 1e-5
+    assert all(torch.equal(plain[0][name], directions[0][name]) for name in plain[0])
+    reference = lnb.parameters_of(model)
+    for direction in directions:
+        assert direction.made["orthogonal"]
+        if method not in ("none", "weight"):
+            again = lnb.normalize_direction(direction, reference, method)
+            for name, tensor in direction.items():
+                torch.testing.assert_close(tensor, again[name], rtol=1e-5, atol=1e-8)
+
+
+def test_more_directions_than_dimensions_cannot_be_orthogonal():
+    with pytest.raises(ValueError, match="cannot be made orthogonal"):
+        lnb.random_directions({"w": torch.ones(1, 2)}, 3, orthogonal=True)
+
+
+def test_repeats_of_orthogonal_directions_are_orthogonal_pairs(monkeypatch):
+    model = convolutional()
+    directions = lnb.random_directions(model, 2, orthogonal=True)
+    for group in surface._draws(directions, lnb.parameters_of(model), 3):
+        assert abs(lnb.cosines(group)[0, 1]) < 1e-6
+
+
+def test_dead_filters_are_reported():
+    model = convolutional()
+    name = next(name for name, weight in model.named_parameters() if weight.ndim > 1)
+    with torch.no_grad():
+        model.get_parameter(name)[[1, 2]] = 0.0
+    found = lnb.dead_filters(lnb.parameters_of(model))
+    assert set(found[name]) >= {1, 2}
+    (direction,) = lnb.random_directions(model, 1)
+    assert not direction[name][[1, 2]].any()
+    wide = {n: numbers for n, numbers in found.items() if model.get_parameter(n).ndim > 1}
+    assert direction.made["dead_filters"] == sum(map(len, wide.values()))
+    (none,) = lnb.random_directions(model, 1, normalize="none")
+    assert "dead_filters" not in none.made
