@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: lab course test notebooks lint
+.PHONY: lab course test notebooks bench
 .DELETE_ON_ERROR:
 
 course: .venv/installed
@@ -17,6 +17,10 @@ test: .venv/installed
 	ruff format --check .
 	ruff check .
 	python -m pytest
+
+bench: .venv/installed
+	$(BIN)/python -m pip install $(PIP_OPTIONS) --quiet --editable '.[bench]'
+	python benchmarks/run.py
 
 notebooks: .venv/installed
 	python notebooks/build.py

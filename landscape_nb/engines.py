@@ -74,6 +74,8 @@ class ManyAtOnce:
 def choose_engine(objective: Objective, affine: Affine) -> Engine:
     """The fastest engine that gives this objective's values, tried on two points near the centre.
 
+    It is tried once for an objective, which then keeps it.
+
     Args:
         objective: What is measured.
         affine: The line or plane.
@@ -90,7 +92,12 @@ def choose_engine(objective: Objective, affine: Affine) -> Engine:
         >>> choose_engine(objective, Affine(objective.origin, random_directions(model, 1))).description
         '32 points at once, layer by layer'
     """
-    places = _trial(affine)
+    if objective.engine is None:
+        objective.engine = _fastest(objective, _trial(affine), affine)
+    return objective.engine
+
+
+def _fastest(objective: Objective, places: Float[np.ndarray, "points axes"], affine: Affine) -> Engine:
     wanted = OneByOne(objective)(affine, places)
     reasons = []
     for make in (Perceptron, ManyAtOnce, _streamlined):

@@ -107,12 +107,13 @@ class Objective:
         for group in self.groups.values():
             self._try(group.batches[0])
         self.sample_measures = self._find_sample_measures()
+        self.engine: Any = None
 
     def with_data(self, data: Batches) -> "Objective":
         """The same objective on these batches alone, without extra data."""
         other = copy.copy(self)
         other.__dict__.pop("fingerprint", None)
-        other.groups, other.data, other.samples = {"": data}, data, data.samples
+        other.groups, other.data, other.samples, other.engine = {"": data}, data, data.samples, None
         return other
 
     @property

@@ -100,7 +100,7 @@ class Perceptron:
 
     def _chain(self, inputs: Tensor) -> "_Chain":
         state = self.objective.state()
-        with torch.no_grad():
+        with torch.no_grad(), preserved_rng():
             return _Chain(record(lambda x: self.objective.outputs(state, (x, None)), state, inputs))
 
     def _find_samples_last(self) -> dict[str, Callable[[Stack, Tensor], Tensor]]:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from landscape_nb.batches import Batches, is_pair
-from landscape_nb.objective import Objective
+from landscape_nb.objective import Objective, preserved_rng
 from landscape_nb.program import (
     CONVOLUTIONS,
     Call,
@@ -126,7 +126,7 @@ class _Fold:
 
 def _recorded(objective: Objective, inputs: Tensor) -> Program:
     state = objective.state()
-    with torch.no_grad():
+    with torch.no_grad(), preserved_rng():
         return record(lambda x: objective.outputs(state, (x, None)), state, inputs)
 
 

@@ -296,3 +296,37 @@ def test_bfloat16_is_refused_where_it_draws_something_else(tmp_path):
     assert not (tmp_path / "s.zarr").exists()
     with pytest.raises(ValueError, match="precision: got 'float8'"):
         lnb.evaluate_line(objective, direction, precision="float8", progress=False)
+
+
+class Noisy(nn.Module):
+    """Draws in its forward pass, in evaluation too."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.linear = nn.Conv2d(1, 4, 3), nn.Linear(4, 4)
+
+    def forward(self, x):
+        y = self.conv(x).mean((2, 3))
+        return self.linear(y + torch.randn_like(y))
+
+
+def test_a_model_that_draws_leaves_the_random_state_and_draws_the_same_everywhere():
+    model = Noisy()
+    objective = lnb.Objective(model, images(12))
+    (direction,) = lnb.random_directions(model, 1)
+    before = torch.get_rng_state()
+    line = lnb.evaluate_line(objective, direction, resolution=3, progress=False)
+    assert torch.equal(before, torch.get_rng_state())
+    wanted = [objective(lnb.move(objective.origin, [direction], [a]))["loss"] for a in (-1.0, 0.0, 1.0)]
+    np.testing.assert_allclose(line.loss, wanted, rtol=1e-5)
+
+
+def test_an_engine_is_tried_once_and_not_on_other_data():
+    objective = lnb.Objective(stirred(NETS["VGG"]()), images(10))
+    affine = Affine(objective.origin, lnb.random_directions(objective.origin, 1))
+    engine = choose_engine(objective, affine)
+    assert choose_engine(objective, affine) is engine
+    other = objective.with_data(lnb.Objective(objective.model, images(5, seed=1)).data)
+    assert choose_engine(other, affine) is not engine
+    assert choose_engine(other, affine)(affine, np.zeros((1, 1)))["loss"] == pytest.approx(other()["loss"], rel=1e-4)
+    assert other.fingerprint != objective.fingerprint
