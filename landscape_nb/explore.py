@@ -7,13 +7,15 @@ import inspect
 import os
 from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import ipywidgets as widgets
 import numpy as np
 from matplotlib.figure import Figure
 
 from landscape_nb.plotting import png
+
+if TYPE_CHECKING:
+    import ipywidgets
 
 ERROR_CLASS = "landscape-nb-error"
 _DELAY = 0.05
@@ -76,6 +78,8 @@ class Explorer:
     """
 
     def __init__(self, draw: Callable[..., Figure], alt: str, controls: dict[str, Any]):
+        import ipywidgets as widgets  # a quarter of a second, for those who have sliders
+
         self.draw, self.alt = draw, alt
         defaults = _defaults(draw)
         if unknown := [name for name in controls if name not in inspect.signature(draw).parameters]:
@@ -140,6 +144,8 @@ class Explorer:
 
     def _repr_mimebundle_(self, **_: object) -> tuple[dict, dict]:
         """The widgets, and beside them the picture for a reader without a kernel."""
+        import ipywidgets as widgets
+
         box = widgets.VBox([*self.widgets.values(), self._message, self._image])
         still = base64.b64encode(self._image.value).decode()
         bundle = box._repr_mimebundle_() | {"image/png": still, "text/plain": self.alt}
@@ -151,7 +157,9 @@ def _defaults(draw: Callable) -> dict[str, Any]:
     return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
-def _control(name: str, spec: Any, default: Any) -> widgets.Widget:
+def _control(name: str, spec: Any, default: Any) -> "ipywidgets.Widget":
+    import ipywidgets as widgets
+
     label = {"description": name.replace("_", " "), "style": _STYLE}
     if isinstance(spec, widgets.Widget):
         return spec
@@ -172,8 +180,10 @@ def _control(name: str, spec: Any, default: Any) -> widgets.Widget:
     )
 
 
-def _range(control: widgets.Widget) -> Sequence[Any]:
+def _range(control: "ipywidgets.Widget") -> Sequence[Any]:
     """Every value that a control can take."""
+    import ipywidgets as widgets
+
     if hasattr(control, "options"):
         return [option[1] if isinstance(option, tuple) else option for option in control.options]
     if isinstance(control, widgets.Checkbox):

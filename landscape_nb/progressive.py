@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Float, Int
-from scipy.spatial import cKDTree
 from tqdm.auto import tqdm
 
 from landscape_nb.engines import streamlined
@@ -20,7 +19,7 @@ from landscape_nb.objective import Objective
 from landscape_nb.parameters import Affine, Params, check_params
 from landscape_nb.provenance import versions
 from landscape_nb.sampling import Estimate, Sampler
-from landscape_nb.scattered import interpolate_scattered, spread_out
+from landscape_nb.scattered import interpolate_scattered, neighbour_tree, spread_out
 from landscape_nb.surface import describe_around
 
 _FIRST_CELLS = 6
@@ -204,7 +203,7 @@ class _Plane:
 
     def _fill(self, numbers: Int[np.ndarray, "n"], heights: Float[np.ndarray, "n"], positive: bool) -> None:
         finite = np.isfinite(heights)
-        self.away, nearest = cKDTree(self.places[numbers]).query(self.places, min(_NEARBY, len(numbers)))
+        self.away, nearest = neighbour_tree(self.places[numbers]).query(self.places, min(_NEARBY, len(numbers)))
         surroundings = finite[nearest.reshape(self.size, -1)]
         self.away, self.nearest = self.away.reshape(self.size, -1)[:, 0], numbers[nearest.reshape(self.size, -1)[:, 0]]
         self.heights, self.scale = np.full(self.size, np.nan), np.zeros(self.size)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.spatial import cKDTree
 
 _NEIGHBOURS = 24
 _POWERS = (1, 3)
@@ -28,6 +27,13 @@ class Interpolation:
     power: int
 
 
+def neighbour_tree(points: Points):
+    """SciPy's k-d tree of points; its module is imported when it is first needed, for it takes a while."""
+    from scipy.spatial import cKDTree
+
+    return cKDTree(points)
+
+
 def interpolate_scattered(points: Points, values: Float[np.ndarray, "n"], targets: Points) -> Interpolation:
     """Interpolate with radial functions r or r³ and a linear part, from the 24 nearest points.
 
@@ -47,7 +53,7 @@ def interpolate_scattered(points: Points, values: Float[np.ndarray, "n"], target
 
     Source: Wendland (2004), chapter 8; leaving one out as in Rippa (1999).
     """
-    tree = cKDTree(points)
+    tree = neighbour_tree(points)
     distances, neighbours = tree.query(points, min(_NEIGHBOURS, len(points) - 1) + 1)
     distances, neighbours = distances[:, 1:], neighbours[:, 1:]
     misses = {
