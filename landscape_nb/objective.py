@@ -112,7 +112,8 @@ class Objective:
     def with_data(self, data: Batches) -> "Objective":
         """The same objective on these batches alone, without extra data."""
         other = copy.copy(self)
-        other.__dict__.pop("fingerprint", None)
+        for known in ("fingerprint", "origin_values"):
+            other.__dict__.pop(known, None)
         other.groups, other.data, other.samples, other.engine = {"": data}, data, data.samples, None
         return other
 
@@ -218,6 +219,11 @@ class Objective:
             with preserved_rng():
                 loss = self.measures["loss"](self.outputs(state, batch), _targets(batch))
             yield count / self.samples, loss
+
+    @cached_property
+    def origin_values(self) -> dict[str, float]:
+        """What `measure` returns at the origin; measured once."""
+        return self.measure()
 
     @cached_property
     def fingerprint(self) -> str:

@@ -287,7 +287,7 @@ def describe_around(
         "normalization": _common(m.get("normalization", "unknown") for m in made),
         "seed": _common(m.get("seed", "none") for m in made),
         "directions": json.dumps(made),
-        "origin_loss": objective(origin)["loss"],
+        "origin_loss": (objective.origin_values if origin is objective.origin else objective(origin))["loss"],
     }
 
 
