@@ -184,10 +184,11 @@ def mean_and_error(
     """
     joined = torch.cat(values, -1).double()
     size = joined.shape[-1]
-    weights = [1] * size if by_sample else counts
-    shares = torch.tensor(weights, dtype=torch.float64, device=joined.device) / sum(weights)
-    mean = (shares * joined).sum(-1)
     if size == 1:
-        return mean, torch.full_like(mean, torch.nan)
+        return joined[..., 0], torch.full_like(joined[..., 0], torch.nan)
+    if by_sample:
+        return joined.mean(-1), joined.std(-1) / size**0.5
+    shares = torch.tensor(counts, dtype=torch.float64, device=joined.device) / sum(counts)
+    mean = (shares * joined).sum(-1)
     spread = (shares**2 * (joined - mean[..., None]) ** 2).sum(-1)
     return mean, (spread * size / (size - 1)).sqrt()

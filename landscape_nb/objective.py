@@ -330,7 +330,8 @@ def preserved_rng() -> Iterator[None]:
     """
     numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
     try:
-        with torch.random.fork_rng():
+        devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+        with torch.random.fork_rng(devices):
             yield
     finally:
         np.random.set_state(numpy_state)  # noqa: NPY002

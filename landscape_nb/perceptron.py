@@ -72,7 +72,7 @@ class Perceptron:
             firsts = {id(x): self.chains[x.shape].first(x, at_basis) for x, _ in self.batches}
             parts = [
                 self._measure(part, unflatten(part @ basis, affine.like), firsts)
-                for part in combinations.split(self.points)
+                for part in torch.tensor_split(combinations, -(-len(combinations) // self.points))
             ]
         return {name: np.concatenate([part[name] for part in parts]) for name in self.objective.names}
 
