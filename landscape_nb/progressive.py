@@ -24,9 +24,10 @@ from landscape_nb.surface import describe_around
 
 _FIRST_CELLS = 6
 _GROWTH = 0.15
-_LEAST_NEW = 24
-_SHARE_AT_RANDOM = 0.3
+_LEAST_NEW = 40
+_SHARE_AT_RANDOM = 0.4
 _ROUNDS_REMEMBERED = 3
+_LEAST_AT_RANDOM = 48
 _NEARBY = 8
 _NOISE = 0.85
 _LEAST_TO_INTERPOLATE = 9
@@ -223,7 +224,8 @@ class _Plane:
         """Compare what was foretold at the random points with what was found there."""
         foretold, scale = self.heights[self.at_random], self.scale[self.at_random]
         known = np.isfinite(foretold) & np.isfinite(heights)
-        self.hits = [*self.hits, ((heights - foretold)[known] ** 2, scale[known] ** 2)][-_ROUNDS_REMEMBERED:]
+        pairs = (np.where(known, heights - foretold, 0.0) ** 2, np.where(known, scale, 0.0) ** 2)
+        self.hits = [*self.hits, pairs][-_ROUNDS_REMEMBERED:]
         self.at_random = []
 
     @property
@@ -240,10 +242,11 @@ class _Plane:
         return float(np.sqrt((self.errors**2).mean()))
 
     def finished(self) -> str:
-        """Why to stop, or ''. The first, coarse grid alone is never enough."""
+        """Why to stop, or ''. Until enough points at random have been measured, the error is not known."""
         if len(self.estimates) == self.size:
             return "complete"
-        return "error" if self.hits and self.estimated_error <= self.error else ""
+        enough = sum(len(found) for found, _ in self.hits) >= _LEAST_AT_RANDOM
+        return "error" if enough and self.estimated_error <= self.error else ""
 
     def _measured_values(self, name: str) -> tuple[Int[np.ndarray, "n"], Float[np.ndarray, "n"]]:
         numbers = np.array(sorted(self.estimates))
