@@ -230,11 +230,11 @@ class _Plane:
 
     @property
     def factor(self) -> float:
-        """How much larger errors are than the interpolation's scale of them: from the random points, one σ up."""
+        """How much larger errors are than the interpolation's scale of them: from the random points, three σ up."""
         if not self.hits:
             return 1.0
         found, scale = (np.concatenate(parts) for parts in zip(*self.hits, strict=True))
-        return float(np.sqrt(found.sum() / scale.sum()) * (1 + 1 / np.sqrt(2 * len(found)))) if scale.any() else 1.0
+        return float(np.sqrt(found.sum() / scale.sum()) * (1 + 3 / np.sqrt(2 * len(found)))) if scale.any() else 1.0
 
     @property
     def estimated_error(self) -> float:
