@@ -13,12 +13,12 @@ from landscape_nb.parameters import Affine, unflatten
 from landscape_nb.perceptron import Perceptron
 from landscape_nb.program import UnreplayableError
 from landscape_nb.streamline import Streamlined
+from landscape_nb.sweep import Row
 
 _MOST_WEIGHTS = 100_000
 _ENTRIES_AT_ONCE = 600_000
 _TOLERANCE = 1e-4
 _WITH_WEIGHTS_OF_THEIR_OWN = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.RNNBase)
-Row = dict[str, Float[np.ndarray, "points"]]
 
 
 class Engine(Protocol):

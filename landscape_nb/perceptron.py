@@ -19,6 +19,7 @@ from landscape_nb.batches import is_pair
 from landscape_nb.objective import Objective, preserved_rng
 from landscape_nb.parameters import Affine, Params, unflatten
 from landscape_nb.program import Call, FrozenNorm, Program, UnreplayableError, Weight, frozen_norm, perform, record
+from landscape_nb.sweep import Row
 
 _ENTRIES_AT_ONCE = 800_000
 _IN_PLACE = {
@@ -30,7 +31,6 @@ _ELEMENTWISE = {
     F.relu6, F.hardtanh, F.leaky_relu, F.elu, F.selu, F.celu, F.gelu, F.silu, F.mish, F.softplus, F.softsign,
     F.hardswish, F.hardsigmoid, F.logsigmoid, torch.sin, torch.relu_, Tensor.relu_,
 }  # fmt: skip
-Row = dict[str, Float[np.ndarray, "points"]]
 Stack = Float[Tensor, "points features samples"]
 Layer = Callable[[Stack, Params], Stack]
 
