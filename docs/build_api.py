@@ -26,7 +26,7 @@ def public_names():
             yield name, thing
     for module in _MODULES:
         for name, thing in vars(getattr(lnb, module)).items():
-            own = getattr(thing, "__module__", None) == f"landscape_nb.{module}"
+            own = getattr(thing, "__module__", "").startswith(f"landscape_nb.{module}")
             if callable(thing) and own and not name.startswith("_"):
                 yield f"{module}.{name}", thing
 

@@ -42,7 +42,14 @@ class Report:
     page: Path
 
 
-def run_notebook(notebook: Notebook, out: Path, preset: str = "quick", seed: int = 0, progress: bool = True) -> Report:
+def run_notebook(
+    notebook: Notebook,
+    out: Path,
+    preset: str = "quick",
+    seed: int = 0,
+    progress: bool = True,
+    source: Path | None = None,
+) -> Report:
     """Execute a notebook; write it, its HTML and its figures into a directory.
 
     Args:
@@ -51,6 +58,7 @@ def run_notebook(notebook: Notebook, out: Path, preset: str = "quick", seed: int
         preset: `'quick'`, `'gallery'` or `'full'`.
         seed: Seed of the notebook's networks.
         progress: Whether to show a progress bar.
+        source: The notebook's file, if it is not the course's.
 
     Returns:
         What it took and gave.
@@ -74,7 +82,7 @@ def run_notebook(notebook: Notebook, out: Path, preset: str = "quick", seed: int
     with _environment(variables), _peak_memory() as peak:
         began = time.perf_counter()
         papermill.execute_notebook(
-            notebook.path, executed, parameters, kernel_name="python3", progress_bar=progress, cwd=out
+            source or notebook.path, executed, parameters, kernel_name="python3", progress_bar=progress, cwd=out
         )
         seconds = time.perf_counter() - began
     content = nbformat.read(executed, as_version=4)

@@ -1,9 +1,9 @@
 """Regenerate the executed notebooks from their scripts, where a script has changed.
 
 Usage: python notebooks/build.py [NUMBER ...]    (with numbers: those, changed or not)
-       python notebooks/build.py --seeds         (run every notebook with seeds 1 and 2 and keep what
-                                                  its claims came to, for readers who run seed 0;
-                                                  then build, for the notebooks show it)
+       python notebooks/build.py --seeds [NUMBER ...]  (run every notebook, or those, with seeds 1 and 2
+                                                  and keep what their claims came to, for readers who
+                                                  run seed 0; then build, for the notebooks show it)
 """
 
 import base64
@@ -104,27 +104,28 @@ def _small_png(encoded):
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-def write_seeds():
-    """Keep every claim of every notebook, as its script is now, as it came out with the other seeds."""
-    found = {}
-    for notebook in NOTEBOOKS:
-        if not is_current(notebook):
-            nbformat.write(jupytext.read(SCRIPTS / f"{notebook.name}.py"), notebook.path)
-    for seed in OTHER_SEEDS:
-        for notebook in NOTEBOOKS:
-            with tempfile.TemporaryDirectory() as folder:
-                report = run_notebook(notebook, Path(folder), seed=seed)
-            for claim in report.claims:
-                found.setdefault(claim.id, []).append(asdict(claim))
-    SEEDS_FILE.write_text(json.dumps(found, indent=1) + "\n")
+def write_seeds(notebooks):
+    """Keep every claim of these notebooks, as their scripts are now, as it came out with the other seeds."""
+    for notebook in notebooks:
+        found = {}
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder) / f"{notebook.name}.ipynb"
+            nbformat.write(jupytext.read(SCRIPTS / f"{notebook.name}.py"), source)
+            for seed in OTHER_SEEDS:
+                for claim in run_notebook(notebook, Path(folder) / "out", seed=seed, source=source).claims:
+                    found.setdefault(claim.id, []).append(asdict(claim))
+        kept = json.loads(SEEDS_FILE.read_text())
+        others = {id: runs for id, runs in kept.items() if not id.startswith(f"{notebook.number}-")}
+        SEEDS_FILE.write_text(json.dumps(dict(sorted((others | found).items())), indent=1) + "\n")
 
 
 def main():
     """Build the notebooks named on the command line, or those that are not current."""
-    if sys.argv[1:] == ["--seeds"]:
-        write_seeds()
+    seeds = sys.argv[1:2] == ["--seeds"]
+    chosen = [find_notebook(number) for number in sys.argv[2 if seeds else 1 :]]
+    if seeds:
+        write_seeds(chosen or NOTEBOOKS)
         return
-    chosen = [find_notebook(number) for number in sys.argv[1:]]
     for notebook in chosen or [n for n in NOTEBOOKS if not is_current(n)]:
         build(notebook)
 

@@ -1,35 +1,15 @@
-"""Checks of the exercises: what is right, what a usual mistake looks like, and a hint for each."""
+"""Checks of exercises about points, planes, normalization and rescaling."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor, nn
 
+from landscape_nb.exercises.feedback import OPEN, Feedback, is_close, is_same
 from landscape_nb.normalization import normalize_direction
 from landscape_nb.objective import Objective
 from landscape_nb.parameters import Params, move, parameters_of
-
-
-@dataclass(frozen=True)
-class Feedback:
-    """What a check says of an answer.
-
-    Attributes:
-        right: Whether the answer is right.
-        text: Praise, or a hint.
-    """
-
-    right: bool
-    text: str
-
-    def _repr_markdown_(self) -> str:
-        return f"{'✅ Right.' if self.right else '✏️ Not yet.'} {self.text}"
-
-
-_OPEN = Feedback(False, "Replace `...` by your answer and run the cell again.")
 
 
 def check_loss_at(
@@ -48,14 +28,14 @@ def check_loss_at(
         False
     """
     if answer is ...:
-        return _OPEN
+        return OPEN
     right = objective(move(objective.origin, directions, coordinates))["loss"]
-    if _close(answer, right):
+    if is_close(answer, right):
         return Feedback(True, f"The loss there is {right:.4g}.")
-    if _close(answer, objective()["loss"]):
+    if is_close(answer, objective()["loss"]):
         return Feedback(False, "That is the loss at the centre: `objective()` with nothing in it does not move.")
     swapped = objective(move(objective.origin, directions, coordinates[::-1]))["loss"]
-    if _close(answer, swapped):
+    if is_close(answer, swapped):
         return Feedback(False, "The coordinates are swapped: α belongs to the first direction, β to the second.")
     return Feedback(False, "`lnb.move(objective.origin, directions, coordinates)` is the point to measure at.")
 
@@ -74,15 +54,15 @@ def check_area_below(answer: float, plane: xr.Dataset, level: float) -> Feedback
         'That is a percentage; a fraction lies between 0 and 1.'
     """
     if answer is ...:
-        return _OPEN
+        return OPEN
     right = float((plane.loss < level).mean())
-    if _close(answer, right):
+    if is_close(answer, right):
         return Feedback(True, f"{right:.1%} of the points lie below {level:g}.")
-    if _close(answer, 100 * right):
+    if is_close(answer, 100 * right):
         return Feedback(False, "That is a percentage; a fraction lies between 0 and 1.")
-    if _close(answer, 1 - right):
+    if is_close(answer, 1 - right):
         return Feedback(False, "That is the part above the level.")
-    if _close(answer, right * plane.loss.size):
+    if is_close(answer, right * plane.loss.size):
         return Feedback(False, "That is a number of points; divide it by all of them.")
     return Feedback(False, "A comparison gives ones and zeros: `(plane.loss < level)`. What is their mean?")
 
@@ -101,16 +81,16 @@ def check_filter_normalized(answer: Params, direction: Params, weights: Params) 
         True
     """
     if answer is ...:
-        return _OPEN
+        return OPEN
     if not isinstance(answer, dict) or answer.keys() != weights.keys():
         return Feedback(False, "The answer is a dict with the keys of `weights`, one tensor each.")
-    if _same(answer, normalize_direction(direction, weights, "filter")):
+    if is_same(answer, normalize_direction(direction, weights, "filter")):
         return Feedback(True, "Each filter of the direction is as long as the filter of the weights it moves.")
-    if _same(answer, normalize_direction(direction, weights, "filter", ignore=None)):
+    if is_same(answer, normalize_direction(direction, weights, "filter", ignore=None)):
         return Feedback(False, "The filters are right. Tensors of one dimension (biases, batch norm) stay put: zero.")
-    if _same(answer, normalize_direction(direction, weights, "layer")):
+    if is_same(answer, normalize_direction(direction, weights, "layer")):
         return Feedback(False, "That scales whole layers. A filter is one slice along dimension 0.")
-    if _same(answer, normalize_direction(direction, weights, "unit-filter")):
+    if is_same(answer, normalize_direction(direction, weights, "unit-filter")):
         return Feedback(False, "Each filter has norm 1 now. Multiply it by the norm of the weights' filter.")
     return Feedback(False, "Norms of all slices at once: `torch.linalg.vector_norm(w.flatten(1), dim=1)`.")
 
@@ -129,26 +109,17 @@ def check_same_function(answer: nn.Module, model: nn.Module, images: Tensor) -> 
         'The weights are still the old ones.'
     """
     if answer is ...:
-        return _OPEN
+        return OPEN
     if not isinstance(answer, nn.Module):
         return Feedback(False, "The answer is a network.")
     before, after = parameters_of(model), parameters_of(answer)
     with torch.no_grad():
         wanted, outputs = model(images), answer(images)
     error = float((outputs - wanted).abs().max() / wanted.abs().max())
-    if before.keys() == after.keys() and _same(after, before):
+    if before.keys() == after.keys() and is_same(after, before):
         return Feedback(False, "The weights are still the old ones.")
     if error < 1e-3:
         return Feedback(True, f"Other weights, the same outputs: they differ by {error:.1e} of the largest.")
     if torch.equal(outputs.argmax(1), wanted.argmax(1)):
         return Feedback(False, f"The answers are the same but the outputs differ by {error:.1%}: is a bias forgotten?")
     return Feedback(False, "The outputs differ: what one layer multiplies, the next must divide by.")
-
-
-def _close(answer: object, right: float) -> bool:
-    return isinstance(answer, int | float | np.number) and bool(np.isclose(answer, right, rtol=1e-3, atol=1e-9))
-
-
-def _same(first: Params, second: Params) -> bool:
-    pairs = ((first[name], second[name]) for name in second)
-    return all(a.shape == b.shape and torch.allclose(a, b, rtol=1e-3, atol=1e-8) for a, b in pairs)
