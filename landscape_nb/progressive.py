@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 from landscape_nb.engines import streamlined
 from landscape_nb.grid import Extent, Resolution, make_axes
 from landscape_nb.objective import Objective
-from landscape_nb.parameters import Affine, Params, check_params
+from landscape_nb.parameters import Affine, Params, check_frame
 from landscape_nb.provenance import versions
 from landscape_nb.sampling import Estimate, Sampler
 from landscape_nb.scattered import interpolate_scattered, neighbour_tree, spread_out
@@ -29,7 +29,8 @@ _SHARE_AT_RANDOM = 0.4
 _ROUNDS_REMEMBERED = 3
 _LEAST_AT_RANDOM = 48
 _NEARBY = 8
-_NOISE = 0.85
+_NOISE = 0.7
+_CAUTION = 0.8
 _LEAST_TO_INTERPOLATE = 9
 
 
@@ -49,7 +50,7 @@ def progressive_plane(
     Every yield is a whole plane, for any function that draws planes: measured where it is measured,
     interpolated elsewhere. What comes next is where interpolation would be most wrong, and, for a fair
     estimate of the error, some points at random. A point takes as many samples as bring the standard
-    deviation of its log₁₀(loss) down to 0.85 · `error`; most need far fewer.
+    deviation of its log₁₀(loss) down to 0.7 · `error`; most need far fewer.
 
     Args:
         objective: What is measured: its own data, not its extra data.
@@ -94,9 +95,7 @@ def progressive_plane(
         if not value > 0:
             raise ValueError(f"{name}: got {value!r}, wants a positive number")
     origin = objective.origin if origin is None else origin
-    check_params("origin", origin, objective.origin)
-    for number, direction in enumerate(directions):
-        check_params(f"directions[{number}]", direction, origin)
+    check_frame(origin, directions, objective.origin)
     axes = make_axes(extent, resolution, 2)
     attrs = describe_around(objective, axes, origin, [list(directions)])
     return _refined(objective, Affine(origin, directions), axes, attrs, error, seconds or np.inf, seed, progress)
@@ -242,11 +241,15 @@ class _Plane:
         return float(np.sqrt((self.errors**2).mean()))
 
     def finished(self) -> str:
-        """Why to stop, or ''. Until enough points at random have been measured, the error is not known."""
+        """Why to stop, or ''.
+
+        Until enough points at random have been measured, the error is not known; and as one stops when the
+        estimate happens to be low, it has to be a fifth below the error asked for.
+        """
         if len(self.estimates) == self.size:
             return "complete"
         enough = sum(len(found) for found, _ in self.hits) >= _LEAST_AT_RANDOM
-        return "error" if enough and self.estimated_error <= self.error else ""
+        return "error" if enough and self.estimated_error <= _CAUTION * self.error else ""
 
     def _measured_values(self, name: str) -> tuple[Int[np.ndarray, "n"], Float[np.ndarray, "n"]]:
         numbers = np.array(sorted(self.estimates))
@@ -261,7 +264,7 @@ class _Plane:
             remaining = 0.0
         elif measured > then:
             rate = min(-0.25, np.log(self.estimated_error / was) / np.log(measured / then))
-            needed = min(self.size, measured * (self.error / self.estimated_error) ** (1 / rate))
+            needed = min(self.size, measured * (_CAUTION * self.error / self.estimated_error) ** (1 / rate))
             remaining = (needed - measured) * spent / measured
         return {
             "estimated_error": self.estimated_error,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import landscape_nb as lnb
-from landscape_nb.engines import ManyAtOnce, OneByOne, choose_engine
+from landscape_nb.engines import ManyAtOnce, OneByOne, SideBySide, choose_engine
 from landscape_nb.parameters import Affine
 from landscape_nb.perceptron import Perceptron
 from landscape_nb.streamline import Streamlined
@@ -108,3 +108,53 @@ def test_the_result_says_what_ran_and_is_right(net):
     outputs = torch.func.functional_call(model, moved, (small_data()[0],))
     expected = F.cross_entropy(outputs, small_data()[1]).item()
     assert line.loss.sel(alpha=0.5).item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def convolutional(**settings):
+    return lnb.Objective(lnb.models.resnet(20, width=0.5, channels=1, image_size=8), small_data(), **settings)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_points_side_by_side_are_the_same_points():
+    objective = convolutional(metrics={"accuracy": lnb.accuracy}, batch_size=20)
+    affine = Affine(objective.origin, lnb.random_directions(objective.origin, 2))
+    engine = choose_engine(objective, affine)
+    places = np.random.default_rng(0).uniform(-1, 1, (9, 2))
+    found = engine(affine, places)
+    assert isinstance(engine, SideBySide)
+    assert torch.get_num_threads() == 2
+    one_thread_each = [engine(affine, place[None]) for place in places]
+    for name, values in OneByOne(objective)(affine, places).items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-4)
+        np.testing.assert_allclose(found[name], [row[name][0] for row in one_thread_each], rtol=1e-5)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_a_criterion_of_ones_own_is_not_called_from_several_threads():
+    def loss(outputs, targets):
+        return F.cross_entropy(outputs, targets)
+
+    for how in ({"criterion": loss}, {"metrics": {"own": loss}}):
+        objective = convolutional(**how)
+        engine = choose_engine(objective, Affine(objective.origin, lnb.random_directions(objective.origin, 2)))
+        assert type(engine) is OneByOne
+        assert isinstance(engine.objective, Streamlined)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_an_error_at_a_point_ends_all_and_the_threads_are_as_before(monkeypatch):
+    objective = convolutional()
+    affine = Affine(objective.origin, lnb.random_directions(objective.origin, 2))
+    engine = choose_engine(objective, affine)
+    monkeypatch.setattr(engine.objective, "measure", lambda params: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        engine(affine, np.zeros((5, 2)))
+    assert torch.get_num_threads() == 2
