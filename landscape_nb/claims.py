@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from landscape_nb.explore import is_strict
+from landscape_nb.figures import GALLERY, SEED_VARIABLE
 
 LEDGER_VARIABLE = "LANDSCAPE_NB_LEDGER"
-SEEDS_FILE = Path(__file__).parent / "gallery" / "seeds.json"
+SEEDS_FILE = GALLERY / "seeds.json"
 
 
 class ClaimFailedError(AssertionError):
@@ -27,6 +28,7 @@ class Claim:
         holds: Whether it held.
         text: What was claimed.
         numbers: The numbers that it was decided on, by name.
+        seed: The seed that the notebook ran with.
         others: The same claim of the same notebook run with other seeds, as shipped with the package.
     """
 
@@ -34,13 +36,14 @@ class Claim:
     holds: bool
     text: str
     numbers: dict[str, float | list[float]] = field(default_factory=dict)
+    seed: int = 0
     others: list["Claim"] = field(default_factory=list, repr=False)
 
     def _repr_markdown_(self) -> str:
         sign, verdict = ("✅", "holds") if self.holds else ("❌", "**does not hold here**")
         lines = [f"{sign} **Claim {self.id}** {verdict}: {self.text}", f"*{self.shown}*"]
-        for number, other in enumerate(self.others, 1):
-            lines.append(f"*run before with seed {number}, {'holds' if other.holds else 'fails'}: {other.shown}*")
+        for other in self.others:
+            lines.append(f"*run before with seed {other.seed}, {'holds' if other.holds else 'fails'}: {other.shown}*")
         return "  \n".join(line for line in lines if line != "**")
 
     @property
@@ -76,7 +79,9 @@ def claim(id: str, condition: bool, text: str, **numbers: object) -> Claim:
     if not isinstance(condition, bool | np.bool_):
         raise TypeError(f"condition: got {type(condition).__name__}, wants True or False")
     numbers = {name: _plain(name, value) for name, value in numbers.items()}
-    made = Claim(id, bool(condition), text, numbers, _other_seeds(id))
+    seed = int(os.environ.get(SEED_VARIABLE, 0))
+    others = [run for run in shipped_claims(id) if run.seed != seed]
+    made = Claim(id, bool(condition), text, numbers, seed, others)
     if ledger := os.environ.get(LEDGER_VARIABLE):
         with Path(ledger).open("a") as file:
             file.write(json.dumps(asdict(made) | {"others": []}) + "\n")
@@ -96,10 +101,19 @@ def read_ledger(path: str | os.PathLike[str]) -> Iterator[Claim]:
         yield Claim(**json.loads(line))
 
 
-def _other_seeds(id: str) -> list[Claim]:
-    """The claim as it came out with other seeds: one live run is no evidence, and class time is short."""
+def shipped_claims(id: str | None = None) -> list[Claim]:
+    """Claims as they came out with several seeds: one live run is no evidence, and class time is short.
+
+    Args:
+        id: Of which claim; default all claims of the course.
+
+    Example:
+        >>> [claim.seed for claim in shipped_claims("05-depth-without-shortcuts")]
+        [0, 1, 2]
+    """
     content = json.loads(SEEDS_FILE.read_text())
-    return [Claim(**entry) for entry in content.get(id, [])]
+    chosen = content.values() if id is None else [content.get(id, [])]
+    return [Claim(**entry) for entries in chosen for entry in entries]
 
 
 def _plain(name: str, value: object) -> float | list[float]:

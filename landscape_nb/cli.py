@@ -33,6 +33,7 @@ def run(number: str, preset: str, out: Path, seed: int) -> None:
     """Run the notebook with this NUMBER, or `all` of them; write notebooks, pages, figures and an index."""
     from papermill.exceptions import PapermillExecutionError
 
+    from landscape_nb.ledger import with_shipped, write_claims
     from landscape_nb.runner import make_writable, run_notebook, write_index
 
     reports = []
@@ -45,6 +46,7 @@ def run(number: str, preset: str, out: Path, seed: int) -> None:
             click.echo(f"    {reports[-1].seconds:.0f} s, {reports[-1].peak_memory / 1e6:.0f} MB at most")
     except (ValueError, OSError, RuntimeError, PapermillExecutionError) as error:
         raise click.ClickException(str(error)) from error
+    write_claims(with_shipped(claim for report in reports for claim in report.claims), out)
     click.echo(f"Open {write_index(reports, out)}")
 
 

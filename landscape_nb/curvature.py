@@ -19,7 +19,7 @@ from landscape_nb.hessian import (
 )
 from landscape_nb.normalization import Ignore
 from landscape_nb.objective import Objective
-from landscape_nb.parameters import Affine, Params, add, check_params
+from landscape_nb.parameters import Affine, Params, add, check_frame
 from landscape_nb.surface import describe_around
 from landscape_nb.sweep import Row, sweep
 
@@ -77,10 +77,8 @@ def curvature_map(
         raise ValueError(f"directions: got {len(directions)}, a plane has two")
     check_positive("tolerance", tolerance)
     origin = objective.origin if origin is None else origin
-    check_params("origin", origin, objective.origin)
+    check_frame(origin, directions, objective.origin)
     operator = hessian_operator(objective, origin, ignore)
-    for number, direction in enumerate(directions):
-        check_params(f"directions[{number}]", direction, objective.origin)
     axes = make_axes(extent, resolution, 2)
     attrs = describe_around(objective, axes, origin, [list(directions)]) | {
         "kind": "curvature map",

@@ -4,8 +4,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 SEED_VARIABLE = "LANDSCAPE_NB_SEED"
+GALLERY = Path(__file__).parent / "gallery"
 PRESETS = ("quick", "gallery", "full")
 
 
@@ -77,6 +82,33 @@ def notebooks_directory() -> Path:
     return next(d for d in (package / "notebooks", package.parent / "notebooks") if d.is_dir())
 
 
+def shipped_planes(notebook: str) -> "dict[str, xr.Dataset]":
+    """Planes of the paper's own networks that ship with the package, for the notebook that shows them.
+
+    Args:
+        notebook: The notebook's number.
+
+    Returns:
+        Planes by the name of their network, as `progressive_plane` gave them, without the columns that
+        no figure needs. Their `attrs` say data, seed, versions and the estimated error.
+
+    Raises:
+        ValueError: Nothing is shipped for this notebook.
+
+    Example:
+        >>> planes = shipped_planes("05")
+        >>> planes["ResNet-56"].loss.shape, planes["ResNet-56"].attrs["samples"]
+        ((51, 51), 1000)
+    """
+    import xarray as xr
+
+    found = sorted(GALLERY.glob(f"{notebook}-*.nc"))
+    if not found:
+        raise ValueError(f"notebook: got {notebook!r}, nothing is shipped for it")
+    planes = [xr.load_dataset(path, engine="scipy") for path in found]
+    return {plane.attrs["network"]: plane for plane in planes}
+
+
 def choose_preset(name: str, **settings: dict) -> SimpleNamespace:
     """The settings of a notebook under one of its presets.
 
@@ -86,8 +118,9 @@ def choose_preset(name: str, **settings: dict) -> SimpleNamespace:
         **settings: For `quick` and `full` their settings, and for `gallery` if they differ from quick.
 
     Returns:
-        The settings as attributes (of `quick` where the gallery has nothing yet, which is said); and `seed`, which is 0 unless `LANDSCAPE_NB_SEED` says otherwise
-        (as `landscape-nb run --seed` does), for repeating a notebook's experiment.
+        The settings as attributes (those of `quick`, with a word about it, where the gallery has nothing
+        yet); and `seed`, which is 0 unless `LANDSCAPE_NB_SEED` says otherwise (as `landscape-nb run
+        --seed` does), for repeating a notebook's experiment.
 
     Raises:
         ValueError: No such preset, or the notebook does not have it.

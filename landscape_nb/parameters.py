@@ -147,3 +147,26 @@ def check_params(name: str, params: object, reference: Params) -> None:
             raise ValueError(f"{name}: {key!r} has shape {tuple(tensor.shape)}, wants {tuple(reference[key].shape)}")
         if not torch.isfinite(tensor).all():
             raise ValueError(f"{name}: {key!r} has NaN or infinite entries")
+
+
+def check_frame(origin: object, directions: Sequence[object], reference: Params) -> None:
+    """Raise unless a point and directions from it fit a weight space; see `check_params`.
+
+    Args:
+        origin: The point that a line or plane goes through.
+        directions: What it is spanned by.
+        reference: A point of the weight space.
+
+    Raises:
+        TypeError: One of them is not a dict of tensors.
+        ValueError: One of them does not fit.
+
+    Example:
+        >>> check_frame({"w": torch.ones(2)}, [{"w": torch.ones(1)}], {"w": torch.ones(2)})
+        Traceback (most recent call last):
+        ...
+        ValueError: directions[0]: 'w' has shape (1,), wants (2,)
+    """
+    check_params("origin", origin, reference)
+    for number, direction in enumerate(directions):
+        check_params(f"directions[{number}]", direction, reference)

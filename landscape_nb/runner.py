@@ -79,7 +79,7 @@ def run_notebook(
     ledger.write_text("")
     parameters = {} if preset == "quick" else {"PRESET": preset}
     variables = {LEDGER_VARIABLE: str(ledger.resolve()), SEED_VARIABLE: str(seed)}
-    with _environment(variables), _peak_memory() as peak:
+    with environment(variables), _peak_memory() as peak:
         began = time.perf_counter()
         papermill.execute_notebook(
             source or notebook.path, executed, parameters, kernel_name="python3", progress_bar=progress, cwd=out
@@ -214,7 +214,7 @@ figure {{ margin: 1.5em 0; }} img {{ max-width: 100%; }}
 figcaption {{ color: #444; font-size: 16px; }} ul {{ list-style: none; padding: 0; }}
 </style></head><body>
 <h1>landscape-nb: the course</h1>
-<p>Every figure was computed on this machine, now.</p>
+<p>Every figure was computed on this machine, now. <a href="claims.html">What the course claims</a>, in one table.</p>
 {sections}
 </body></html>
 """
@@ -226,7 +226,8 @@ def _outputs(content: nbformat.NotebookNode) -> Iterator[nbformat.NotebookNode]:
 
 
 @contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
+def environment(variables: dict[str, str]) -> Iterator[None]:
+    """Set environment variables for a while, for this process and the kernels it starts."""
     before = dict(os.environ)
     os.environ.update(variables)
     try:

@@ -13,7 +13,7 @@ from landscape_nb.directions import orthogonalized, random_directions, towards
 from landscape_nb.engines import choose_engine, measured_by, streamlined
 from landscape_nb.grid import Extent, Resolution, make_axes
 from landscape_nb.objective import Buffers, Objective
-from landscape_nb.parameters import Affine, Params, check_params, parameters_of
+from landscape_nb.parameters import Affine, Params, check_frame, check_params, parameters_of
 from landscape_nb.precision import PRECISIONS, bfloat16_engine
 from landscape_nb.provenance import fingerprint
 from landscape_nb.sweep import Row, sweep
@@ -260,9 +260,7 @@ def _evaluate_around(
     how: dict,
 ) -> xr.Dataset:
     origin = objective.origin if origin is None else origin
-    check_params("origin", origin, objective.origin)
-    for number, direction in enumerate(directions):
-        check_params(f"directions[{number}]", direction, origin)
+    check_frame(origin, directions, objective.origin)
     axes = make_axes(extent, resolution, len(directions))
     draws = _draws(directions, origin, repeats)
     measurement = _Around(objective, origin, draws, axes, precision)

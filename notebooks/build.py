@@ -8,7 +8,9 @@ Usage: python notebooks/build.py [NUMBER ...]    (with numbers: those, changed o
 
 import base64
 import io
+import itertools
 import json
+import re
 import sys
 import tempfile
 from dataclasses import asdict
@@ -18,12 +20,14 @@ import jupytext
 import nbformat
 from PIL import Image
 
-from landscape_nb.claims import SEEDS_FILE
-from landscape_nb.figures import NOTEBOOKS, find_notebook
-from landscape_nb.runner import run_notebook, widget_errors
+from landscape_nb.claims import LEDGER_VARIABLE, SEEDS_FILE, read_ledger
+from landscape_nb.figures import NOTEBOOKS, SEED_VARIABLE, find_notebook
+from landscape_nb.runner import environment, run_notebook, widget_errors
 
 OTHER_SEEDS = (1, 2)
 SCRIPTS = Path(__file__).parent / "scripts"
+SOLUTIONS = SCRIPTS.parent / "solutions"
+STUB = "\0"
 _VOLATILE = ("papermill", "execution", "widgets")
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -49,13 +53,17 @@ def build(notebook):
     with tempfile.TemporaryDirectory() as folder:
         source, executed = (Path(folder) / name for name in ("source.ipynb", "executed.ipynb"))
         nbformat.write(content, source)
-        papermill.execute_notebook(source, executed, kernel_name="python3", cwd=folder)
+        ledger = Path(folder) / "claims.jsonl"
+        with environment({LEDGER_VARIABLE: str(ledger), SEED_VARIABLE: "0"}):
+            papermill.execute_notebook(source, executed, kernel_name="python3", cwd=folder)
+        keep_claims(notebook, list(read_ledger(ledger)))
         content = nbformat.read(executed, as_version=4)
     if errors := widget_errors(content):
         raise RuntimeError(f"{notebook.name}: {errors[0]}")
     content = normalised(content)
     nbformat.write(content, notebook.path)
     write_answer(content, notebook)
+    write_solutions(notebook)
 
 
 def write_answer(content, notebook):
@@ -65,6 +73,37 @@ def write_answer(content, notebook):
     path = notebook.path.parent / "images" / f"{notebook.name}.png"
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(base64.b64decode(picture))
+
+
+def write_solutions(notebook):
+    """Write the notebook with its exercises solved, not executed: whoever opens it runs it."""
+    content = solved(jupytext.read(SCRIPTS / f"{notebook.name}.py"))
+    SOLUTIONS.mkdir(exist_ok=True)
+    nbformat.write(normalised(content), solutions_path(notebook))
+
+
+def solutions_path(notebook):
+    """Where a notebook's solved copy is."""
+    return SOLUTIONS / f"{notebook.name}_solutions.ipynb"
+
+
+def solved(content):
+    """Put the solution of every exercise where its stubs are; a check that then says no is an error."""
+    content.cells[0].source = content.cells[0].source.replace("\n", ", with solutions\n", 1)
+    for number, cell in enumerate(content.cells):
+        cell.source = re.sub(r"\]\((images/|\d\d_\w+\.ipynb\))", r"](../\1", cell.source)
+        if cell.cell_type == "code" and "exercises.check_" in cell.source:
+            (solution,) = re.findall(r"```python\n(.*?)```", content.cells[number + 1].source, re.S)[:1]
+            cell.source = solved_cell(cell.source, solution.strip())
+    return content
+
+
+def solved_cell(exercise, solution):
+    """The exercise's code with its solution in the place of the first stub, and its check insisting."""
+    code = re.sub(r"^my_\w+ = \.\.\..*\n", STUB, exercise, flags=re.M)
+    code, check = code.rsplit("exercises.check_", 1)
+    code = code.replace(STUB, f"{solution}\n", 1).replace(STUB, "")
+    return f"{code}feedback = exercises.check_{check}\nassert feedback.right, feedback.text\nfeedback"
 
 
 def normalised(content):
@@ -107,16 +146,23 @@ def _small_png(encoded):
 def write_seeds(notebooks):
     """Keep every claim of these notebooks, as their scripts are now, as it came out with the other seeds."""
     for notebook in notebooks:
-        found = {}
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder) / f"{notebook.name}.ipynb"
             nbformat.write(jupytext.read(SCRIPTS / f"{notebook.name}.py"), source)
             for seed in OTHER_SEEDS:
-                for claim in run_notebook(notebook, Path(folder) / "out", seed=seed, source=source).claims:
-                    found.setdefault(claim.id, []).append(asdict(claim))
-        kept = json.loads(SEEDS_FILE.read_text())
-        others = {id: runs for id, runs in kept.items() if not id.startswith(f"{notebook.number}-")}
-        SEEDS_FILE.write_text(json.dumps(dict(sorted((others | found).items())), indent=1) + "\n")
+                keep_claims(notebook, run_notebook(notebook, Path(folder) / "out", seed=seed, source=source).claims)
+
+
+def keep_claims(notebook, claims):
+    """Keep a run's claims in the place of those of earlier runs with its seed."""
+    (seed,) = {claim.seed for claim in claims}
+    kept = json.loads(SEEDS_FILE.read_text())
+    entries = [entry for runs in kept.values() for entry in runs]
+    entries = [e for e in entries if not (e["id"].startswith(f"{notebook.number}-") and e["seed"] == seed)]
+    entries += [{key: value for key, value in asdict(claim).items() if key != "others"} for claim in claims]
+    entries.sort(key=lambda entry: (entry["id"], entry["seed"]))
+    found = {id: list(runs) for id, runs in itertools.groupby(entries, key=lambda entry: entry["id"])}
+    SEEDS_FILE.write_text(json.dumps(found, indent=1) + "\n")
 
 
 def main():

@@ -234,6 +234,12 @@ exercises.check_area_below(my_other_fraction, my_plane, 0.6)
 # - The plain network did not reach a good minimum. Whether the chaos is the cause or the surroundings of a bad point, the picture does not say.
 # - Batch norm's running statistics stay those of the centre, so that some of the height far away is their mismatch.
 #
+# ## To discuss
+#
+# 1. A colleague shows you one such picture, of one network, without saying how the directions were scaled. What would you ask?
+# 2. The funnel has room for millions of networks that do as well as this one. Does it matter which of them training finds?
+# 3. How many random planes would you want to see before you believed that the plain network's surface is rough?
+#
 # ## Take away
 #
 # - A loss landscape is a measurement: a model, data, two directions, a range. Each of them can be chosen badly.

@@ -297,6 +297,12 @@ exercises.check_loss_at(my_loss, objective, directions, [0.5])
 # - A dead filter (all weights zero) gets no perturbation at all.
 # - That a plot is comparable between networks does not mean that its flatness predicts the test error.
 #
+# ## To discuss
+#
+# 1. Weight decay makes weights smaller while training. What does it do to a raw plot of sharpness, if the network has batch norm?
+# 2. Optimizers measure their steps in raw weights, too. Which of them would take the same path on the rescaled network?
+# 3. Is there a rescaling that filter normalization does not undo? Think of a factor for each weight rather than for each filter.
+#
 # ## Take away
 #
 # - The same function lies at many points of weight space; sharpness along raw directions depends on which of them you hold.

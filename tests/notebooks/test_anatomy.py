@@ -9,6 +9,7 @@ import nbformat
 import pytest
 from conftest import ROOT
 
+import build
 from landscape_nb.figures import NOTEBOOKS
 from landscape_nb.runner import widget_errors
 
@@ -38,6 +39,7 @@ def test_every_script_is_a_notebook_of_the_course():
     names = {path.stem for path in (ROOT / "notebooks" / "scripts").glob("*.py")}
     assert names == {notebook.name for notebook in NOTEBOOKS}
     assert {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")} == names
+    assert {path.stem.removesuffix("_solutions") for path in build.SOLUTIONS.glob("*.ipynb")} == names
 
 
 @notebooks
@@ -46,6 +48,16 @@ def test_the_notebook_is_what_its_script_says(notebook):
         return [(cell.cell_type, cell.source, sorted(cell.metadata.get("tags", []))) for cell in content.cells]
 
     assert parts(read(notebook)) == parts(jupytext.read(ROOT / "notebooks" / "scripts" / f"{notebook.name}.py"))
+
+
+@notebooks
+def test_the_solutions_are_those_of_the_script(notebook):
+    wanted = build.normalised(build.solved(jupytext.read(build.SCRIPTS / f"{notebook.name}.py")))
+    found = nbformat.read(build.solutions_path(notebook), as_version=4)
+    assert [cell.source for cell in found.cells] == [cell.source for cell in wanted.cells]
+    solved = "\n".join(cell.source for cell in code(found))
+    assert not re.search(r"^my_\w+ = \.\.\.", solved, re.M)
+    assert solved.count("assert feedback.right") == solved.count("exercises.check_") >= 3
 
 
 @notebooks
@@ -87,7 +99,7 @@ def test_its_parts_are_there(notebook):
     assert 3 <= len(re.findall(r"^## \d", prose, re.M)) <= 5
     assert prose.count("**Predict.**") >= 2
     assert len(re.findall(r"^\d\. ", prose[prose.index("**Notice**") :].split("\n\n**")[0], re.M)) >= 3
-    for heading in ("## Exercises", "## What this does not show", "## Take away", "## References"):
+    for heading in ("## Exercises", "## What this does not show", "## To discuss", "## Take away", "## References"):
         assert heading in prose
     assert "**Why.**" in prose
     assert "lnb.explore(" in source

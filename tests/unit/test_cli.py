@@ -32,7 +32,7 @@ def test_doctor_tells_what_it_found(tmp_path, monkeypatch):
     ("arguments", "message"),
     [
         (["05", "--preset", "tiny"], "'tiny' is not one of 'quick', 'gallery', 'full'"),
-        (["77"], "number: got '77', the course has 00, 02, 05"),
+        (["77"], "number: got '77', the course has 00, 01, 02, 03"),
         (["05", "--seed", "-1"], "-1"),
     ],
 )
@@ -54,8 +54,15 @@ def test_presets():
     assert choose_preset("full", quick={"n": 1}, full={"n": 2}).n == 2
     with pytest.raises(ValueError, match="PRESET: got 'tiny', wants one of 'quick', 'gallery', 'full'"):
         choose_preset("tiny", quick={})
-    with pytest.raises(ValueError, match="PRESET: 'gallery' is not shipped for this notebook yet; it has 'quick'"):
-        choose_preset("gallery", quick={})
+    with pytest.raises(ValueError, match="PRESET: got 'full', this notebook has 'quick'"):
+        choose_preset("full", quick={})
+
+
+def test_the_gallery_says_what_is_not_shipped(capsys):
+    assert choose_preset("gallery", quick={"n": 1}).n == 1
+    assert "No paper-scale result is shipped for this notebook yet" in capsys.readouterr().out
+    assert choose_preset("gallery", quick={"n": 1}, gallery={"n": 3}).n == 3
+    assert not capsys.readouterr().out
 
 
 def test_binder_has_every_package_that_the_project_needs():

@@ -1,0 +1,34 @@
+"""The table of claims: ranges over seeds, and a failure that is seen."""
+
+from landscape_nb import ledger
+from landscape_nb.claims import Claim
+
+
+def runs(*, second_holds=True):
+    return [
+        Claim("99-b", second_holds, "B < 1.", {"x": [0.25, 0.75], "y": 2.0}, seed=1),
+        Claim("99-b", True, "B < 1.", {"x": 0.5, "y": 2.0}, seed=0),
+        Claim("98-a", True, "A.", {"z": 1.0}, seed=0),
+    ]
+
+
+def test_lines_are_ranges_over_seeds():
+    first, second = ledger.lines(runs())
+    assert first == ("98", "98-a", "A.", "z: 1", "holds for seeds 0")
+    assert second == ("99", "99-b", "B < 1.", "x: 0.25 to 0.75; y: 2", "holds for seeds 0, 1")
+
+
+def test_a_failure_is_told_with_its_seed(tmp_path):
+    claims = runs(second_holds=False)
+    assert "fails for seeds 1 of 0, 1" in ledger.to_markdown(claims)
+    page = ledger.write_claims(claims, tmp_path).read_text()
+    assert page.count('<tr class="no">') == 1
+    assert page.count('<tr class="yes">') == 1
+    assert "B &lt; 1." in page
+
+
+def test_shipped_seeds_join_a_live_run(monkeypatch):
+    shipped = [Claim("99-b", True, "B < 1.", {"x": 9.0}, seed=s) for s in (0, 2)] + [Claim("97-c", True, "C.")]
+    monkeypatch.setattr(ledger, "shipped_claims", lambda: shipped)
+    joined = ledger.with_shipped([Claim("99-b", True, "B < 1.", {"x": 1.0}, seed=0)])
+    assert [(claim.id, claim.seed, claim.numbers["x"]) for claim in joined] == [("99-b", 0, 1.0), ("99-b", 2, 9.0)]
