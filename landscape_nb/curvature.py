@@ -6,7 +6,6 @@ from os import PathLike
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
-from scipy.sparse.linalg import ArpackError
 
 from landscape_nb.grid import Extent, Resolution, make_axes
 from landscape_nb.hessian import (
@@ -17,6 +16,7 @@ from landscape_nb.hessian import (
     hessian_operator,
     starting_vector,
 )
+from landscape_nb.lanczos import NotConvergedError
 from landscape_nb.normalization import Ignore
 from landscape_nb.objective import Objective
 from landscape_nb.parameters import Affine, Params, add, check_frame
@@ -105,7 +105,7 @@ class _Curvature:
             operator = HessianOperator(self.objective, self.affine(*place), self.ignore)
             try:
                 ends = ends_of(operator, self.tolerance, starting_vector(operator, near, 0))
-            except (NotFiniteError, ArpackError):
+            except (NotFiniteError, NotConvergedError):
                 rows.append((np.nan, np.nan, np.nan, np.nan, operator.products))
                 continue
             rows.append((ends.min, ends.max, ends.ratio, max(ends.residuals), ends.products))

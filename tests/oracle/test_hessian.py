@@ -166,7 +166,7 @@ def test_extremes_of_a_quadratic_of_any_size(size):
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("rank", [3, 20, 35])
 def test_the_smallest_eigenvalue_of_a_convex_loss_is_zero(dtype, rank):
-    """ARPACK's own stopping rule never holds at 0: unshifted it does not converge, or skips to another."""
+    """ARPACK's stopping rule, a residual small beside the eigenvalue, never holds at 0."""
     objective, _ = quadratic(np.concatenate([np.zeros(60 - rank), np.linspace(0.1, 10, rank)]), dtype)
     ends = extreme_eigenvalues(objective)
     assert ends.max == pytest.approx(10, rel=1e-4)
@@ -254,7 +254,7 @@ def test_a_residual_above_the_tolerance_warns():
 
 
 def test_no_convergence_says_so(monkeypatch):
-    monkeypatch.setattr("landscape_nb.hessian._RESTARTS", 1)
+    monkeypatch.setattr("landscape_nb.lanczos._RESTARTS", 1)
     with pytest.raises(RuntimeError, match=r"tolerance: the eigenvalues did not reach 1e-10 within \d+ Hessian"):
         extreme_eigenvalues(quadratic(np.linspace(-1, 1, 400))[0], tolerance=1e-10)
 
