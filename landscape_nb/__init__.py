@@ -6,7 +6,7 @@ from landscape_nb.curvature import curvature_map
 from landscape_nb.diagnostics import Diagnosis, Finding, diagnose
 from landscape_nb.directions import cosines, orthogonalized, random_directions, towards
 from landscape_nb.explore import explore
-from landscape_nb.figures import choose_preset
+from landscape_nb.figures import choose_preset, shipped_planes
 from landscape_nb.hessian import (
     Extremes,
     curvature_along,
@@ -84,6 +84,7 @@ __all__ = [
     "rescale_relu",
     "scale",
     "shared_plane",
+    "shipped_planes",
     "show",
     "show_interactive",
     "spectral_density",

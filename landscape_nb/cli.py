@@ -51,6 +51,22 @@ def run(number: str, preset: str, out: Path, seed: int) -> None:
 
 
 @main.command()
+@click.argument("name")
+def figure(name: str) -> None:
+    """Tell what the paper's figure NAME shows, which notebook redoes it, and what came of it."""
+    from landscape_nb.paper import find_figure
+
+    try:
+        found = find_figure(name)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{found.name}, redone in notebook {found.notebook}: landscape-nb run {found.notebook}")
+    click.echo(f"  paper:   {found.paper}\n  here:    {found.ours}\n  verdict: {found.verdict}")
+    if found.why:
+        click.echo(f"  why:     {found.why}")
+
+
+@main.command()
 def doctor() -> None:
     """Tell versions, threads, memory, and which data are found."""
     import psutil

@@ -106,6 +106,8 @@ def shipped_planes(notebook: str) -> "dict[str, xr.Dataset]":
     if not found:
         raise ValueError(f"notebook: got {notebook!r}, nothing is shipped for it")
     planes = [xr.load_dataset(path, engine="scipy") for path in found]
+    for plane in planes:
+        plane.attrs = {name: getattr(value, "item", lambda v=value: v)() for name, value in plane.attrs.items()}
     return {plane.attrs["network"]: plane for plane in planes}
 
 

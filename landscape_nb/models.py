@@ -72,9 +72,9 @@ def _projection(inputs: int, outputs: int, stride: int) -> nn.Sequential:
 class ResNet(ImageClassifier):
     """Three stages of residual blocks, with the parameter names of the authors' checkpoints."""
 
-    def __init__(self, depth: int, shortcuts: bool, width: int, channels: int, classes: int):
+    def __init__(self, depth: int, shortcuts: bool, base: int, channels: int, classes: int):
         super().__init__(channels)
-        blocks, base = (depth - 2) // 6, 16 * width
+        blocks = (depth - 2) // 6
         self.conv1 = nn.Conv2d(channels, base, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(base)
         self.layer1 = _stage(blocks, base, base, 1, shortcuts)
@@ -174,7 +174,7 @@ class MLP(ImageClassifier):
 def resnet(
     depth: int,
     shortcuts: bool = True,
-    width: int = 1,
+    width: float = 1,
     channels: int = 3,
     classes: int = 10,
     image_size: int | tuple[int, int] = 32,
@@ -188,7 +188,7 @@ def resnet(
     Args:
         depth: 20, 32, 44, 56 or 110 layers.
         shortcuts: False drops every shortcut (the paper's "noshort").
-        width: Factor on the number of channels (the paper's k).
+        width: Factor on the number of channels (the paper's k); 0.25 gives 4, 8 and 16.
         channels: Channels of an image.
         classes: Number of scores.
         image_size: Side, or height and width, of the images: from 8 up. A ResNet pools over whatever
@@ -209,9 +209,12 @@ def resnet(
     """
     if depth not in RESNET_DEPTHS:
         raise ValueError(f"depth: got {depth!r}, wants one of {', '.join(map(str, RESNET_DEPTHS))}")
-    _check_counts(width=width, channels=channels, classes=classes)
+    _check_counts(channels=channels, classes=classes)
     _sides(image_size)
-    return _initialized(lambda: ResNet(depth, shortcuts, width, channels, classes), seed)
+    base = round(16 * width)
+    if not base >= 1:
+        raise ValueError(f"width: got {width!r}, wants a positive factor of the 16 channels")
+    return _initialized(lambda: ResNet(depth, shortcuts, base, channels, classes), seed)
 
 
 def vgg9(
@@ -336,7 +339,7 @@ def load_authors_checkpoint(path: str | PathLike[str]) -> ResNet:
         blocks = sum(key.startswith("layer1.") and key.endswith(".conv1.weight") for key in state)
         base, channels = state["conv1.weight"].shape[:2]
         shortcuts = any(".shortcut." in key for key in state)
-        net = resnet(6 * blocks + 2, shortcuts, base // 16, channels, len(state["linear.weight"]))
+        net = resnet(6 * blocks + 2, shortcuts, base / 16, channels, len(state["linear.weight"]))
         net.load_state_dict(state)
     except FileNotFoundError:
         raise

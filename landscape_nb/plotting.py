@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
+from jaxtyping import Float, Shaped
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm
 from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 
 if TYPE_CHECKING:
     import plotly.graph_objects
@@ -124,6 +125,121 @@ def draw_line(panel: Axes, line: xr.Dataset, variable: str = "loss", label: str 
     panel.xaxis.set_major_locator(plt.MaxNLocator(5))
     panel.set(xlabel=_LABELS["alpha"], ylabel=_LABELS.get(variable, variable))
     panel.grid(alpha=0.3)
+
+
+def draw_answers(
+    panel: Axes,
+    images: Shaped[np.ndarray, "n h w *c"],
+    labels: Sequence[int],
+    probabilities: Float[np.ndarray, "n classes"],
+    names: Sequence[str] | None = None,
+    columns: int = 4,
+) -> None:
+    """Draw images into a panel as a sheet, each with a network's answer and how sure it is.
+
+    Right answers have a tick and a solid frame, wrong ones a cross, a dashed frame and the truth
+    below them; where the probabilities are not finite there is no answer.
+
+    Args:
+        panel: Where to draw.
+        images: Pixels in [0, 1], with a last dimension of channels or without.
+        labels: The true class of each image.
+        probabilities: The network's, one row an image.
+        names: Names of the classes; default their numbers.
+        columns: Images in a row.
+
+    Raises:
+        ValueError: There are not as many images, labels and rows of probabilities.
+
+    Example:
+        >>> figure, (panel,) = panels(1)
+        >>> draw_answers(panel, np.zeros((2, 8, 8)), [0, 1], np.array([[0.9, 0.1], [0.7, 0.3]]))
+        >>> [text.get_text() for text in panel.texts]
+        ['✓ 0 (90 %)', '✗ 0 (70 %)\\nis 1']
+    """
+    images, probabilities = np.asarray(images), np.asarray(probabilities)
+    if not len(images) == len(labels) == len(probabilities):
+        raise ValueError(f"got {len(images)} images, {len(labels)} labels, {len(probabilities)} rows of probabilities")
+    names = [str(number) for number in range(probabilities.shape[1])] if names is None else names
+    for number, (image, label, row) in enumerate(zip(images, map(int, labels), probabilities, strict=True)):
+        left, bottom = number % columns, -1.45 * (number // columns)
+        place = left + 0.08, left + 0.92, bottom + 0.08, bottom + 0.92
+        panel.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=1, extent=place)
+        text, right = _answer(row, label, names)
+        colour, stroke = (_COLOURS[0], "-") if right else (_COLOURS[1], "--")
+        size = place[1] - place[0], place[3] - place[2]
+        panel.add_patch(Rectangle((place[0], place[2]), *size, fill=False, color=colour, ls=stroke, lw=3))
+        panel.text(left + 0.5, bottom + 0.02, text, ha="center", va="top", color=colour, fontsize=12)
+    rows = -(-len(images) // columns)
+    panel.set(xlim=(0, columns), ylim=(1.45 * (1 - rows) - 0.4, 1), aspect="equal")
+    panel.axis("off")
+
+
+def _answer(row: np.ndarray, label: int, names: Sequence[str]) -> tuple[str, bool]:
+    """What the network says of an image, in words, and whether it is right."""
+    if not np.isfinite(row).all():
+        return f"no answer\nis {names[label]}", False
+    said = int(row.argmax())
+    text = f"{names[said]} ({row[said]:.0%})".replace("%", " %")
+    return (f"✓ {text}", True) if said == label else (f"✗ {text}\nis {names[label]}", False)
+
+
+def draw_contours(
+    panel: Axes, plane: xr.Dataset, variable: str = "loss", levels: Sequence[float] = PAPER_LEVELS
+) -> QuadContourSet:
+    """Draw a plane from above into a panel, as `plot_contours` does; for figures that mix kinds of panels.
+
+    Args:
+        panel: Where to draw.
+        plane: What `evaluate_plane` returned.
+        variable: What to draw: `'loss'` or a metric's name.
+        levels: Values at which the colour changes; some are labelled.
+
+    Returns:
+        The filled contours, for a colour bar.
+
+    Raises:
+        ValueError: A Dataset that is no plane, or has no such variable.
+
+    Example:
+        >>> a = np.linspace(-1, 1, 5)
+        >>> bowl = xr.Dataset({"loss": (("alpha", "beta"), a[:, None] ** 2 + a**2)}, {"alpha": a, "beta": a})
+        >>> figure, (panel,) = panels(1)
+        >>> draw_contours(panel, bowl, levels=(0.5, 1.0)).levels.round(2)
+        array([-0.3,  0. ])
+    """
+    (plane,) = _by_name(plane, ("alpha", "beta"), (variable,)).values()
+    return _contour(panel, plane[variable], np.asarray(levels, dtype=float))
+
+
+def draw_path(panel: Axes, path: xr.Dataset, until: float | None = None) -> None:
+    """Draw the projection of a training run into a panel, over its contours.
+
+    The first point is a square, the last a star; where the learning rate was divided by ten there is a
+    red dot.
+
+    Args:
+        panel: Where to draw.
+        path: What `project` or `plane_gap` returned for two directions.
+        until: The last epoch to draw; default all. What comes later is a faint line.
+
+    Example:
+        >>> figure, (panel,) = panels(1)
+        >>> corner = {"alpha": ("point", [0.0, 1.0, 1.0]), "beta": ("point", [0.0, 0.0, 1.0])}
+        >>> draw_path(panel, xr.Dataset(corner, {"epoch": ("point", [0, 1, 2])}, {"lr_drops": [1]}))
+
+    Source: Li et al. (2018), Figure 9.
+    """
+    epochs = path.epoch.values if "epoch" in path.coords else np.arange(path.sizes["point"])
+    shown = epochs <= (epochs[-1] if until is None else until)
+    x, y = path.alpha.values, path.beta.values
+    panel.plot(x, y, color="white", linewidth=1, alpha=0.6)
+    panel.plot(x[shown], y[shown], color="black", linewidth=2, marker="o", markersize=4, markeredgewidth=0)
+    edge = {"linestyle": "none", "markeredgecolor": "white", "markeredgewidth": 1, "zorder": 5}
+    panel.plot(x[0], y[0], marker="s", markersize=9, color="black", **edge)
+    drops = shown & np.isin(epochs, path.attrs.get("lr_drops", []))
+    panel.plot(x[drops], y[drops], marker="o", markersize=10, color="red", **edge)
+    panel.plot(x[shown][-1:], y[shown][-1:], marker="*", markersize=17, color="black", **edge)
 
 
 def plot_contours(

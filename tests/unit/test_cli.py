@@ -70,3 +70,12 @@ def test_binder_has_every_package_that_the_project_needs():
     listed = (ROOT / "binder" / "environment.yml").read_text().replace("pytorch", "torch")
     for requirement in needed:
         assert f"- {re.split('[>=<]', requirement)[0]}" in listed
+
+
+def test_a_figure_of_the_paper_tells_its_notebook_and_verdict():
+    result = call("figure", "7")
+    assert "Figure 7, redone in notebook 08" in result.output
+    assert "verdict: " in result.output
+    result = call("figure", "77")
+    assert result.exit_code != 0
+    assert "name: got '77', the course redoes Figure 1" in result.output

@@ -1,17 +1,45 @@
-"""The API page is what the docstrings say, and every public name has an example."""
+"""The pages made from the code are current, every public name has an example, and links lead somewhere."""
 
 import importlib.util
 import inspect
+import re
 
+import pytest
 from conftest import ROOT
 
-spec = importlib.util.spec_from_file_location("build_api", ROOT / "docs" / "build_api.py")
-build_api = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(build_api)
+from landscape_nb.figures import NOTEBOOKS
+from landscape_nb.paper import FIGURES, VERDICTS
 
 
-def test_the_api_page_is_current():
-    assert build_api.PAGE.read_text(encoding="utf-8") == build_api.page()
+def builder(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+build_api = builder("build_api")
+
+
+@pytest.mark.parametrize("name", ["build_api", "build_claims"])
+def test_a_page_made_from_the_code_is_current(name):
+    page = builder(name)
+    assert page.PAGE.read_text(encoding="utf-8") == page.page()
+
+
+@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *ROOT.glob("*/*.md")]), ids=lambda path: path.name)
+def test_links_of_pages_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#\s]+)\)", page.read_text(encoding="utf-8")):
+        assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+def test_the_papers_figures_have_a_notebook_and_a_verdict():
+    numbers = {notebook.number for notebook in NOTEBOOKS}
+    assert {f"Figure {n}" for n in range(1, 10)} <= {figure.name for figure in FIGURES}
+    for figure in FIGURES:
+        assert figure.notebook in numbers
+        assert figure.verdict in VERDICTS
+        assert (figure.verdict == "matched") == (not figure.why), figure.name
 
 
 def test_every_public_function_has_an_example():

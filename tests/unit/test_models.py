@@ -33,6 +33,11 @@ def test_wide_resnet_has_the_papers_weights():
     assert count(models.resnet(56, width=4, channels=1)) == blocks(56, 4, channels=1)
 
 
+@pytest.mark.parametrize(("width", "channels"), [(1 / 16, 1), (0.25, 4), (0.5, 8)])
+def test_resnets_can_be_narrower_than_the_papers(width, channels):
+    assert models.resnet(20, width=width).conv1.out_channels == channels
+
+
 def test_vgg9_has_about_2_79_million_weights():
     assert round(count(models.vgg9()) / 1e6, 2) == 2.79
 

@@ -1,0 +1,417 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 03 · Weight decay flips flat and sharp
+#
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/landscape-nb/landscape-nb/blob/main/notebooks/03_batch_size_flip.ipynb)
+# [![Launch Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/landscape-nb/landscape-nb/main?urlpath=lab/tree/notebooks/03_batch_size_flip.ipynb)
+#
+# **Question.** Do small batches find flat minima and large batches sharp ones?
+#
+# ![Two panels with the loss on the straight line from a network trained with small batches to one trained with large batches. Without weight decay the wide valley is on the small-batch side, with weight decay on the large-batch side.](images/03_batch_size_flip.png)
+#
+# *The same two ways of training, joined by a straight line. On the left the small-batch minimum looks flat, on the right the large-batch minimum does. All that changed is weight decay.*
+
+# %% [markdown]
+# | | |
+# |---|---|
+# | **You will** | train a VGG with small and large batches; walk from one minimum to the other; see the flat one become the sharp one; find out what decides |
+# | **You need** | notebook 02, "the same function, any sharpness"; what weight decay does |
+# | **In the paper** | Li et al. (2018), section 3, Figure 2 |
+# | **Takes** | 1.0 minutes, 0.8 GB of memory (two cores) |
+
+# %%
+import sys
+
+if "google.colab" in sys.modules:  # Colab keeps its own torch and numpy
+    # %pip install --quiet --upgrade-strategy only-if-needed landscape-nb
+
+    from google.colab import output
+
+    output.enable_custom_widget_manager()
+
+# %%
+import torch
+
+import landscape_nb as lnb
+from landscape_nb import exercises, plotting
+
+# %% tags=["parameters"]
+PRESET = "quick"  # "quick": about a minute, on scikit-learn's digits · "full": the paper's setting, on CIFAR-10
+
+# %%
+quick = {"data": "digits", "train": 720, "width": 0.25, "epochs": 30, "batches": (32, 360), "decay": 1e-2, "lr": 0.05}
+full = {"data": "cifar10", "train": 50_000, "width": 1, "epochs": 300, "batches": (128, 8192), "decay": 5e-4, "lr": 0.1}
+settings = lnb.choose_preset(PRESET, quick=quick | {"images": 200}, full=full | {"images": 5000})
+data = lnb.datasets.LOADERS[settings.data]().subset(settings.train)
+sample = data.subset(settings.images, settings.images)
+
+# %% [markdown]
+# ## 1 · Four networks
+#
+# One VGG-9, trained four times from the same initial weights: with small and with large batches, without and with weight decay. Learning rate and number of epochs are the same for all.
+#
+# > **Predict.** Which of the four will have the longest weight vector at the end, and which the shortest? Write down your ranking.
+
+# %%
+sides = dict(zip(("small", "large"), settings.batches, strict=True))
+decays = {"no decay": 0.0, "decay": settings.decay}
+
+
+def train(batch, decay):
+    model = lnb.models.vgg9(settings.width, **data.shape, seed=settings.seed)
+    options = {"lr": settings.lr, "weight_decay": decay, "seed": settings.seed}
+    return lnb.train(model, data, settings.epochs, batch, **options)
+
+
+runs = {(side, name): train(batch, decay) for name, decay in decays.items() for side, batch in sides.items()}
+
+# %%
+first = lnb.norm(lnb.parameters_of(lnb.models.vgg9(settings.width, **data.shape, seed=settings.seed)))
+updates = {side: -(-len(data.train[0]) // batch) for side, batch in sides.items()}  # in an epoch, rounded up
+print(f"{'':14}{'batch':>6}{'updates':>9}{'training loss':>15}{'test error':>12}{'norm of the weights':>22}")
+for (side, name), run in runs.items():
+    loss, accuracy, norm = (run.history[key][-1] for key in ("train_loss", "test_accuracy", "weight_norm"))
+    print(f"{side + ', ' + name:14}{sides[side]:6}{updates[side] * settings.epochs:9}", end="")
+    print(f"{loss:15.1e}{1 - accuracy:12.1%}{first:14.1f} → {norm:.1f}")
+
+# %% [markdown]
+# **The paper's own numbers** (VGG-9 on CIFAR-10, 300 epochs, Figure 2):
+#
+# | | batch | test error | norm of the weights, about |
+# |---|---|---|---|
+# | no weight decay | 128 | 7.37 % | 60 → 158 |
+# | | 8192 | 11.07 % | 60 → 64 |
+# | weight decay 5e-4 | 128 | 6.0 % | 60 → 23 |
+# | | 8192 | 10.19 % | 60 → 39.5 |
+#
+# Small batches do better on the test images, with and without decay. So if flatness is to explain why, the small-batch minimum must be the flat one both times.
+#
+# Mind the column *updates*. With the same number of epochs, large batches make far fewer of them. Whatever follows compares batch size **and** length of training: here as in the paper, where it was about 117,300 updates against 2,100.
+
+# %%
+norms = {key: run.history["weight_norm"][-1] for key, run in runs.items()}
+ratios = [norms["small", name] / norms["large", name] for name in decays]
+lnb.claim(
+    "03-norms-change-order",
+    ratios[0] > 1.05 and ratios[1] < 0.7,
+    "Small batches end with the longer weight vector without decay, and with the shorter one with it.",
+    norm_small_over_large_without_decay=ratios[0],
+    norm_small_over_large_with_decay=ratios[1],
+)
+
+# %% [markdown]
+# ## 2 · From one minimum to the other
+#
+# Take both networks without decay and draw the straight line through them: at α the weights are (1 − α)·θₛ + α·θₗ. The small-batch network is at α = 0, the large-batch one at α = 1.
+#
+# > **Predict.** Around which end is the valley wider? And which end, when both networks were trained with weight decay?
+
+
+# %%
+def walk(name, statistics, points):
+    start, end = (runs[side, name].model for side in sides)
+    measures = {"metrics": {"accuracy": lnb.accuracy}, "extra_data": {"test": sample.test}}
+    objective = lnb.Objective(start, sample, batch_size=settings.images, **measures)
+    return lnb.interpolate(objective, start, end, (-0.5, 1.5), points, statistics, progress=False)
+
+
+lines = {("interpolated", name): walk(name, "interpolated", 161) for name in decays}
+
+
+# %%
+def draw_walk(panel, line, quantity, title):
+    plotting.draw_line(panel, line, quantity, "training", 0)
+    plotting.draw_line(panel, line, f"test_{quantity}", "test", 1)
+    for end in (0, 1):
+        panel.axvline(end, color="0.4", linewidth=1)
+    panel.set(title=title, ylabel=quantity, xlabel="α   (0: small batch,  1: large batch)")
+    panel.set_ylim({"loss": (0, 4), "accuracy": (0, 1.05)}[quantity])
+    panel.legend(loc={"loss": "upper left", "accuracy": "lower left"}[quantity], fontsize=12)
+
+
+def compare(statistics, quantities):
+    figure, panels = plotting.panels(2, len(quantities), (6.4, 4.2))
+    places = [(quantity, name) for quantity in quantities for name in decays]
+    for panel, (quantity, name) in zip(panels, places, strict=True):
+        draw_walk(panel, lines[statistics, name], quantity, name)
+    return figure
+
+
+# %% tags=["answer"]
+alt = "Loss and accuracy on the straight line from the small-batch network at 0 to the large-batch network at 1, in training and test. Without weight decay the low-loss valley is wide on the small-batch side and narrow on the other. With weight decay it is the narrower one, and the large-batch valley is wider."
+lnb.show(compare("interpolated", ("loss", "accuracy")), alt=alt)
+
+# %% [markdown]
+# The order flips. Without decay (left) the loss stays low for a long way from the small-batch end and rises at once from the large-batch end. With decay (right) it is the other way round.
+#
+# **The grey parts** are no gaps in the drawing: there is no network. Batch norm's running statistics are interpolated with the weights, as in the paper. Beyond an end the same formula extrapolates them, and a running *variance* soon becomes negative. Two other answers are behind the buttons below: *recalibrated* finds the statistics anew from the training images at each point, so it exists everywhere; *frozen* keeps those of the small-batch network, and is wrong at the other end.
+
+# %%
+others = ("recalibrated", "frozen")
+lines |= {(statistics, name): walk(name, statistics, 41) for statistics in others for name in decays}
+
+
+# %%
+def draw(statistics="interpolated", quantity="loss"):
+    return compare(statistics, (quantity,))
+
+
+alt = "The line between the two networks without and with weight decay, for a choice of batch norm's statistics."
+lnb.explore(draw, alt=alt, statistics=["interpolated", *others], quantity=["loss", "accuracy"])
+
+# %% [markdown]
+# **Notice**
+#
+# 1. *Interpolated*: the steep wall stands at the large-batch end without decay, and at the small-batch end with it.
+# 2. *Recalibrated*: the hill between the ends almost vanishes. Most of it was batch norm with the wrong statistics, not the weights.
+# 3. *Recalibrated*, beyond the ends: the flip is still there. The loss rises behind the large-batch network without decay, and behind the small-batch one with it.
+# 4. *Frozen*: right at α = 0 only; at the other end the loss is that of a broken network.
+
+# %% [markdown]
+# ## 3 · "Flat" as a number
+#
+# The **reach** of an end: how far we can walk from it towards the other end before the training loss reaches 0.5.
+
+
+# %%
+def reach(line, level=0.5):
+    between = line.sel(alpha=slice(-1e-6, 1 + 1e-6))
+    high = between.alpha.values[between.loss.values >= level]
+    return [high[0], 1 - high[-1]] if len(high) else [1.0, 1.0]
+
+
+reaches = {name: reach(lines["interpolated", name]) for name in decays}
+for name, (small, large) in reaches.items():
+    print(f"{name:9} reach of small batch {small:.3f}, of large batch {large:.3f}")
+
+# %%
+flip = [small / large for small, large in reaches.values()]
+lnb.claim(
+    "03-flat-end-flips",
+    flip[0] > 2 and flip[1] < 0.5,
+    "The small-batch end reaches at least twice as far without decay, and less than half as far with decay.",
+    reach_small_over_large_without_decay=flip[0],
+    reach_small_over_large_with_decay=flip[1],
+)
+
+# %% [markdown]
+# Is that the wrong batch-norm statistics speaking? The other sides of the ends, recalibrated, say the same. There we compare the loss a quarter of the line *behind* each end.
+
+# %%
+behind = {name: lines["recalibrated", name].loss.sel(alpha=[-0.25, 1.25], method="nearest").values for name in decays}
+lnb.claim(
+    "03-flips-with-recalibration",
+    behind["no decay"][1] > 5 * behind["no decay"][0] and behind["decay"][0] > 5 * behind["decay"][1],
+    "Behind the ends, recalibrated: without decay the loss is higher behind large batches, with decay behind small.",
+    loss_behind_small_and_large_without_decay=behind["no decay"],
+    loss_behind_small_and_large_with_decay=behind["decay"],
+)
+
+# %% [markdown]
+# ## 4 · What decides: the scale of the weights
+#
+# Weight decay pulls at the weights in every update. Small batches make many updates.
+#
+# > **Predict.** Draw the norm of the weights against the number of *updates*, not epochs. How far apart are small and large batches then?
+
+
+# %%
+def draw_norms(against="updates"):
+    figure, panels = plotting.panels(2, size=(6.4, 4.2))
+    for panel, name in zip(panels, decays, strict=True):
+        for side, stroke in zip(sides, ("-", "--"), strict=True):
+            step = updates[side] if against == "updates" else 1
+            norm = [first, *runs[side, name].history["weight_norm"]]
+            colour = {"small": "#0072B2", "large": "#D55E00"}[side]
+            panel.plot([n * step for n in range(len(norm))], norm, stroke, color=colour, label=f"{side} batch", lw=2.5)
+        panel.set(title=name, xlabel=against, ylabel="norm of the weights", ylim=(0, 1.2 * max(norms.values())))
+        panel.legend(loc="lower right" if name == "no decay" else "upper right")
+        panel.grid(alpha=0.3)
+    return figure
+
+
+alt = "The norm of the weights during training, for small and large batches, without and with weight decay. It grows without decay and shrinks with it, further for small batches, which make more updates."
+lnb.explore(draw_norms, alt=alt, against=["updates", "epochs"])
+
+# %%
+passes = round(settings.epochs * updates["large"] / updates["small"])
+then = runs["small", "decay"].history["weight_norm"][passes - 1]
+lnb.claim(
+    "03-updates-shrink-the-weights",
+    abs(then / norms["large", "decay"] - 1) < 0.3 and norms["small", "decay"] < 0.6 * then,
+    "After as many updates as large batches make, small batches had about the same norm; the rest came later.",
+    norm_small_after_as_many_updates=then,
+    norm_large_at_the_end=norms["large", "decay"],
+    norm_small_at_the_end=norms["small", "decay"],
+)
+
+# %% [markdown]
+# So with decay the small-batch weights are short because there were many updates. The weights themselves show the same:
+
+# %%
+figure, panels = plotting.panels(2, size=(6.4, 4.2))
+for panel, name in zip(panels, decays, strict=True):
+    for side, style in (("small", {"color": "#0072B2"}), ("large", {"color": "#D55E00", "ls": "--"})):
+        weights = torch.cat([w.flatten() for w in runs[side, name].model.parameters() if w.ndim > 1]).detach()
+        panel.hist(weights.numpy(), 80, range=(-0.3, 0.3), histtype="step", label=f"{side} batch", lw=2.5, **style)
+    panel.set(title=name, xlabel="weight", ylabel="how many", yscale="log", ylim=(0.7, None))
+    panel.legend(loc="upper right")
+lnb.show(
+    figure,
+    alt="Histograms of the weights. Without decay the two batch sizes have almost the same. With decay the small-batch weights crowd around zero.",
+)
+
+# %% [markdown]
+# Is it the scale, or something else that differs between the networks? Let us change the scale and nothing else. Batch norm undoes any factor c on the layer before it (notebook 02), so the small-batch network can be made shorter or longer without changing a single answer.
+#
+# > **Predict.** Take the pair without decay, and make the small-batch weights ten times shorter, c = 0.1. Which end is the flat one then?
+
+
+# %%
+def rescaled(model, c):
+    convolutions = [int(n) for n, m in model.features.named_children() if isinstance(m, torch.nn.Conv2d)]
+    for layer, norm in [*((f"features.{n}", f"features.{n + 1}") for n in convolutions), ("hidden.0", "hidden.1")]:
+        model = lnb.rescale_batch_norm(model, layer, norm, c)
+    return model
+
+
+# %%
+original = runs["small", "no decay"].model
+with torch.no_grad():
+    wanted, outputs = original(sample.test[0]), rescaled(original, 0.1)(sample.test[0])
+print(f"largest output {wanted.abs().max():.1f}, largest change of an output {(outputs - wanted).abs().max():.1e}")
+
+
+# %%
+def walk_from_rescaled(name, c):
+    start, end = (runs[side, name].model for side in sides)
+    objective = lnb.Objective(start, sample, batch_size=settings.images)
+    return lnb.interpolate(objective, rescaled(start, c), end, (0, 1), 51, progress=False)
+
+
+factors = [0.1, 0.3, 1.0, 3.0]
+by_hand = {(name, c): walk_from_rescaled(name, c) for name in decays for c in factors}
+
+
+# %%
+def draw_by_hand(c=0.1):
+    figure, panels = plotting.panels(2, size=(6.4, 4.2))
+    for panel, name in zip(panels, decays, strict=True):
+        plotting.draw_line(panel, by_hand[name, 1.0], label="as trained", number=0)
+        plotting.draw_line(panel, by_hand[name, c], label=f"small-batch weights × {c:g}", number=1)
+        panel.set(title=name, ylim=(0, 4), ylabel="training loss", xlabel="α   (0: small batch,  1: large batch)")
+        panel.legend(loc="upper left", fontsize=12)
+    return figure
+
+
+alt = "The line between the two networks as trained, and after the small-batch network was rescaled by c: with c below 1 its end becomes steep, with c above 1 wide."
+lnb.explore(draw_by_hand, alt=alt, c=factors)
+
+# %%
+shorter, longer = reach(by_hand["no decay", 0.1], 0.3), reach(by_hand["decay", 3.0], 0.3)
+lnb.claim(
+    "03-scale-alone-decides",
+    shorter[0] < shorter[1] and longer[0] >= longer[1],
+    "Rescaling alone turns the order round: without decay × 0.1 takes the flat end away from small batches, "
+    "with decay × 3 gives it back (rim at a loss of 0.3).",
+    reach_of_small_and_large_without_decay_times_0_1=shorter,
+    reach_of_small_and_large_with_decay_times_3=longer,
+)
+
+# %% [markdown]
+# **Why.** On the straight line both networks take the same absolute steps: θₗ − θₛ is one vector. For short weights that is a large relative step, for long weights a small one, and through batch norm only the relative step counts. So the end with the longer weights looks flat. Without decay that is the small-batch end, whose weights grew through many updates; with decay it is the large-batch end, which decay had little time to shrink. The plot shows the scale of the weights, not the shape of the minimum. [Notebook 04](04_filter_normalization.ipynb) takes the scale out.
+
+# %% [markdown]
+# ## Exercises
+#
+# **1 · Count the paper's updates** (●○○, 3 minutes). CIFAR-10 has 50,000 training images. How many updates did the paper's large-batch network make in 300 epochs with batches of 8192?
+
+# %%
+my_updates = ...
+exercises.check_updates(my_updates, samples=50_000, batch_size=8192, epochs=300)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# my_updates = -(-50_000 // 8192) * 300
+# ```
+# Seven batches an epoch, 2,100 updates. With batches of 128 there are 391 an epoch and 117,300 in all: 56 times as many.
+# </details>
+#
+# **2 · Another level** (●○○, 5 minutes). We chose a loss of 0.5 as the rim. With weight decay, how far does the *large-batch* end reach if the rim is at 0.1? Is it still the flat one?
+
+# %%
+line = lines["interpolated", "decay"]
+
+my_reach = ...
+exercises.check_reach(my_reach, line, 0.1, start=1.0, end=0.0)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# my_reach = reach(line, 0.1)[1]
+# ```
+# `reach(line, 0.1)[0]` is that of the small-batch end: shorter still, so the order does not hang on the level.
+# </details>
+#
+# **3 · Scale a layer by hand** (●●○, 10 minutes). Without `rescale_batch_norm`: make the first convolution (`features[0]`) of a copy of `original` three times as long. Which buffers of its batch norm (`features[1]`) must follow, and by which factor, for the same outputs?
+
+# %%
+my_network = ...  # start from copy.deepcopy(original)
+exercises.check_same_function(my_network, original, sample.test[0])
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# import copy
+#
+# my_network = copy.deepcopy(original)
+# with torch.no_grad():
+#     my_network.features[0].weight *= 3
+#     my_network.features[0].bias *= 3
+#     my_network.features[1].running_mean *= 3
+#     my_network.features[1].running_var *= 9
+# ```
+# A variance grows with the square of the factor.
+# </details>
+
+# %% [markdown]
+# ## What this does not show
+#
+# - **Batch size alone.** Large batches made far fewer updates, and section 4 shows how much of the difference is that.
+# - **That either minimum is flat.** The line is one direction out of many, and its length is the distance of *these* two networks.
+# - **The weights alone.** The hill between the ends is mostly batch norm with interpolated statistics: recalibrated, it almost vanishes. The paper interpolates them too.
+# - **Scale.** 720 digits and seconds of training. Errors on the few test images differ by luck from seed to seed; orders and ratios of norms and reaches do not.
+#
+# ## To discuss
+#
+# 1. If the flat minimum can be chosen by rescaling, what is left of "flat minima generalize better"?
+# 2. Is weight decay a different landscape, a different way through the same one, or both? (The loss drawn here is without the penalty.)
+# 3. How would you compare batch sizes fairly: same epochs, same updates, same training loss?
+#
+# ## Take away
+#
+# - On the line between two networks, the end with the longer weights looks flat. Weight decay decides which one that is.
+# - The order of test errors did not flip with it. So this flatness does not explain it.
+# - Interpolated plots need a word on batch norm: whose statistics, and what where there are none.
+#
+# ## References
+#
+# - H. Li, Z. Xu, G. Taylor, C. Studer, T. Goldstein: *Visualizing the Loss Landscape of Neural Nets*. NeurIPS 2018, [arXiv 1712.09913](https://arxiv.org/abs/1712.09913).
+# - N. S. Keskar, D. Mudigere, J. Nocedal, M. Smelyanskiy, P. T. P. Tang: *On Large-Batch Training for Deep Learning: Generalization Gap and Sharp Minima*. ICLR 2017, [arXiv 1609.04836](https://arxiv.org/abs/1609.04836).
+# - I. J. Goodfellow, O. Vinyals, A. M. Saxe: *Qualitatively characterizing neural network optimization problems*. ICLR 2015, [arXiv 1412.6544](https://arxiv.org/abs/1412.6544).
+# - K. Jordan, H. Sedghi, O. Saukh, R. Entezari, B. Neyshabur: *REPAIR: REnormalizing Permuted Activations for Interpolation Repair*. ICLR 2023, [arXiv 2211.08403](https://arxiv.org/abs/2211.08403).

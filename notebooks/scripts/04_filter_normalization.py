@@ -1,0 +1,392 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 04 · Filter normalization and its rivals
+#
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/landscape-nb/landscape-nb/blob/main/notebooks/04_filter_normalization.ipynb)
+# [![Launch Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/landscape-nb/landscape-nb/main?urlpath=lab/tree/notebooks/04_filter_normalization.ipynb)
+#
+# **Question.** Which of the four minima is flat, once the scale of the weights no longer decides?
+#
+# ![Two panels with the loss along filter-normalized directions. Without and with weight decay the small-batch network has the wide valley and the large-batch network the narrow one.](images/04_filter_normalization.png)
+#
+# *The four networks of notebook 03, along ten filter-normalized random directions each. The small-batch valley is the wide one both times: the flip is gone.*
+
+# %% [markdown]
+# | | |
+# |---|---|
+# | **You will** | draw four minima in relative steps; compare four ways to normalize and find what each of them misses; see how much hangs on the random direction |
+# | **You need** | notebooks 02 and 03 |
+# | **In the paper** | Li et al. (2018), section 4, Figure 3, and the appendix |
+# | **Takes** | 1.2 minutes, 0.8 GB of memory (two cores) |
+
+# %%
+import sys
+
+if "google.colab" in sys.modules:  # Colab keeps its own torch and numpy
+    # %pip install --quiet --upgrade-strategy only-if-needed landscape-nb
+
+    from google.colab import output
+
+    output.enable_custom_widget_manager()
+
+# %%
+import copy
+from itertools import pairwise
+
+import torch
+
+import landscape_nb as lnb
+from landscape_nb import exercises, plotting
+
+# %% tags=["parameters"]
+PRESET = "quick"  # "quick": about a minute, on scikit-learn's digits · "full": the paper's setting, on CIFAR-10
+
+# %%
+quick = {"data": "digits", "train": 720, "width": 0.25, "epochs": 30, "batches": (32, 360), "decay": 1e-2, "lr": 0.05}
+full = {"data": "cifar10", "train": 50_000, "width": 1, "epochs": 300, "batches": (128, 8192), "decay": 5e-4, "lr": 0.1}
+settings = lnb.choose_preset(
+    PRESET, quick=quick | {"images": 100, "points": 13}, full=full | {"images": 5000, "points": 51}
+)
+data = lnb.datasets.LOADERS[settings.data]().subset(settings.train)
+sample = data.subset(settings.images)
+
+# %% [markdown]
+# ## 1 · The four networks of notebook 03
+#
+# One VGG-9, trained with small and large batches, without and with weight decay. If you have run notebook 03, the networks are on your disk and this takes a moment.
+
+# %%
+sides = dict(zip(("small", "large"), settings.batches, strict=True))
+decays = {"no decay": 0.0, "decay": settings.decay}
+
+
+def train(batch, decay):
+    model = lnb.models.vgg9(settings.width, **data.shape, seed=settings.seed)
+    options = {"lr": settings.lr, "weight_decay": decay, "seed": settings.seed}
+    return lnb.train(model, data, settings.epochs, batch, **options)
+
+
+runs = {(side, name): train(batch, decay) for name, decay in decays.items() for side, batch in sides.items()}
+
+# %%
+error = {key: 1 - run.history["test_accuracy"][-1] for key, run in runs.items()}
+norms = {key: run.history["weight_norm"][-1] for key, run in runs.items()}
+for side, name in runs:
+    print(f"{side} batch, {name:9} test error {error[side, name]:6.1%}   norm of the weights {norms[side, name]:5.1f}")
+
+# %% [markdown]
+# **The paper's own test errors** (VGG-9 on CIFAR-10, batch 128 against 8192, Figure 3): 7.37 % against 11.07 % without weight decay, 6.0 % against 10.19 % with weight decay 5e-4.
+#
+# On the straight line of notebook 03, flatness changed sides with weight decay, because the weights' scale did. Now every step will be measured relative to the weights that it moves: in a filter-normalized direction d, each filter of d is as long as the same filter of θ.
+#
+# > **Predict.** Four curves, loss against α: which network has the widest valley, which the narrowest? Does the order depend on weight decay?
+
+# %% [markdown]
+# ## 2 · In relative steps
+#
+# Each network is measured along ten random directions: `repeats=10` draws them one after the other from the same seed.
+
+
+# %%
+def measure(model, normalize, repeats, reach=1.0, points=21):
+    objective = lnb.Objective(model, sample, batch_size=100)
+    (direction,) = lnb.random_directions(model, 1, normalize=normalize, seed=settings.seed)
+    return lnb.evaluate_line(objective, direction, (-reach, reach), points, repeats=repeats, progress=False)
+
+
+curves = {("filter", *key): measure(run.model, "filter", 10) for key, run in runs.items()}
+
+
+# %%
+def draw_band(panel, line, label, number):
+    plotting.draw_line(panel, line.median("repeat"), label=label, number=number)
+    low, high = line.loss.min("repeat"), line.loss.max("repeat")
+    panel.fill_between(line.alpha, low, high, color=panel.lines[-1].get_color(), alpha=0.2, linewidth=0)
+
+
+# %% tags=["answer"]
+figure, panels = plotting.panels(2)
+for panel, name in zip(panels, decays, strict=True):
+    for number, side in enumerate(sides):
+        label = f"{side} batch, test error {error[side, name]:.1%}"
+        draw_band(panel, curves["filter", side, name], label, number)
+    panel.set(title=name, yscale="log", ylim=(1e-3, 1e3), ylabel="training loss", xlabel="α, filter-normalized")
+    panel.legend(loc="upper center", fontsize=12)
+alt = "Loss along filter-normalized directions, median and range of ten directions. Without weight decay and with it, the curve of the small-batch network lies below and is wider than that of the large-batch network."
+lnb.show(figure, alt=alt)
+
+# %% [markdown]
+# Line: the median of the ten directions. Band: from the lowest to the highest. To put a number on it, take the **width** of a valley: the length of the part of the line on which the loss stays below 0.5.
+
+
+# %%
+def width(line, level=0.5):
+    length = float(line.alpha[-1] - line.alpha[0])
+    return (line.loss < level).mean("alpha") * length
+
+
+widths = {key: width(line) for key, line in curves.items()}
+for (_, side, name), values in widths.items():
+    print(f"{side} batch, {name:9} {values.mean().item():.2f} ± {values.std(ddof=1).item():.2f} over ten directions")
+
+# %%
+ratios = [(widths["filter", "small", n] / widths["filter", "large", n]).values for n in decays]
+lnb.claim(
+    "04-no-flip",
+    min(map(min, ratios)) > 1.2,
+    "Filter-normalized, the small-batch valley is the wider one without and with decay, along each of ten directions.",
+    lowest_of_ten_ratios_without_decay=min(ratios[0]),
+    lowest_of_ten_ratios_with_decay=min(ratios[1]),
+)
+
+# %%
+spread = {key: (values.std(ddof=1) / values.mean()).item() for key, values in widths.items()}
+lnb.claim(
+    "04-directions-agree",
+    max(spread.values()) < 0.25,
+    "The ten directions agree: for no network does the width vary by more than a quarter (one standard deviation).",
+    relative_spread_of_each_network=list(spread.values()),
+)
+
+# %% [markdown]
+# One direction out of thousands of dimensions, and the next one tells nearly the same story. That is no wonder: along a random direction one sees a weighted average of *all* curvatures, and averages over many differ little. It also says what such curves cannot show: the few special directions.
+
+# %% [markdown]
+# ## 3 · The rivals
+#
+# Other ways to scale a random direction d to the weights w:
+#
+# | method | what it does |
+# |---|---|
+# | none | d as drawn, N(0, 1) in every weight |
+# | weight | d · w, weight by weight |
+# | layer | each layer of d gets the length of that layer of w |
+# | filter | each filter of d gets the length of that filter of w |
+#
+# > **Predict.** In which of them does weight decay work against the small batches, as it did on the straight line?
+
+# %%
+reaches = {"none": 0.1, "weight": 1.0, "layer": 1.0, "filter": 1.0}  # raw directions are much longer than the weights
+for method in ("none", "weight", "layer"):
+    curves |= {(method, *key): measure(run.model, method, 3, reaches[method]) for key, run in runs.items()}
+
+
+# %%
+def draw(normalization="none", direction=0, zoom=1.0):
+    figure, panels = plotting.panels(2)
+    reach = reaches[normalization] / zoom
+    for panel, name in zip(panels, decays, strict=True):
+        for number, side in enumerate(sides):
+            line = curves[normalization, side, name].isel(repeat=direction)
+            plotting.draw_line(panel, line, label=f"{side} batch", number=number)
+        panel.set(title=name, yscale="log", ylim=(1e-3, 1e3), xlim=(-reach, reach), ylabel="training loss")
+        panel.set_xlabel(f"α, normalization: {normalization}")
+        panel.legend(loc="upper center")
+    return figure
+
+
+alt = "Loss along a random direction for small and large batches, without and with weight decay, for a choice of normalization, direction and range."
+lnb.explore(draw, alt=alt, normalization=list(reaches), direction=(0, 2), zoom=[1.0, 2.0, 4.0])
+
+# %% [markdown]
+# All four, each with its directions (ten for *filter*, three for the others). Mind the range of *none*: a raw direction is many times as long as the weights, so its α ends at 0.1.
+
+# %%
+figure, panels = plotting.panels(4, 2, (4.4, 3.8))
+places = [(name, method) for name in decays for method in reaches]
+for panel, (name, method) in zip(panels, places, strict=True):
+    for number, side in enumerate(sides):
+        draw_band(panel, curves[method, side, name], f"{side} batch", number)
+    panel.set(title=f"{method}, {name}", yscale="log", ylim=(1e-3, 1e3), xlabel="α")
+panels[0].legend(loc="upper center", fontsize=12)
+alt = "Eight panels: four normalizations, without and with weight decay. The small-batch curve is the wide one in all of them; without normalization it loses some of its lead with decay, and gains some in the others."
+lnb.show(figure, alt=alt)
+
+# %%
+widths = {key: width(line).mean().item() for key, line in curves.items()}
+order = {method: [widths[method, "small", n] / widths[method, "large", n] for n in decays] for method in reaches}
+for method, (without, with_) in order.items():
+    print(f"{method:7} width of small over large batch: without decay {without:.2f}, with decay {with_:.2f}")
+
+# %%
+raw, filtered = order["none"], order["filter"]
+lnb.claim(
+    "04-decay-pulls-apart",
+    raw[1] < raw[0] and filtered[1] > filtered[0],
+    "Weight decay takes from the small batches' lead along raw directions, and adds to it along filter-normalized ones.",
+    raw_ratio_without_and_with_decay=raw,
+    filter_ratio_without_and_with_decay=filtered,
+)
+
+# %% [markdown]
+# **Notice**
+#
+# 1. Along *raw* directions the small-batch valley is narrower with decay than without: its weights are shorter there.
+# 2. Along the other three it is wider with decay than without.
+# 3. The methods do not agree on how wide a valley is; compare networks within a method only.
+# 4. Another direction moves the curves a little; it does not change who is first.
+#
+# **Not reproduced at this scale:** a full flip along raw *random* directions. Decay only shrinks the small batches' lead there (the ratio printed above stays over 1). The straight line of notebook 03 does flip.
+#
+# So would layer normalization do? It undoes a factor on a whole layer. But batch norm and ReLU cancel a factor on *every single filter*. Let us give each filter of a network its own factor between 1/4 and 4, without changing an answer.
+
+
+# %%
+def with_factors(model, seed=0, most=4.0):
+    model = copy.deepcopy(model)
+    generator = torch.Generator().manual_seed(seed)
+    modules = list(model.features)
+    for layer, norm in [(m, n) for m, n in pairwise(modules) if isinstance(m, torch.nn.Conv2d)]:
+        c = most ** (2 * torch.rand(len(layer.weight), generator=generator) - 1)
+        with torch.no_grad():
+            layer.weight *= c[:, None, None, None]
+            layer.bias *= c
+            norm.running_mean *= c
+            norm.running_var.copy_(c**2 * (norm.running_var + norm.eps) - norm.eps)
+    return model
+
+
+# %% [markdown]
+# > **Predict.** The function is the same. Which of the four curves stay the same?
+
+# %%
+network = runs["small", "no decay"].model
+twin = with_factors(network, settings.seed)
+twins = {method: measure(twin, method, 10 if method == "filter" else 3, reaches[method]) for method in reaches}
+change = {}
+for method, line in twins.items():
+    change[method] = abs(width(line).mean().item() / widths[method, "small", "no decay"] - 1)
+    print(f"{method:7} the width of the valley changes by {change[method]:.1%}")
+
+# %%
+lnb.claim(
+    "04-layer-is-not-enough",
+    change["filter"] < 0.01 and change["weight"] < 0.01 and change["layer"] > 0.05,
+    "A factor on every filter changes the layer-normalized valley, and leaves the filter- and weight-normalized alone.",
+    change_of_the_width_by_method=[change[method] for method in reaches],
+)
+
+# %% [markdown]
+# **Why.** A normalization hides a freedom of scale if the direction scales with the weights, factor by factor. *Layer* gives all filters of a layer one common factor, and long and short filters then get steps of the same size. *Filter* follows each filter. *Weight* does too, and is invariant to even more; but it moves a weight only in proportion to its own size, so that it never asks what a weight near zero would do.
+
+# %% [markdown]
+# ## 4 · In two dimensions
+#
+# Two filter-normalized directions for each network, the same range and levels for all.
+
+
+# %%
+def plane(model):
+    objective = lnb.Objective(model, sample, batch_size=100)
+    directions = lnb.random_directions(model, 2, normalize="filter", seed=settings.seed)
+    return lnb.evaluate_plane(objective, directions, (-1, 1), settings.points, progress=False)
+
+
+planes = {f"{side} batch, {name}, {error[side, name]:.1%}": plane(run.model) for (side, name), run in runs.items()}
+alt = "Contours of the training loss around the four networks on the same levels. The two small-batch networks have wide bowls, the two large-batch networks narrow ones."
+lnb.show(plotting.plot_contours(planes), alt=alt)
+
+# %%
+area = {name: float((p.loss < 0.5).mean()) for name, p in planes.items()}
+small_first = list(area.values())
+lnb.claim(
+    "04-bowls-keep-the-order",
+    small_first[0] > 1.5 * small_first[1] and small_first[2] > 1.5 * small_first[3],
+    "In the plane, too, more of the surroundings of the small-batch networks has a loss below 0.5, with or without decay.",
+    fraction_for_small_and_large_without_decay=small_first[:2],
+    fraction_for_small_and_large_with_decay=small_first[2:],
+)
+
+# %% [markdown]
+# ## Exercises
+#
+# **1 · How long is a step?** (●○○, 5 minutes). At α = 1, how long is the step along `direction`, compared with the weights that it moves (all but biases and batch norm)? Guess first.
+
+# %%
+weights = lnb.parameters_of(network)
+(direction,) = lnb.random_directions(network, 1, normalize="filter", seed=0)
+
+my_ratio = ...
+exercises.check_relative_length(my_ratio, direction, weights)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# my_ratio = lnb.norm(direction) / lnb.norm({name: w for name, w in weights.items() if w.ndim > 1})
+# ```
+# Every filter of the direction is as long as its filter of the weights, so the whole is, too. At α = 1 nothing of the trained weights is larger than the noise.
+# </details>
+#
+# **2 · Layer normalization by hand** (●○○, 5 minutes). Make the layer-normalized version of `raw`: one factor for each tensor; tensors of one dimension become zero.
+
+# %%
+(raw,) = lnb.random_directions(network, 1, normalize="none", ignore=None)
+
+my_direction = ...
+exercises.check_layer_normalized(my_direction, raw, weights)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# my_direction = {
+#     name: d * weights[name].norm() / d.norm() if d.ndim > 1 else torch.zeros_like(d) for name, d in raw.items()
+# }
+# ```
+# </details>
+#
+# **3 · How far do directions differ?** (●●○, 5 minutes). The ten curves of the small-batch network without decay at α = 0.5: what is the standard deviation of their loss, divided by its mean? Compare with the spread of the *widths* above.
+
+# %%
+values = curves["filter", "small", "no decay"].loss.sel(alpha=0.5, method="nearest").values
+
+my_spread = ...
+exercises.check_relative_spread(my_spread, values)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# my_spread = values.std(ddof=1) / values.mean()
+# ```
+# On the steep flank the loss differs more between directions than the width does: a small shift of a steep wall is a large change of its height.
+# </details>
+
+# %% [markdown]
+# ## What this does not show
+#
+# - **That flatness causes good test results.** Four networks, two orders that agree. The large-batch networks also made far fewer updates (notebook 03), and [notebook 07](07_initialization_and_generalization.ipynb) looks at more networks.
+# - **That wider is better between any two networks.** Compare the widths with the test errors *across* weight decay, too, before you believe in a law.
+# - **Everything near the minimum.** Biases and batch norm stay put, its running statistics are frozen, and dead filters do not move.
+# - **Special directions.** Ten random ones agree because they average. The steepest one is not among them.
+# - **Scale.** 720 digits, 100 of them in the curves, seconds of training.
+#
+# ## To discuss
+#
+# 1. Weight normalization is invariant to more than filter normalization. Would you prefer it? What would it hide?
+# 2. The paper compares minima at different training losses. Should curves start from the same height?
+# 3. Adaptive sharpness measures (a worst case in relative steps) do not track generalization well in later work. What does that say about Figure 3?
+#
+# ## Take away
+#
+# - In relative steps the small-batch minima are the flatter ones, with and without weight decay, as in the paper's Figure 3.
+# - Layer normalization undoes one factor a layer, filter normalization one a filter: that is the freedom that batch norm and ReLU leave.
+# - Repeat the plot along several directions, and show their spread.
+#
+# ## References
+#
+# - H. Li, Z. Xu, G. Taylor, C. Studer, T. Goldstein: *Visualizing the Loss Landscape of Neural Nets*. NeurIPS 2018, [arXiv 1712.09913](https://arxiv.org/abs/1712.09913).
+# - M. Andriushchenko, F. Croce, M. Müller, M. Hein, N. Flammarion: *A Modern Look at the Relationship between Sharpness and Generalization*. ICML 2023, [arXiv 2302.07011](https://arxiv.org/abs/2302.07011).
+# - N. S. Keskar and others: *On Large-Batch Training for Deep Learning: Generalization Gap and Sharp Minima*. ICLR 2017, [arXiv 1609.04836](https://arxiv.org/abs/1609.04836).

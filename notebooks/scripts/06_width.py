@@ -1,0 +1,431 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 06 · Wide networks have wide, smooth basins
+#
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/landscape-nb/landscape-nb/blob/main/notebooks/06_width.ipynb)
+# [![Launch Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/landscape-nb/landscape-nb/main?urlpath=lab/tree/notebooks/06_width.ipynb)
+#
+# **Question.** More channels in every layer: what does that do to the landscape, and can it make up for missing shortcuts?
+#
+# ![Eight contour plots of the loss in two rows. From left to right the networks have more channels and their basins grow, in the lower row without shortcuts as well.](images/06_width.png)
+#
+# *Loss around eight trained networks, all on the same scales. From left to right, every layer has twice as many channels. Upper row with shortcuts, lower row without.*
+
+# %% [markdown]
+# | | |
+# |---|---|
+# | **You will** | train eight networks of four widths; measure how wide and how smooth their basins are; prune them |
+# | **You need** | notebook 05: what shortcuts do, how planes are compared |
+# | **In the paper** | Li et al. (2018), section 5, Figure 6 |
+# | **Takes** | 1.4 minutes, 0.9 GB of memory (two cores) |
+
+# %%
+import sys
+
+if "google.colab" in sys.modules:  # Colab keeps its own torch and numpy
+    # %pip install --quiet --upgrade-strategy only-if-needed landscape-nb
+
+    from google.colab import output
+
+    output.enable_custom_widget_manager()
+
+# %%
+import landscape_nb as lnb
+from landscape_nb import exercises, plotting
+
+# %% tags=["parameters"]
+PRESET = "quick"  # "quick": about a minute, on scikit-learn's digits · "full": the paper's setting, on CIFAR-10
+
+# %%
+small = {"data": "digits", "depth": 20, "channels": 4, "epochs": 6, "batch": 64, "lr": 0.02}
+quick = small | {"images": 100, "reach": 0.5, "points": 9}
+large = {"data": "cifar10", "depth": 56, "channels": 16, "epochs": 300, "batch": 128, "lr": 0.1}
+full = large | {"images": 50_000, "reach": 1.0, "points": 51}
+settings = lnb.choose_preset(PRESET, quick=quick, full=full)
+data = lnb.datasets.LOADERS[settings.data]()
+sample = data.subset(settings.images)
+
+# %% [markdown]
+# ## 1 · Eight networks
+#
+# The paper multiplies the number of channels of ResNet-56 by k = 1, 2, 4 and 8: from 16 channels in the first stage to 128. Eight such networks take days. Digits are small, so we take 20 layers and start from 4 channels: k = 8 has 32.
+#
+# > **Predict.** All eight get the same few epochs. Which of them learn? Does width help more with shortcuts or without?
+
+
+# %%
+def train(model):
+    return lnb.train(model, data, settings.epochs, settings.batch, lr=settings.lr, seed=settings.seed)
+
+
+def resnet(k, shortcuts):
+    width = k * settings.channels / 16
+    return lnb.models.resnet(settings.depth, shortcuts, width, **data.shape, seed=settings.seed)
+
+
+# %%
+widths = [1, 2, 4, 8]
+networks = {(k, shortcuts): resnet(k, shortcuts) for shortcuts in (True, False) for k in widths}
+runs = {which: train(model) for which, model in networks.items()}
+
+
+# %%
+def measure(run):
+    return lnb.Objective(run.model, sample, metrics={"accuracy": lnb.accuracy}, batch_size=500)
+
+
+# %%
+objectives = {which: measure(run) for which, run in runs.items()}
+reached = {which: objective() for which, objective in objectives.items()}
+for (k, shortcuts), values in reached.items():
+    error = 100 * (1 - runs[k, shortcuts].history["test_accuracy"][-1])
+    name = f"k = {k}, {'with' if shortcuts else 'no'} shortcuts"
+    print(f"{name:22} loss {values['loss']:6.3f}  accuracy {values['accuracy']:4.0%}  test error {error:4.1f} %")
+
+# %%
+plain = [reached[k, False]["accuracy"] for k in widths]
+
+# %%
+lnb.claim(
+    "06-width-helps-plain-nets-train",
+    plain[-1] > plain[0] + 0.2,
+    "Without shortcuts, the widest network learns far more of its training images than the narrowest.",
+    accuracy_without_shortcuts_for_k_1_2_4_8=plain,
+)
+
+# %% [markdown]
+# ## 2 · Eight planes
+#
+# The same recipe as in notebook 05: two random, filter-normalized directions, the same range and levels in every panel. At α = 0.5 every filter has been moved by half its own length, whatever the width.
+#
+# > **Predict.** Follow the contour of loss 1.1 from k = 1 to k = 8. Does it grow? In which row does width change more?
+
+
+# %%
+def plane(objective):
+    directions = lnb.random_directions(objective.origin, 2, normalize="filter", seed=settings.seed)
+    extent = (-settings.reach, settings.reach)
+    return lnb.evaluate_plane(objective, directions, extent, settings.points, progress=False)
+
+
+# %%
+planes = {which: plane(objective) for which, objective in objectives.items()}
+
+# %% tags=["answer"]
+figure, panels = plotting.panels(4, 2, size=(3.6, 3.5))
+for panel, ((k, shortcuts), p) in zip(panels, planes.items()):
+    filled = plotting.draw_contours(panel, p)
+    panel.set_title(f"k = {k}, {'with' if shortcuts else 'no'} shortcuts")
+    panel.label_outer()
+bar = figure.colorbar(filled, ax=list(panels), ticks=filled.levels[::2], label="loss")
+bar.set_ticklabels(plotting.PAPER_LEVELS[::2])
+lnb.show(
+    figure,
+    alt="Eight contour plots on the same levels. With shortcuts the basin deepens and widens from k = 1 to k = 8. Without, k = 1 and 2 have no basin below 1, and k = 8 has one.",
+)
+
+# %% [markdown]
+# ## 3 · How wide, how smooth?
+#
+# Three numbers for each plane. How much of it lies below a loss of 1? A network that ends lower has a head start there, so also: how much lies less than 1 above its *own* centre? And how much of it bends down (notebook 05)?
+
+# %%
+area = {which: float((p.loss < 1).mean()) for which, p in planes.items()}
+rise = {which: float((p.loss < 1 + reached[which]["loss"]).mean()) for which, p in planes.items()}
+bends = {which: lnb.nonconvex_fraction(p) for which, p in planes.items()}
+for k, shortcuts in planes:
+    a, r, b = (numbers[k, shortcuts] for numbers in (area, rise, bends))
+    name = f"k = {k}, {'with' if shortcuts else 'no'} shortcuts"
+    print(f"{name:22} below 1: {a:4.0%}   less than 1 above the centre: {r:4.0%}   bends down: {b:4.0%}")
+
+
+# %%
+def against_width(panel, numbers, title):
+    for shortcuts, stroke, colour in ((True, "o-", "#0072B2"), (False, "s--", "#D55E00")):
+        values = [numbers[k, shortcuts] for k in widths]
+        panel.plot(
+            widths,
+            values,
+            stroke,
+            color=colour,
+            markersize=9,
+            linewidth=2.2,
+            label=f"{'with' if shortcuts else 'no'} shortcuts",
+        )
+    panel.set_xscale("log", base=2)
+    panel.set_xticks(widths, [str(k) for k in widths])
+    panel.set(xlabel="width factor k", ylabel="part of the plane", title=title, ylim=(-0.02, 0.62))
+    panel.grid(alpha=0.3)
+
+
+# %%
+figure, panels = plotting.panels(3, size=(4.6, 4.2))
+titles = "loss below 1", "less than 1 above the centre", "bends down"
+for panel, numbers, title in zip(panels, (area, rise, bends), titles):
+    against_width(panel, numbers, title)
+panels[0].legend()
+lnb.show(
+    figure,
+    alt="Three numbers of each plane against the width factor k, with and without shortcuts: the part below a loss of 1, the part less than 1 above the centre, and the part that bends down.",
+)
+
+# %%
+grown = {shortcuts: [area[k, shortcuts] for k in widths] for shortcuts in (True, False)}
+
+# %%
+lnb.claim(
+    "06-width-widens-the-basin",
+    all(row[-1] > row[0] + 0.02 for row in grown.values()),
+    "With shortcuts and without, the basin of loss below 1 is wider at k = 8 than at k = 1.",
+    part_below_1_with_shortcuts=grown[True],
+    part_below_1_without=grown[False],
+)
+
+# %%
+bent = {shortcuts: [bends[k, shortcuts] for k in widths] for shortcuts in (True, False)}
+
+# %%
+lnb.claim(
+    "06-width-smooths-plain-nets",
+    bent[False][-1] < bent[False][0] / 2,
+    "Without shortcuts, the plane at k = 8 bends down at less than half as many points as at k = 1.",
+    bends_down_without_shortcuts=bent[False],
+    bends_down_with=bent[True],
+)
+
+# %%
+lnb.claim(
+    "06-width-is-no-substitute",
+    all(area[k, True] > area[k, False] for k in widths[1:]),
+    "From k = 2 on, the network with shortcuts has the wider basin at every width.",
+    part_below_1_with_shortcuts=grown[True],
+    part_below_1_without=grown[False],
+)
+
+
+# %%
+own = [rise[k, False] for k in widths]
+
+# %%
+lnb.claim(
+    "06-flat-is-not-good",
+    own[0] > own[-1],
+    "Measured from its own centre, the narrowest plain network has the flattest surroundings: it sits on a plateau.",
+    part_less_than_1_above_the_centre_without_shortcuts=own,
+)
+
+# %% [markdown]
+# Choose a width and switch the shortcuts off and on:
+
+
+# %%
+def draw(k=1, shortcuts=False):
+    figure, panels = plotting.panels(2, size=(5.2, 4.4))
+    plotting.draw_contours(panels[0], planes[k, shortcuts])
+    panels[0].set_title(f"k = {k}, {'with' if shortcuts else 'no'} shortcuts")
+    against_width(panels[1], area, "loss below 1")
+    panels[1].plot(k, area[k, shortcuts], "o", markersize=22, fillstyle="none", color="black", markeredgewidth=2)
+    panels[1].legend()
+    return figure
+
+
+# %%
+alt = "Left: the contours of one of the eight networks. Right: the part of each plane below a loss of 1, against width."
+lnb.explore(draw, alt=alt, k=widths, shortcuts=False)
+
+# %% [markdown]
+# **Notice**
+#
+# 1. Without shortcuts, the contours around k = 1 are uneven; around k = 8 they are closed and round.
+# 2. With shortcuts, the step from k = 1 to k = 2 is large. After that, width changes little at this range.
+# 3. The dashed curve of the left panel begins to rise where the solid one has nearly stopped.
+# 4. In the middle panel the dashed curve falls. The narrow plain networks sit on plateaus near the loss of guessing, which rise slowly. They are flat, and they are bad.
+#
+# **Why.** A neuron adds up what many channels say. If every weight is moved a little at random, the errors of many channels partly cancel, and the more channels there are, the better. A second reason is about the plot itself: of a random direction in a larger space, a smaller part points where the loss rises. So some of the flatness belongs to the directions and not to the network; exercise 4 measures it.
+#
+# **The paper's own numbers** (CIFAR-10, 300 epochs, ResNet-56; test error in %, Figure 6):
+
+# %%
+papers = {True: [5.89, 5.07, 4.34, 3.93], False: [13.31, 10.26, 9.69, 8.70]}
+for shortcuts, row in papers.items():
+    ours = [100 * (1 - runs[k, shortcuts].history["test_accuracy"][-1]) for k in widths]
+    print("with shortcuts" if shortcuts else "no shortcuts")
+    for k, theirs, error in zip(widths, row, ours):
+        print(f"    k = {k}: paper {theirs:5.2f}, ours (ResNet-20 on digits, six epochs) {error:5.1f}")
+
+# %% [markdown]
+# Both rows of the paper fall with k. It concludes that wide networks have flat, smooth basins, and that flatness goes with a lower test error. Our narrow networks have simply not finished learning, so that our errors say less about the landscape; notebook 07 takes this up.
+
+# %% [markdown]
+# ## 4 · Width to spare: pruning
+#
+# If a wide network's loss hardly minds random changes, some of its weights may not be needed. Pruning tests that: set the smallest weights of each layer to zero. In weight space this is one more step, in a direction that is not random.
+#
+# > **Predict.** Remove 40 % of each layer's weights, the smallest ones, and train no further. Which widths survive?
+
+
+# %%
+def prune(weights, fraction):
+    def cut(w):
+        return w * (w.abs() >= w.abs().quantile(fraction)) if w.ndim > 1 else w
+
+    return {name: cut(w) for name, w in weights.items()}
+
+
+# %%
+fractions = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
+kept = {
+    which: [objective(prune(objective.origin, f))["accuracy"] for f in fractions]
+    for which, objective in objectives.items()
+}
+
+# %%
+figure, panels = plotting.panels(2, size=(5.6, 4.4))
+for panel, shortcuts in zip(panels, (True, False)):
+    for k, stroke, colour in zip(widths, ("o:", "s-.", "^--", "D-"), ("#E69F00", "#56B4E9", "#D55E00", "#0072B2")):
+        panel.plot(fractions, kept[k, shortcuts], stroke, color=colour, markersize=7, linewidth=2.2, label=f"k = {k}")
+    panel.set(xlabel="part of each layer's weights removed", ylabel="accuracy", ylim=(0, 1.04))
+    panel.set_title(f"{'with' if shortcuts else 'no'} shortcuts")
+    panel.grid(alpha=0.3)
+panels[1].legend()
+lnb.show(
+    figure,
+    alt="Accuracy on the training images against the part of the weights removed, for four widths, with and without shortcuts. Wider networks keep their accuracy longer.",
+)
+
+# %%
+for k in widths:
+    objective = objectives[k, True]
+    step = lnb.norm(lnb.towards(objective.origin, prune(objective.origin, 0.4))) / lnb.norm(objective.origin)
+    (d,) = lnb.random_directions(runs[k, True].model, 1, seed=settings.seed)
+    losses = [objective(at)["loss"] for at in (prune(objective.origin, 0.4), lnb.move(objective.origin, [d], [step]))]
+    print(f"k = {k}: a step of {step:.2f}; loss when pruned {losses[0]:.2f}, after a random step {losses[1]:.2f}")
+
+# %% [markdown]
+# A step of pruning is short, but it costs more than a random step of the same length: compare the two losses in each line. It is no random step. It pulls every filter towards zero, and the frozen statistics of batch norm no longer fit.
+
+# %%
+point = fractions.index(0.4)
+lasting = [kept[k, True][point] / kept[k, True][0] for k in widths]
+
+# %%
+lnb.claim(
+    "06-wide-nets-can-be-pruned",
+    lasting[-1] > lasting[0] and lasting[-1] > 0.7,
+    "With shortcuts, the widest network keeps more of its accuracy than the narrowest when 40 % of its weights go.",
+    part_of_the_accuracy_kept_for_k_1_2_4_8=lasting,
+)
+
+# %% [markdown]
+# ## Exercises
+#
+# **1 · The price of width** (●○○, 3 minutes). By which factor does the number of weights grow from k = 1 to k = 8? Guess first, then count.
+
+# %%
+narrow, wide = networks[1, True], networks[8, True]
+
+my_factor = ...
+exercises.check_weight_growth(my_factor, narrow, wide)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def count(model):
+#     return sum(p.numel() for p in model.parameters())
+#
+# my_factor = count(wide) / count(narrow)
+# ```
+# A convolution has inputs × outputs × 9 weights, so twice the channels make four times the weights.
+# </details>
+#
+# **2 · Prune by hand** (●●○, 8 minutes). Set the smaller half of the weights to zero in every tensor with more than one dimension, each with its own threshold. The result is a dict like `weights`.
+
+# %%
+weights = objectives[8, True].origin
+
+my_weights = ...
+exercises.check_pruned(my_weights, weights, 0.5)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# my_weights = {
+#     name: w * (w.abs() >= w.abs().median()) if w.ndim > 1 else w for name, w in weights.items()
+# }
+# ```
+# </details>
+#
+# **3 · One seed is no evidence** (●○○, 5 minutes). Evaluate the plane of k = 8 without shortcuts along directions of another seed, 9 × 9 points. Which part of *that* plane lies below 1?
+
+# %%
+my_plane = ...
+my_area = ...
+exercises.check_area_below(my_area, my_plane, 1)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# directions = lnb.random_directions(runs[8, False].model, 2, seed=7)
+# my_plane = lnb.evaluate_plane(objectives[8, False], directions, (-0.5, 0.5), 9, progress=False)
+# my_area = float((my_plane.loss < 1).mean())
+# ```
+# </details>
+#
+# **4 · The network or the direction?** (●●●, 15 minutes). A random direction has little to do with the few directions in which the loss bends most. For k = 8 with shortcuts, divide the largest eigenvalue of the Hessian (`lnb.extreme_eigenvalues`; `tolerance=0.01` is enough) by the curvature along the random direction `d` (`lnb.curvature_along`). Then do the same for k = 2.
+
+# %%
+objective = objectives[8, True]
+(d,) = lnb.random_directions(runs[8, True].model, 1, seed=settings.seed)
+
+my_ratio = ...
+exercises.check_curvature_gap(my_ratio, objective, d)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# my_ratio = lnb.extreme_eigenvalues(objective, tolerance=0.01).max / lnb.curvature_along(objective, d)
+# ```
+# The plane shows an average over very many nearly flat directions. The wider the network, the more of them there are, and the less of the sharpest one is seen.
+# </details>
+
+# %% [markdown]
+# ## What this does not show
+#
+# - **Width alone.** Twice the channels are four times the weights, and after the same epochs the wide networks have come further. The middle panel of section 3 takes out the depth of the bottom and turns the order around without shortcuts, because those networks stand at different stages of training.
+# - **The sharpest directions.** In a space of many more dimensions a random direction may look flatter for that reason alone (exercise 4).
+# - **That pruning needs flatness.** Small weights may be small because they do little; the pruned direction is chosen, the plane's are random.
+# - **DenseNet-121**, which the paper's Figure 4 shows as a third way to a smooth surface: each layer sees all layers before it. `lnb.models.densenet121(growth=4, **data.shape)` is there to be put through the same cells.
+# - **Scale.** Twenty layers, 4 to 32 channels, digits. The paper's are 56 layers with 16 to 128 channels on CIFAR-10, trained for 300 epochs.
+#
+# ## To discuss
+#
+# 1. A wide network pruned to the size of a narrow one often does better than the narrow one trained from scratch. What would you draw to find out why?
+# 2. Fair comparison: same epochs, same computing time, same number of weights, or same training loss? What would each choice show here?
+# 3. In the limit of infinite width the loss along training becomes nearly quadratic. What would this notebook's figures look like there?
+#
+# ## Take away
+#
+# - Width smooths the surroundings of a plain network and widens its basin of low loss; with shortcuts there is less left to gain.
+# - At every width but the smallest, shortcuts do more, and they cost almost no weights.
+# - Before saying "flatter", ask how low the bottom is. A plateau is flat, too.
+#
+# ## References
+#
+# - H. Li, Z. Xu, G. Taylor, C. Studer, T. Goldstein: *Visualizing the Loss Landscape of Neural Nets*. NeurIPS 2018, [arXiv 1712.09913](https://arxiv.org/abs/1712.09913).
+# - S. Zagoruyko, N. Komodakis: *Wide Residual Networks*. BMVC 2016, [arXiv 1605.07146](https://arxiv.org/abs/1605.07146).
+# - J. Frankle, M. Carbin: *The Lottery Ticket Hypothesis*. ICLR 2019, [arXiv 1803.03635](https://arxiv.org/abs/1803.03635).

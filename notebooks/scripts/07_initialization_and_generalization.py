@@ -1,0 +1,505 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 07 · Where training starts, and what flatness predicts
+#
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/landscape-nb/landscape-nb/blob/main/notebooks/07_initialization_and_generalization.ipynb)
+# [![Launch Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/landscape-nb/landscape-nb/main?urlpath=lab/tree/notebooks/07_initialization_and_generalization.ipynb)
+#
+# **Question.** Two things are often read off a landscape: that training starts inside the basin, and that flat minima generalize. Do our measurements bear them out?
+#
+# ![Left: on the straight way from a trained network back to its start the loss climbs to the initial height, while random walks of the same length stay near the bottom. Right: test error against sharpness for eighteen networks, scattered points.](images/07_initialization_and_generalization.png)
+#
+# *Left: from the minimum back to the start, and equally far in random directions. Right: sharpness and test error of eighteen networks.*
+
+# %% [markdown]
+# | | |
+# |---|---|
+# | **You will** | measure the rim of a basin and the height of the start; train a plain network four times as long and watch its plane; rank eighteen networks by sharpness and by test error |
+# | **You need** | notebooks 05 and 06: planes, shortcuts, how often a plane bends down |
+# | **In the paper** | Li et al. (2018), section 6: initialization, generalization |
+# | **Takes** | 1.4 minutes, 0.9 GB of memory (two cores) |
+
+# %%
+import sys
+
+if "google.colab" in sys.modules:  # Colab keeps its own torch and numpy
+    # %pip install --quiet --upgrade-strategy only-if-needed landscape-nb
+
+    from google.colab import output
+
+    output.enable_custom_widget_manager()
+
+# %%
+import numpy as np
+from scipy.ndimage import label
+from scipy.stats import spearmanr
+
+import landscape_nb as lnb
+from landscape_nb import exercises, plotting
+
+# %% tags=["parameters"]
+PRESET = "quick"  # "quick": about a minute, on scikit-learn's digits · "full": the same on CIFAR-10, for days
+
+# %%
+small = {"data": "digits", "epochs": 6, "long": 24, "batch": 64, "lr": 0.02, "width": 0.5, "depth": 20}
+quick = small | {"images": 100, "points": 11, "reach": 1.0, "few": 400, "fits": {32: 8, 200: 50}}
+large = {"data": "cifar10", "epochs": 300, "long": 1200, "batch": 128, "lr": 0.1, "width": 1, "depth": 56}
+full = large | {"images": 5000, "points": 51, "reach": 1.0, "few": 50_000, "fits": {128: 30, 4096: 960}}
+settings = lnb.choose_preset(PRESET, quick=quick, full=full)
+data = lnb.datasets.LOADERS[settings.data]()
+sample = data.subset(settings.images)
+
+# %% [markdown]
+# ## 1 · The height of the start and the height of the rim
+#
+# The paper observes that its networks start at a loss below 2.5, while the walls around well-behaved minima rise above 4. So the start should lie inside the basin, and training has only to go down. We train two networks of 20 layers, with shortcuts and without, as in notebook 05, and measure both heights.
+
+
+# %%
+def train(shortcuts):
+    model = lnb.models.resnet(settings.depth, shortcuts, **data.shape, seed=settings.seed)
+    return lnb.train(model, data, settings.epochs, settings.batch, lr=settings.lr, seed=settings.seed)
+
+
+def measure(model):
+    return lnb.Objective(model, sample, metrics={"accuracy": lnb.accuracy}, batch_size=500)
+
+
+# %%
+names = {"with shortcuts": True, "no shortcuts": False}
+runs = {name: train(shortcuts) for name, shortcuts in names.items()}
+objectives = {name: measure(run.model) for name, run in runs.items()}
+
+# %%
+start = {name: measure(run.model_at(0))()["loss"] for name, run in runs.items()}
+end = {name: objective()["loss"] for name, objective in objectives.items()}
+for name in names:
+    print(f"{name:15} loss at the start {start[name]:.4f}, after training {end[name]:.4f}")
+
+# %% [markdown]
+# The start is at ln 10 = 2.3026, almost exactly, and so it must be: the weights of the last layer are drawn with a standard deviation of 0.001, all ten classes get the same probability, and whatever the layers before do is not seen. The height of the start says nothing of the landscape yet.
+#
+# And the rim? Pour water into the minimum: the rim is the level at which it first reaches the edge of the plane.
+#
+# > **Predict.** At what loss does the water leave the range ±1, where every filter is changed by its own length? Above or below the start?
+
+
+# %%
+def rim(plane):
+    loss = plane.loss.values
+    centre = tuple(n // 2 for n in loss.shape)
+    for level in np.unique(loss[loss >= loss[centre]]):
+        pools = label(loss <= level)[0]
+        pool = pools == pools[centre]
+        if pool[[0, -1]].any() or pool[:, [0, -1]].any():
+            return float(level)
+
+
+# %%
+def plane(objective, reach=settings.reach, points=settings.points):
+    directions = lnb.random_directions(objective.origin, 2, normalize="filter", seed=settings.seed)
+    return lnb.evaluate_plane(objective, directions, (-reach, reach), points, progress=False)
+
+
+# %%
+planes = {name: plane(objective) for name, objective in objectives.items()}
+rims = {name: rim(p) for name, p in planes.items()}
+rims
+
+# %% [markdown]
+# The authors' own networks, trained on CIFAR-10 for 300 epochs, are shipped as planes. The same measurement on them:
+
+# %%
+shipped = {name: rim(p) for name, p in lnb.shipped_planes("05").items()}
+shipped
+
+# %%
+lnb.claim(
+    "07-start-below-the-rim",
+    max(start.values()) < 2.5 and min(shipped.values()) > 4,
+    "All networks start below 2.5, and the rims around the paper's two networks of 56 layers are higher than 4.",
+    loss_at_the_start=list(start.values()),
+    rims_of_the_papers_networks=list(shipped.values()),
+    our_rims=list(rims.values()),
+)
+
+# %%
+below = {name: float((p.loss < np.log(10)).mean()) for name, p in lnb.shipped_planes("05").items()}
+below
+
+# %% [markdown]
+# So the paper's heights are confirmed, for the network *without* shortcuts as well: both stand in a hole with a high rim. What differs is the size of the hole. A rim alone does not tell a good landscape from a bad one.
+
+# %% [markdown]
+# ## 2 · Is the start inside?
+#
+# A height is not a place. The start is not in the drawn plane, and it may be far away. So we measure the distance, and walk: from the trained network straight back to its start, and equally far in two random filter-normalized directions. (Batch norm's statistics are computed anew at every point of both walks, so that neither is at a disadvantage.)
+#
+# > **Predict.** How far is the start, in lengths of the trained weights? Which way is higher at its end: the one to the start, or a random one of the same length?
+
+
+# %%
+def walk(name, goal):
+    origin = objectives[name].origin
+    how = {"batch_norm": "recalibrated", "progress": False}
+    return lnb.interpolate(objectives[name], origin, goal, (0, 1), 9, **how)
+
+
+# %%
+walks, relative = {}, {}
+for name, run in runs.items():
+    first, last = run.points
+    distance = lnb.norm(lnb.towards(last, first))
+    relative[name] = distance / lnb.norm(last)
+    directions = lnb.random_directions(run.model, 2, seed=settings.seed)
+    away = [lnb.move(last, [d], [distance / lnb.norm(d)]) for d in directions]
+    walks[name] = walk(name, first), [walk(name, goal) for goal in away]
+relative
+
+# %%
+highest = {name: (float(home.loss.max()), [float(w.loss.max()) for w in away]) for name, (home, away) in walks.items()}
+for name, (home, away) in highest.items():
+    print(f"{name:15} highest loss on the way to the start {home:.2f}, on random ways", *(f"{h:.2f}" for h in away))
+
+# %%
+lnb.claim(
+    "07-no-wall-before-the-start",
+    all(home < start[name] + 0.5 for name, (home, _) in highest.items()),
+    "On the straight way from the start to the trained network the loss never rises far above its initial value.",
+    highest_on_the_way=[home for home, _ in highest.values()],
+)
+
+
+# %%
+def draw_walks(panel, name):
+    home, away = walks[name]
+    plotting.draw_line(panel, home, label="to the start")
+    for number, w in enumerate(away):
+        panel.plot(w.alpha, w.loss, "--", color="#D55E00", linewidth=1.8, label="random" if not number else None)
+    panel.axhline(np.log(10), color="0.4", linewidth=1.5, linestyle=":", label="height of the start")
+    panel.set(yscale="log", ylim=(5e-3, 50), xlabel="part of the distance to the start", title=name)
+
+
+# %%
+figure, panels = plotting.panels(2, size=(5.6, 4.4))
+for panel, name in zip(panels, names):
+    draw_walks(panel, name)
+panels[0].legend(loc="upper left")
+lnb.show(
+    figure,
+    alt="Loss on the straight way from each trained network to its start and on random walks of the same length, with the height of the start as a dotted line.",
+)
+
+# %%
+ends = {name: [float(w.loss[-1]) for w in away] for name, (_, away) in walks.items()}
+
+# %%
+lnb.claim(
+    "07-the-way-home-is-special",
+    max(ends["with shortcuts"]) < start["with shortcuts"] / 2,
+    "With shortcuts, random steps as long as the way to the start end at less than half of its height.",
+    loss_after_random_steps=ends["with shortcuts"],
+    loss_at_the_start=start["with shortcuts"],
+)
+
+# %% [markdown]
+# The start is near: most of the trained weights *are* the initial ones. And it lies in a direction that a random plane never shows. Equally far away in a random direction the network still works; on the way home it forgets everything, without a wall in between. So the start is inside the basin here, as the paper supposes. But the drawn planes did not tell us so: their rims are many such distances away, in other directions. (After hundreds of epochs with weight decay the start is much farther than here.)
+
+# %% [markdown]
+# ## 3 · Chaos, or a training that has not ended?
+#
+# The plain networks of notebooks 05 and 06 had uneven planes and a high loss. Which is the cause? The paper's pair hints that it is not easily told: its text says the plain ResNet-56 needed a learning rate of 0.01, and that run has 10.83 % test error; the one it draws, with the others' rate of 0.1, has 13.31 %. So part of the damage was training.
+#
+# We take the plain network of notebook 06 (k = 2) and train it four times as long. The learning rate drops at the same fractions of the training, so it stays high for longer, too. The network is the same.
+#
+# > **Predict.** If a plain network's landscape is at fault, no basin should appear, however long it is trained. Will one? And will the plane still bend down?
+
+# %%
+plain = lnb.models.resnet(settings.depth, False, settings.width, **data.shape, seed=settings.seed)
+epochs = [round(part * settings.long) for part in (0, 1 / 24, 1 / 8, 1 / 4, 1)]
+long = lnb.train(plain, data, settings.long, settings.batch, lr=settings.lr, record=epochs, seed=settings.seed)
+stages = {epoch: measure(long.model_at(epoch)) for epoch in epochs}
+stage_planes = {epoch: plane(objective, 0.5, settings.points - 2) for epoch, objective in stages.items()}
+
+# %%
+loss = {epoch: objective()["loss"] for epoch, objective in stages.items()}
+bends = {epoch: lnb.nonconvex_fraction(p) for epoch, p in stage_planes.items()}
+low = {epoch: float((p.loss < 1).mean()) for epoch, p in stage_planes.items()}
+for epoch in epochs:
+    print(f"epoch {epoch:2}: loss {loss[epoch]:.3f}, below 1 at {low[epoch]:4.0%}, bends down at {bends[epoch]:4.0%}")
+
+
+# %%
+def draw(epoch=epochs[-1]):
+    figure, panels = plotting.panels(2, size=(5.2, 4.4))
+    plotting.draw_contours(panels[0], stage_planes[epoch])
+    panels[0].set_title(f"no shortcuts, after epoch {epoch}")
+    for values, stroke, colour, name in (
+        (low, "o-", "#0072B2", "loss below 1"),
+        (bends, "s--", "#D55E00", "bends down"),
+    ):
+        panels[1].plot(epochs, list(values.values()), stroke, color=colour, markersize=8, linewidth=2, label=name)
+    panels[1].axvline(epoch, color="black", linewidth=1.5)
+    panels[1].set(xlabel="epoch", ylabel="part of the plane", ylim=(-0.03, 1.03))
+    panels[1].legend()
+    panels[1].grid(alpha=0.3)
+    return figure
+
+
+# %%
+alt = "Left: contours around the plain network after a chosen epoch. Right: the part of the plane below a loss of 1, and the part that bends down, against the epoch."
+lnb.explore(draw, alt=alt, epoch=epochs)
+
+# %% [markdown]
+# **Notice**
+#
+# 1. At epoch 0 the plane is one colour: the start is a plateau at ln 10, in every direction.
+# 2. In the first epochs the loss stays high, and there is no basin of loss below 1.
+# 3. At the end there is one, round and wide, in the same network and along directions of the same seed.
+# 4. The part that bends down does not follow the loss: it falls and rises again. At the end the bends lie outside the basin, where the walls become plateaus.
+#
+# **Why.** A plane shows the surroundings of one point. The missing basin of the plain networks in notebooks 05 and 06 was, at 20 layers, an unfinished training: the same architecture has a basin, once it gets there. That does not acquit the architecture, which is what made the training so slow. And it does not explain everything: at paper scale (notebook 05, section 5) the plain ResNet-56 reached a loss of 0.14, and its basin is a narrow hole in ragged ground.
+
+# %%
+lnb.claim(
+    "07-a-basin-comes-with-training",
+    loss[epochs[-1]] < 0.3 and low[epochs[1]] == 0 and low[epochs[-1]] > 0.08,
+    "Trained four times as long, the same plain network sits in a basin of loss below 1 that was not there before.",
+    loss_at_these_epochs=list(loss.values()),
+    part_below_1=list(low.values()),
+    part_that_bends_down=list(bends.values()),
+)
+
+# %% [markdown]
+# ## 4 · Does flat mean good?
+#
+# The paper reads from its plots that flatter minima, filter-normalized, come with lower test errors (its VGG-9, Figures 2 and 3: 7.37 % at batch 128 against 11.07 % at batch 8192; with weight decay 6.0 % against 10.19 %). Four networks make a short list. We train eighteen: three architectures, two batch sizes, three weight decays, on only 400 digits, so that there are errors to compare. The large batch gets more epochs, so that all make about a hundred updates (in the paper it does not: 8192 makes 2,100 updates where 128 makes 117,300).
+#
+# Two measures of sharpness: how much the loss rises, on average, when every filter is moved by half its length in a random direction; and the largest eigenvalue of the Hessian, which depends on the scale of the weights (notebook 02).
+#
+# > **Predict.** Order the networks by sharpness and by test error. How much do the two orders agree: 1 for the same, 0 for none, −1 for the reverse?
+
+
+# %%
+few = data.subset(settings.few)
+shape = few.shape | {"seed": settings.seed}
+kinds = {
+    "VGG-9": lambda: lnb.models.vgg9(0.125, **shape),
+    "MLP, 1 hidden layer": lambda: lnb.models.mlp((64,), True, **shape),
+    "MLP, 4 hidden layers": lambda: lnb.models.mlp((64,) * 4, True, **shape),
+}
+
+
+# %%
+def fit(kind, batch, decay):
+    how = {"lr": 0.05, "weight_decay": decay, "seed": settings.seed, "progress": False}
+    return lnb.train(kinds[kind](), few, settings.fits[batch], batch, **how)
+
+
+# %%
+recipes = [(kind, batch, decay) for kind in kinds for batch in settings.fits for decay in (0.0, 5e-3, 5e-2)]
+fits = {recipe: fit(*recipe) for recipe in recipes}
+
+
+# %%
+def rise(objective):
+    directions = lnb.random_directions(objective.origin, 3, seed=settings.seed)
+    lines = [lnb.evaluate_line(objective, d, (-0.5, 0.5), 3, progress=False).loss.values for d in directions]
+    return float(np.mean([(left + right) / 2 - centre for left, centre, right in lines]))
+
+
+# %%
+seen = {recipe: measure(run.model) for recipe, run in fits.items()}
+error = [100 * (1 - run.history["test_accuracy"][-1]) for run in fits.values()]
+sharpness = [rise(objective) for objective in seen.values()]
+eigenvalue = [lnb.extreme_eigenvalues(objective, tolerance=0.01).max for objective in seen.values()]
+
+# %% tags=["answer"]
+figure, panels = plotting.panels(2, size=(5.8, 4.6))
+draw_walks(panels[0], "with shortcuts")
+panels[0].legend(loc="upper left")
+styles = dict(zip(kinds, (("o", "#0072B2"), ("s", "#D55E00"), ("^", "#009E73"))))
+for (kind, batch, decay), x, y in zip(recipes, sharpness, error):
+    marker, colour = styles[kind]
+    fill = "full" if batch == min(settings.fits) else "none"
+    name = kind if fill == "full" and not decay else None
+    panels[1].plot(x, y, marker, color=colour, markersize=11, fillstyle=fill, markeredgewidth=2, label=name)
+panels[1].set(xscale="log", xlabel="rise of the loss at half a filter's length", ylabel="test error (%)")
+panels[1].legend()
+lnb.show(
+    figure,
+    alt="Left: the loss on the way from a trained network to its start, and on random walks of the same length. Right: test error against sharpness of eighteen networks of three architectures; hollow marks are those of the large batch.",
+)
+
+
+# %%
+every = range(len(recipes))
+
+
+def agreement(values, rows=every):
+    return float(spearmanr([values[n] for n in rows], [error[n] for n in rows]).statistic)
+
+
+def interval(values):
+    rng = np.random.default_rng(0)
+    draws = [rng.choice(every, len(every)) for _ in range(500)]
+    return np.nanquantile([agreement(values, rows) for rows in draws], [0.025, 0.975]).tolist()
+
+
+# %%
+measures = {"rise of the loss": sharpness, "largest eigenvalue": eigenvalue}
+within = {name: [agreement(m, range(6 * n, 6 * n + 6)) for n in range(len(kinds))] for name, m in measures.items()}
+for name, m in measures.items():
+    print(f"{name:19} all: {agreement(m):+.2f}, 95 % interval {interval(m)[0]:+.2f} to {interval(m)[1]:+.2f}")
+    print(" " * 19, *(f"{kind}: {value:+.2f}  " for kind, value in zip(kinds, within[name])))
+
+# %% [markdown]
+# The interval comes from drawing the eighteen networks anew with replacement, 500 times. It is wide: eighteen networks, with 359 test images each, do not fix an order. And look inside the architectures: what holds between them need not hold within one.
+
+# %%
+ranges = [interval(m) for m in measures.values()]
+
+# %%
+lnb.claim(
+    "07-the-relation-is-not-firm",
+    all(high - low > 0.3 for low, high in ranges),
+    "For both measures the 95 % interval of the rank correlation with the test error is wider than 0.3.",
+    interval_of_the_rise=ranges[0],
+    interval_of_the_eigenvalue=ranges[1],
+)
+
+# %%
+spreads = [max(row) - min(row) for row in within.values()]
+
+# %%
+lnb.claim(
+    "07-it-depends-on-the-architecture",
+    max(spreads) > 0.3,
+    "The same measure agrees with the test error better in one architecture than in another.",
+    rise_within_each_architecture=within["rise of the loss"],
+    eigenvalue_within_each=within["largest eigenvalue"],
+)
+
+# %% [markdown]
+# ## 5 · What later work says
+#
+# | work | what it found |
+# |---|---|
+# | Dinh et al. (2017) | the sharpness of a ReLU network can be made anything without changing a single output: raw sharpness cannot decide |
+# | Fort & Jastrzębski (2019) | a model of many intersecting low-loss wedges: what is seen around one point is not the shape of the whole |
+# | Frankle (2020) | on the straight line from start to end, the loss of larger networks hardly rises, but it also stays high until shortly before the end: the simple picture belongs to easy tasks such as ours |
+# | Vlaar & Frankle (2021) | the shape of such a line changes with the initialization and the data, and does not tell how the test accuracy changes |
+# | Andriushchenko et al. (2023) | sharpness that respects rescalings, measured on modern networks, follows the learning rate more than the test error, and can even run against it |
+#
+# So a plot is good for seeing *that* something differs, and for asking why. As a measure of generalization it has not stood up.
+
+# %% [markdown]
+# ## Exercises
+#
+# **1 · The rim of a line** (●○○, 3 minutes). Along `line`, how high does the loss rise on the lower of its two sides?
+
+# %%
+objective = objectives["with shortcuts"]
+(d,) = lnb.random_directions(objective.origin, 1, seed=settings.seed)
+line = lnb.evaluate_line(objective, d, (-1, 1), 21, progress=False)
+
+my_rim = ...
+exercises.check_rim(my_rim, line)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# sides = line.loss[line.alpha < 0], line.loss[line.alpha > 0]
+# my_rim = min(float(side.max()) for side in sides)
+# ```
+# </details>
+#
+# **2 · How far did it go?** (●●○, 5 minutes). The plain network was trained for four times as many epochs. How far is its last point from its first, in lengths of the last?
+
+# %%
+first, last = long.points[0], long.points[-1]
+
+my_distance = ...
+exercises.check_relative_distance(my_distance, first, last)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# my_distance = lnb.norm(lnb.towards(first, last)) / lnb.norm(last)
+# ```
+# </details>
+#
+# **3 · A dull rival** (●●○, 8 minutes). Perhaps no landscape is needed. What is the rank correlation of the test error with the plain *training loss* of the last epoch, `history["train_loss"][-1]`, over the eighteen networks?
+
+# %%
+my_correlation = ...
+exercises.check_rank_correlation(my_correlation, [run.history["train_loss"][-1] for run in fits.values()], error)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# training = [run.history["train_loss"][-1] for run in fits.values()]
+# my_correlation = float(spearmanr(training, error).statistic)
+# ```
+# Compare it with the two measures of sharpness above, before believing in either.
+# </details>
+#
+# **4 · Another seed of directions** (●○○, 5 minutes). Draw the plane of the network without shortcuts again, with directions of seed 7. Which part of it lies below ln 10, the height of the start?
+
+# %%
+my_plane = ...
+my_area = ...
+exercises.check_area_below(my_area, my_plane, np.log(10))
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# pair = lnb.random_directions(objectives["no shortcuts"].origin, 2, seed=7)
+# my_plane = lnb.evaluate_plane(objectives["no shortcuts"], pair, (-1, 1), 11, progress=False)
+# my_area = float((my_plane.loss < np.log(10)).mean())
+# ```
+# </details>
+
+# %% [markdown]
+# ## What this does not show
+#
+# - **Why training fails.** That the start lies below the rim, with a straight way down, did not help the plain network in its first epochs.
+# - **The paper's distances.** Six epochs with a small learning rate leave the weights near their start. Three hundred epochs do not.
+# - **A verdict on flatness.** Eighteen small networks on 400 digits, two measures, one seed of directions. They show how little such a list can prove, in either direction.
+# - **Cause.** Batch size and weight decay change sharpness and test error together; a correlation does not say that one makes the other.
+#
+# ## To discuss
+#
+# 1. The start is at ln 10 whatever the network. What would you measure to tell a good initialization from a bad one?
+# 2. Somebody shows that sharp networks test worse, over a hundred networks of one architecture. What would you ask before using sharpness to choose between architectures?
+# 3. The plain network found its basin by training on. Design an experiment in which the landscape, and not the training, has to be the cause.
+#
+# ## Take away
+#
+# - Starts below 2.5 and rims above 4 are easily confirmed, for good and bad networks alike; the size of the hole is what differs.
+# - A missing basin may be the portrait of an unfinished training. Compare networks at comparable loss.
+# - Whether flat means good depends on the measure, the networks and the number of them: give the interval.
+#
+# ## References
+#
+# - H. Li, Z. Xu, G. Taylor, C. Studer, T. Goldstein: *Visualizing the Loss Landscape of Neural Nets*. NeurIPS 2018, [arXiv 1712.09913](https://arxiv.org/abs/1712.09913).
+# - L. Dinh, R. Pascanu, S. Bengio, Y. Bengio: *Sharp Minima Can Generalize For Deep Nets*. ICML 2017, [arXiv 1703.04933](https://arxiv.org/abs/1703.04933).
+# - S. Fort, S. Jastrzębski: *Large Scale Structure of Neural Network Loss Landscapes*. NeurIPS 2019, [arXiv 1906.04724](https://arxiv.org/abs/1906.04724).
+# - J. Frankle: *Revisiting "Qualitatively Characterizing Neural Network Optimization Problems"*. 2020, [arXiv 2012.06898](https://arxiv.org/abs/2012.06898).
+# - T. Vlaar, J. Frankle: *What Can Linear Interpolation of Neural Network Loss Landscapes Tell Us?* ICML 2022, [arXiv 2106.16004](https://arxiv.org/abs/2106.16004).
+# - M. Andriushchenko, F. Croce, M. Müller, M. Hein, N. Flammarion: *A Modern Look at the Relationship between Sharpness and Generalization*. ICML 2023, [arXiv 2302.07011](https://arxiv.org/abs/2302.07011).

@@ -1,0 +1,529 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 10 · The path in the plane that PCA finds
+#
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/landscape-nb/landscape-nb/blob/main/notebooks/10_pca_trajectories.ipynb)
+# [![Launch Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/landscape-nb/landscape-nb/main?urlpath=lab/tree/notebooks/10_pca_trajectories.ipynb)
+#
+# **Question.** Training moves tens of thousands of weights, and yet one plane shows most of its path. What does that say about the loss?
+#
+# ![Three panels. Left: the path of a training run over the contours of the loss, in the plane of its first two principal components. Middle: the path of a random walk in the plane of its own, a smooth arc. Right: the share of the first component for eight runs, beside the 61 percent of a random walk.](images/10_pca_trajectories.png)
+#
+# *Left, a training run in its PCA plane. Middle, a random walk that follows no loss, in its own. Right, the first component's share: count what exceeds the walk, not what exceeds zero.*
+
+# %% [markdown]
+# | | |
+# |---|---|
+# | **You will** | draw eight training runs in their PCA planes; measure how far the path is from the picture; compare with paths that follow no loss |
+# | **You need** | what a principal component is; a contour plot of a loss (notebook 05) |
+# | **In the paper** | Li et al. (2018), section 7, Figure 9 |
+# | **Takes** | 1.3 minutes, 1.0 GB of memory (two cores) |
+
+# %%
+import sys
+
+if "google.colab" in sys.modules:  # Colab keeps its own torch and numpy
+    # %pip install --quiet --upgrade-strategy only-if-needed landscape-nb
+
+    from google.colab import output
+
+    output.enable_custom_widget_manager()
+
+# %%
+from itertools import pairwise
+
+import ipywidgets as widgets
+import numpy as np
+import torch
+from IPython.display import display
+
+import landscape_nb as lnb
+from landscape_nb import exercises, plotting
+from landscape_nb.random_walk import random_walk
+
+# %% tags=["parameters"]
+PRESET = "quick"  # "quick": a minute, on scikit-learn's digits · "full": the paper's VGG-9 on CIFAR-10
+
+# %%
+quick = {"data": "digits", "width": 0.125, "epochs": 24, "batches": (64, 480), "decay": 5e-3, "adam": 3e-3, "record": 1}
+full = {"data": "cifar10", "width": 1, "epochs": 300, "batches": (128, 8192), "decay": 5e-4, "adam": 1e-3, "record": 5}
+drawn = {"quick": {"images": 100, "points": 11}, "full": {"images": 5000, "points": 51}}
+settings = lnb.choose_preset(PRESET, quick=quick | drawn["quick"], full=full | drawn["full"])
+data = lnb.datasets.LOADERS[settings.data]()
+sample = data.subset(settings.images)
+
+# %% [markdown]
+# ## 1 · Eight runs, a plane for each
+#
+# All runs start from the same weights of a small VGG-9. They differ in three ways: small or large batches, SGD or Adam, with weight decay or without. The learning rate falls by ten three times, at 1/2, 3/4 and 11/12 of the training, as in the paper.
+
+# %%
+start = lnb.models.vgg9(settings.width, **data.shape, seed=settings.seed)
+print(f"{sum(p.numel() for p in start.parameters()):,} weights")
+rates = {"SGD": 0.1, "Adam": settings.adam}
+
+
+# %%
+def train(optimizer, batch, decay):
+    options = {"optimizer": optimizer.lower(), "lr": rates[optimizer], "weight_decay": decay}
+    return lnb.train(start, data, settings.epochs, batch, record=settings.record, seed=settings.seed, **options)
+
+
+# %%
+small, large = settings.batches
+choices = [(o, batch, decay) for decay in (settings.decay, 0.0) for o in ("SGD", "Adam") for batch in (small, large)]
+runs = {choice: train(*choice) for choice in choices}
+
+# %% [markdown]
+# Each run is now a list of points in weight space, one an epoch. We look from the final point and ask for the two directions in which the path varies most, its first two *principal components*: PC1 and PC2.
+#
+# > **Predict.** Two directions out of tens of thousands. Which part of the path's variance will they hold: under 1 %, some 10 %, more than half? And for which kind of run most?
+
+# %%
+pcas = {choice: lnb.pca_directions(run, 2) for choice, run in runs.items()}
+ours = {choice: 100 * pca.explained_variance_ratio for choice, pca in pcas.items()}
+
+
+# %%
+printed = [(24.57, 15.04), (87.78, 6.33), (32.80, 17.47), (71.74, 13.03)]
+printed += [(73.65, 11.04), (81.87, 8.72), (77.97, 9.56), (80.31, 9.25)]
+paper = dict(zip(choices, printed, strict=True))
+
+
+def name(optimizer, batch, decay):
+    return f"{optimizer}, batch {batch}, {'decay' if decay else 'no decay'}"
+
+
+# %%
+print(f"{'PC1 + PC2, % of the variance':30} here             in the paper (batches 128 and 8192)")
+for choice in choices:
+    print(f"{name(*choice):30}", *(f"{a:5.1f} + {b:4.1f}    " for a, b in (ours[choice], paper[choice])))
+
+# %%
+both = [sum(share) for share in ours.values()]
+lnb.claim(
+    "10-two-components-hold-most",
+    min(both) > 60,
+    "In each of the eight runs, two components hold most of the path's variance.",
+    percent_in_two_components=both,
+)
+
+# %% [markdown]
+# A random plane would hold about 2/n of it: nothing (notebook 09). The paper reads this as a sign that paths are low-dimensional, more so for large batches. Keep the thought; section 4 comes back to it.
+
+# %% [markdown]
+# ## 2 · The path over its contours
+#
+# In each plane we measure the loss on a grid, and draw the path on top. A point of the path is put where the plane is closest to it (`lnb.project`, least squares). Red dots mark the learning-rate drops; the star is the end.
+
+
+# %%
+def frame(values, margin=0.15):
+    low, high = float(values.min()), float(values.max())
+    return low - margin * (high - low), high + margin * (high - low)
+
+
+def measure(run, pca):
+    objective = lnb.Objective(run.model, sample, batch_size=settings.images)
+    path = lnb.plane_gap(objective, run, pca.directions, pca.origin)
+    extent = frame(path.alpha), frame(path.beta)
+    return path, lnb.evaluate_plane(objective, pca.directions, extent, settings.points, progress=False)
+
+
+# %%
+found = {choice: measure(runs[choice], pcas[choice]) for choice in choices}
+
+# %% [markdown]
+# > **Predict.** At the first red dot the learning rate falls to a tenth. What will the path do there?
+
+# %%
+LEVELS = (0.01, 0.1, 0.6, 1.1, 2.1, 4.1, 10, 100, 1e3, 1e4, 1e5)
+
+
+def draw_run(panel, choice, until=None):
+    path, plane = found[choice]
+    filled = plotting.draw_contours(panel, plane, levels=LEVELS)
+    plotting.draw_path(panel, path, until)
+    first, second = ours[choice]
+    panel.set(xlabel=f"PC1 ({first:.0f} %)", ylabel=f"PC2 ({second:.0f} %)", title=name(*choice))
+    return filled
+
+
+# %%
+def draw(epoch=settings.epochs, optimizer="SGD", batch=small, weight_decay=True):
+    figure, (panel,) = plotting.panels(1, size=(6, 4.6))
+    draw_run(panel, (optimizer, batch, settings.decay if weight_decay else 0.0), epoch)
+    panel.set_title(f"{panel.get_title()}: epoch {epoch}")
+    return figure
+
+
+# %%
+slider = widgets.IntSlider(settings.epochs, 0, settings.epochs, 2 * settings.record, description="epoch")
+play = widgets.Play(min=0, max=settings.epochs, step=2 * settings.record, interval=400)
+widgets.jslink((play, "value"), (slider, "value"))
+display(play)
+
+# %%
+alt = "The path of a chosen run up to a chosen epoch in its PCA plane, over the contours of the loss."
+lnb.explore(draw, alt=alt, epoch=slider, optimizer=["SGD", "Adam"], batch=[small, large], weight_decay=True)
+
+# %% [markdown]
+# Press play, or drag the epoch. The four runs with weight decay side by side, on the same levels (the axes are distances in weight space, and each panel is as large as its path):
+
+# %%
+figure, panels = plotting.panels(2, 2, size=(6.0, 4.8))
+filled = [draw_run(panel, choice) for panel, choice in zip(panels, choices, strict=False)]
+bar = figure.colorbar(filled[0], ax=list(panels), ticks=np.log10(LEVELS), label="loss", shrink=0.9)
+bar.set_ticklabels([f"{level:g}" for level in LEVELS])
+lnb.show(
+    figure,
+    alt="Paths of SGD and Adam with small and large batches over the contours of their PCA planes. From a square at the start they run down to a star; red dots at the learning-rate drops lie near the star.",
+)
+
+# %% [markdown]
+# How much of each path comes after the first red dot?
+
+# %%
+for choice in choices:
+    steps = [lnb.norm(lnb.towards(a, b)) for a, b in pairwise(runs[choice].points)]
+    late = sum(steps[runs[choice].epochs.index(runs[choice].lr_drops[0]) :])
+    print(f"{name(*choice):30} length {sum(steps):5.1f}, after the first drop {late / sum(steps):4.0%}")
+
+# %% [markdown]
+# At the first drop the path all but stops: half of the epochs, and a small part of the way. With small batches the loss falls just there (next section): the step had been too long for the valley, not the way too short.
+
+# %% [markdown]
+# ## 3 · The networks are not in the picture
+#
+# The picture puts every network of the run onto the plane. None of them but the last lies in it. So measure twice: the loss of the network, and the loss of its projection, which is what the contours show.
+#
+# > **Predict.** At the start the network guesses, and its loss is ln 10 ≈ 2.3. What loss do the contours show under the square at the start?
+
+
+# %%
+def draw_gap(panel, choice):
+    path, _ = found[choice]
+    for number, (variable, label) in enumerate({"loss": "the network", "plane_loss": "its projection"}.items()):
+        line = path[[variable]].swap_dims(point="epoch").rename(epoch="alpha")
+        plotting.draw_line(panel, line, variable, label, number)
+    panel.set(yscale="log", ylim=(1e-4, 1e6), xlabel="epoch", ylabel="training loss", title=name(*choice))
+
+
+# %%
+figure, panels = plotting.panels(2)
+for panel, choice in zip(panels, (choices[0], choices[3]), strict=True):
+    draw_gap(panel, choice)
+panels[0].legend()
+lnb.show(
+    figure,
+    alt="Training loss by epoch of the network itself and of its projection on the PCA plane, for two runs: for SGD with small batches the projection starts far above the network.",
+)
+
+# %%
+gaps = {c: float(np.exp(np.abs(np.log(path.plane_loss / path.loss)).max())) for c, (path, _) in found.items()}
+
+
+# %%
+for choice, (path, _) in found.items():
+    way = lnb.norm(lnb.towards(*runs[choice].points[:: len(path.point) - 1]))
+    off = float(path.distance.max())
+    print(
+        f"{name(*choice):30} up to {off / way:4.0%} of the way off the plane, loss wrong by up to × {gaps[choice]:,.1f}"
+    )
+
+# %%
+lnb.claim(
+    "10-the-plane-shows-another-loss",
+    gaps[choices[0]] > 100,
+    "SGD with small batches and decay: somewhere on the path the contours are wrong by more than a factor of 100.",
+    largest_factor_for_each_run=list(gaps.values()),
+)
+
+# %% [markdown]
+# Two things are wrong at once. The projection leaves out what the other dimensions did; and the contours are drawn with the final network's batch-norm statistics, which do not fit the early weights.
+
+# %% [markdown]
+# ## 4 · A path that follows nothing
+#
+# A random walk takes each step in a new random direction. There is no loss. What does PCA find in it?
+#
+# > **Predict.** In 10,000 dimensions 24 random steps are at right angles to each other: the walk really uses 24 dimensions. Which share does PC1 hold: 1/24, a tenth, more than half?
+
+# %%
+walks = {m: 100 * lnb.random_walk_variance_ratio(m, 10_000, 2, settings.seed) for m in (5, 10, 25, 100, 400)}
+for m, walk_share in walks.items():
+    limit = 100 * lnb.random_walk_ratios(2, m)
+    print(f"{m:4} points:", *(f"PC{k}: {a:4.1f} % (law {b:4.1f})  " for k, a, b in zip((1, 2), walk_share, limit)))
+
+# %%
+lnb.claim(
+    "10-a-walk-has-a-large-PC1",
+    all(abs(share[0] - 100 * 6 / np.pi**2) < 3 for m, share in walks.items() if m >= 25),
+    "A random walk's first component holds about 6/π² = 60.8 % of its variance, from 25 points to 400.",
+    percent_for_each_length=[share[0] for share in walks.values()],
+)
+
+# %% [markdown]
+# So 61 % is what nothing looks like. Of the paper's eight values in section 1, six are above it, by 11 to 27 points; the two with small batches and decay are below. A run's steps also shrink when the learning rate drops; a fairer comparison is a walk whose steps are *as long as the run's*, each in a random direction.
+
+
+# %%
+def walk_like(run):
+    points, walk = run.points, run.points[:1]
+    directions = lnb.random_directions(start, len(points) - 1, normalize="none", seed=settings.seed, ignore=None)
+    for before, after, direction in zip(points, points[1:], directions, strict=False):
+        length = lnb.norm(lnb.towards(before, after))
+        walk.append(lnb.move(walk[-1], [direction], [length / lnb.norm(direction)]))
+    return walk
+
+
+# %%
+nulls = {c: 100 * lnb.pca_directions(walk_like(run), 2).explained_variance_ratio for c, run in runs.items()}
+
+# %%
+for choice in choices:
+    print(f"{name(*choice):30} PC1 {ours[choice][0]:5.1f} %, walk with these steps {nulls[choice][0]:5.1f} %")
+
+
+# %%
+def components(points):
+    pca = lnb.pca_directions(points, 4, center="mean")
+    return lnb.project(points, pca.directions, pca.origin).coordinate.values
+
+
+# %%
+wandering = [{"weights": torch.from_numpy(row)} for row in random_walk(300, 3000, settings.seed)]
+coordinates = {"SGD, small batch, decay": components(runs[choices[0]]), "random walk": components(wandering)}
+
+
+# %%
+def draw_components(panel, title, first, second):
+    xy = coordinates[title][:, [first - 1, second - 1]]
+    xy = xy / np.abs(xy).max(axis=0)
+    panel.plot(*xy.T, color="0.6", linewidth=1)
+    dots = panel.scatter(*xy.T, c=np.linspace(0, 1, len(xy)), cmap="viridis", s=40, zorder=3)
+    panel.set(xlabel=f"PC{first}", ylabel=f"PC{second}", xticks=[], yticks=[], title=title)
+    return dots
+
+
+# %%
+def lissajous(first=1, second=2):
+    figure, panels = plotting.panels(2, size=(5.4, 4.6))
+    for panel, title in zip(panels, coordinates, strict=True):
+        dots = draw_components(panel, title, first, second)
+    figure.colorbar(dots, ax=list(panels), label="time", ticks=[0, 1])
+    return figure
+
+
+# %%
+alt = (
+    "A training run and a random walk, each drawn in two of its own first four principal components, coloured by time."
+)
+lnb.explore(lissajous, alt=alt, first=(1, 4), second=(1, 4))
+
+# %% [markdown]
+# A long random walk draws Lissajous figures: its k-th coordinate is about cos(πkt). A smooth arc in the plane of PC1 and PC2 is what *any* wandering path gives.
+
+# %% tags=["answer"]
+figure, (left, middle, right) = plotting.panels(3, size=(5.6, 4.8))
+draw_run(left, choices[0])
+draw_components(middle, "random walk", 1, 2)
+middle.set(title="random walk, no loss", xlabel="PC1 (61 %)", ylabel="PC2 (15 %)")
+rows = range(len(choices))
+right.plot([ours[c][0] for c in choices], rows, "o", color="#0072B2", markersize=11, label="training run")
+right.plot([nulls[c][0] for c in choices], rows, "x", color="#D55E00", markersize=11, mew=3, label="walk, same steps")
+right.axvline(600 / np.pi**2, color="black", linestyle="--", label="long random walk")
+right.set(yticks=rows, yticklabels=map("{0[0]} {0[1]} {0[2]:g}".format, choices), xlabel="PC1, % of variance")
+right.set(title="optimizer, batch, decay", xlim=(50, 100), ylim=(10.2, -0.5))
+right.legend(fontsize=11, loc="lower right")
+lnb.show(
+    figure,
+    alt="Left: a training run over the contours of its PCA plane. Middle: a random walk in its PCA plane is a smooth arc. Right: PC1's share for eight runs and for walks with the same step lengths; the dashed line is 61 percent.",
+)
+
+# %%
+noisy = choices[0]
+explained = [nulls[c][0] / ours[c][0] for c in choices]
+lnb.claim(
+    "10-a-large-PC1-is-no-evidence",
+    min(explained) > 0.55,
+    "In every run, more than half of PC1's share is there in a random walk with the same step lengths.",
+    walk_divided_by_run=explained,
+)
+
+# %%
+excess = [ours[c][0] - nulls[c][0] for c in choices if c[1] == large]
+
+
+# %%
+lnb.claim(
+    "10-large-batches-exceed-the-walk",
+    min(excess) > 5,
+    "With large batches, PC1 holds clearly more than in a random walk with the same steps.",
+    points_of_percent_above_the_walk=excess,
+)
+
+# %% [markdown]
+# **Notice**
+#
+# 1. The random walk draws an arc as smooth as the training run's.
+# 2. Every dot on the right lies to the right of its cross: a run does hold more than a walk with its steps. But the crosses begin near 60 %, not near 0.
+# 3. Pair by pair, the run with small batches is nearer to its walk than the one with large batches.
+
+# %% [markdown]
+# In a random walk successive steps are at right angles: their cosine is 0. And in the runs?
+
+# %%
+for choice in choices:
+    steps = [lnb.towards(a, b) for a, b in pairwise(runs[choice].points)]
+    turns = [lnb.cosines(pair)[0, 1] for pair in pairwise(steps)]
+    print(f"{name(*choice):30} mean cosine of successive epochs' steps {np.mean(turns):5.2f}")
+
+# %% [markdown]
+# **Why.** A path is a *sum* of steps. Where it is at epoch 20 depends on all the steps before, so that neighbouring points are close and far ones far: slow waves carry the most variance, even when the steps themselves have nothing in common. For a walk, the eigenvalues fall like 1/k², and 1 + 1/4 + 1/9 + … = π²/6, so that the first has 6/π². What exceeds this comes from steps that point the same way, epoch after epoch; the cosines above measure it.
+
+# %% [markdown]
+# ## 5 · Four runs in one plane
+#
+# A plane of its own flatters every run. To compare runs, they must share a plane: `lnb.shared_plane` takes the components of all their points together.
+#
+# > **Predict.** Four runs from the same start. Do they end close to each other, and how much of each path will the common plane show?
+
+# %%
+four = choices[:4]
+shared = lnb.shared_plane([runs[c] for c in four])
+together = {c: lnb.project(runs[c], shared.directions, shared.origin) for c in four}
+first, second = 100 * shared.explained_variance_ratio
+
+# %%
+figure, (panel,) = plotting.panels(1, size=(8, 5.4))
+for (choice, path), colour in zip(together.items(), ("#0072B2", "#D55E00", "#009E73", "#CC79A7"), strict=True):
+    panel.plot(path.alpha, path.beta, "o-", color=colour, markersize=5, label=name(*choice))
+    panel.plot(path.alpha[-1], path.beta[-1], "*", color=colour, markersize=20, markeredgecolor="black")
+panel.plot(path.alpha[0], path.beta[0], "s", color="black", markersize=11)
+panel.set(xlabel=f"PC1 ({first:.0f} %)", ylabel=f"PC2 ({second:.0f} %)", title="one plane for four runs")
+panel.legend(fontsize=11)
+lnb.show(figure, alt="Paths of four runs in one shared plane: from a common start they go different ways to four ends.")
+
+# %% [markdown]
+# In this plane the two optimizers part at once, and Adam's two runs go the same way at different speeds. The picture says nothing about how far each run is from the plane:
+
+# %%
+own, common = (
+    [float((p.distance**2).mean() ** 0.5) for p in group] for group in ([found[c][0] for c in four], together.values())
+)
+farther = [b / a for a, b in zip(own, common, strict=True)]
+
+
+# %%
+lnb.claim(
+    "10-a-shared-plane-shows-less",
+    min(farther) > 1.2,
+    "Each run is farther from the shared plane than from its own.",
+    times_farther_for_each_run=farther,
+)
+
+# %% [markdown]
+# ## Exercises
+#
+# **1 · PC1 by hand** (●○○, 5 minutes). `rows` holds the points of the first run, one a row. Which share of the variance does the first principal component carry? Use NumPy only.
+
+# %%
+rows = np.stack([np.concatenate([w.numpy().ravel() for w in point.values()]) for point in runs[noisy].points])
+
+my_share = ...
+exercises.check_share(my_share, rows)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# variances = np.linalg.svd(rows - rows.mean(axis=0), compute_uv=False) ** 2
+# my_share = variances[0] / variances.sum()
+# ```
+# </details>
+#
+# **2 · Nothing, in two components** (●○○, 3 minutes). Which share do the first *two* components of a long random walk hold together? Compare it with the table of section 1.
+
+# %%
+my_walk_share = ...
+exercises.check_walk_share(my_walk_share, 2)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# my_walk_share = 6 / np.pi**2 * (1 + 1 / 4)
+# ```
+# 76 %, more than the first run's 39.6 % in the paper's Figure 9.
+# </details>
+#
+# **3 · One run in another's plane** (●●○, 10 minutes). Take the way of Adam (small batches, decay) from its start to its end. Which part of its length is outside the PCA plane of SGD (small batches, decay), when that plane is put through Adam's start?
+
+# %%
+adam, plane = runs["Adam", small, settings.decay], pcas[noisy].directions
+
+my_part = ...
+exercises.check_part_outside(my_part, adam.points[-1], plane, adam.points[0])
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# found_there = lnb.project(adam.points[-1:], plane, adam.points[0])
+# my_part = float(found_there.distance[0] / np.hypot(found_there.distance[0], found_there.in_plane[0]))
+# ```
+# </details>
+#
+# **4 · Make a plane look better** (●●●, 10 minutes). Record the same run at fewer epochs: every sixth point of `rows`. What does PC1 hold now? Think first: does it grow or fall, and why?
+
+# %%
+my_sparse_share = ...
+exercises.check_share(my_sparse_share, rows[::6])
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# fewer = rows[::6] - rows[::6].mean(axis=0)
+# variances = np.linalg.svd(fewer, compute_uv=False) ** 2
+# my_sparse_share = variances[0] / variances.sum()
+# ```
+# The share depends on which epochs were saved. Five points span four directions at most.
+# </details>
+
+# %% [markdown]
+# ## What this does not show
+#
+# - **That training is low-dimensional.** A share of 60 % in one component is what a random walk has. Only the excess over a fair null counts, and ours (steps of the same lengths) is one of many.
+# - **That batch size is the cause.** Large batches here make 3 updates an epoch and small ones 23; in the paper 7 and 391. Fewer updates are a shorter, straighter path, whatever the noise.
+# - **The loss of the networks on the path.** The contours belong to the plane, and to the last network's batch-norm statistics.
+# - **The paper's numbers.** Its small-batch SGD run with decay has a PC1 of 24.6 % over 300 epochs, far *below* a random walk: towards the end it wanders around a point, instead of away. Our 24 epochs on digits do not reproduce that low value.
+#
+# ## To discuss
+#
+# - A path that jitters around a fixed point has *small* principal components, all alike. What would you see of the paper's 24.6 % if the first epochs were left out?
+# - Which null model would you accept: a random walk, a walk with momentum, the run's own steps in random order?
+# - Two papers show paths in "the PCA plane", one of a single run, the other of ten runs together. Which questions can each answer?
+#
+# ## Take away
+#
+# - PCA finds the plane in which a path is seen best; two components held most of it in all of our runs.
+# - A path without a loss has 61 % in its first component, and draws the same smooth arcs. Draw the null beside the data.
+# - Say how far the path is from the plane, and what loss the networks had: the contours do not know.
+#
+# ## References
+#
+# - H. Li, Z. Xu, G. Taylor, C. Studer, T. Goldstein: *Visualizing the Loss Landscape of Neural Nets*. NeurIPS 2018, [arXiv 1712.09913](https://arxiv.org/abs/1712.09913).
+# - J. Antognini, J. Sohl-Dickstein: *PCA of high dimensional random walks with comparison to neural network training*. NeurIPS 2018, [arXiv 1806.08805](https://arxiv.org/abs/1806.08805).

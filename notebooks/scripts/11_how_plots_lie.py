@@ -1,0 +1,547 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 11 · Six ways to make a plot lie
+#
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/landscape-nb/landscape-nb/blob/main/notebooks/11_how_plots_lie.ipynb)
+# [![Launch Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/landscape-nb/landscape-nb/main?urlpath=lab/tree/notebooks/11_how_plots_lie.ipynb)
+#
+# **Question.** Every value in a picture of a loss is right. How can the picture be wrong, and how would we notice?
+#
+# ![Six misleading plots, each above its honest twin: a range too small, levels too high, directions that are not normalized, a rescaled network, batch-norm statistics of another network, and one hand-picked direction.](images/11_how_plots_lie.png)
+#
+# *Six lies (rows 1 and 3), each above the honest picture of the same networks (rows 2 and 4). No number in them is invented.*
+
+# %% [markdown]
+# | | |
+# |---|---|
+# | **You will** | make a plot say what you like in six ways; find out what `lnb.diagnose` notices, and what only a number beside the plot reveals |
+# | **You need** | notebook 02; what batch norm's running statistics are |
+# | **In the paper** | Li et al. (2018), sections 3 and 4; the traps of its own code and figures |
+# | **Takes** | 0.9 minutes, 0.8 GB of memory (two cores) |
+
+# %%
+import sys
+
+if "google.colab" in sys.modules:  # Colab keeps its own torch and numpy
+    # %pip install --quiet --upgrade-strategy only-if-needed landscape-nb
+
+    from google.colab import output
+
+    output.enable_custom_widget_manager()
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+
+import landscape_nb as lnb
+from landscape_nb import exercises, plotting
+
+# %% tags=["parameters"]
+PRESET = "quick"  # "quick": seconds, on scikit-learn's digits · "full": VGG-9 and the perceptron on CIFAR-10
+
+# %%
+quick = {"data": "digits", "epochs": 12, "vgg_width": 0.25, "images": 1438, "vgg_images": 500, "points": 15}
+full = {"data": "cifar10", "epochs": 300, "vgg_width": 1, "images": 50_000, "vgg_images": 10_000, "points": 51}
+settings = lnb.choose_preset(PRESET, quick=quick, full=full)
+data = lnb.datasets.LOADERS[settings.data]()
+
+# %% [markdown]
+# ## 1 · The range
+#
+# We need two perceptrons and two small VGG-9s, trained in the same way from different seeds. The first lie needs only one of them and an extent.
+
+
+# %%
+def train(model, seed, **how):
+    return lnb.train(model, data, settings.epochs, batch_size=64, lr=0.05, seed=seed, **how).model
+
+
+# %%
+def objective_of(model, images=settings.images):
+    return lnb.Objective(model, data.subset(images), batch_size=500)
+
+
+# %%
+seeds = (settings.seed, settings.seed + 1)
+perceptrons = [train(lnb.models.mlp((64, 64), **data.shape, seed=s), s) for s in seeds]
+vggs = [train(lnb.models.vgg9(settings.vgg_width, **data.shape, seed=s), s) for s in seeds]
+[objective_of(model)()["loss"] for model in perceptrons + vggs]  # the loss of each
+
+# %%
+perceptron = perceptrons[0]
+objective = objective_of(perceptron)
+directions = lnb.random_directions(perceptron, 2, seed=settings.seed)
+reaches = [0.01, 0.03, 0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 16.0]
+planes = {r: lnb.evaluate_plane(objective, directions, (-r, r), settings.points, progress=False) for r in reaches}
+
+# %% [markdown]
+# `lnb.diagnose` looks at what was measured and says what is wrong with it. Problems and warnings count here; notes are good to know.
+#
+# > **Predict.** All nine planes have the same centre, the same directions and the same levels. Which of them look flat, and which look like a spike?
+
+
+# %%
+def verdict(plot, levels=plotting.PAPER_LEVELS):
+    return [f.code for f in lnb.diagnose(plot, levels) if f.severity != "note"]
+
+
+# %%
+for reach, plane in planes.items():
+    print(f"±{reach:<5g} loss {plane.loss.values.min():.3g} to {plane.loss.values.max():.3g}  {verdict(plane)}")
+
+
+# %%
+def draw_range(reach=0.03):
+    figure, (lie, honest) = plotting.panels(2, size=(5.4, 4.8))
+    for panel, r in ((lie, reach), (honest, 1.0)):
+        plotting.draw_contours(panel, planes[r])
+        panel.set(xticks=(-r, 0, r), yticks=(-r, 0, r))
+        panel.set_title(f"±{r:g}: {', '.join(verdict(planes[r])) or 'nothing wrong'}")
+    return figure
+
+
+# %%
+lnb.explore(draw_range, alt="The plane at a chosen range beside the plane at ±1, on the same levels.", reach=reaches)
+
+# %% [markdown]
+# The diagnosis comes with a better extent:
+
+# %%
+lnb.diagnose(planes[0.03])
+
+# %% [markdown]
+# ## 2 · The levels
+#
+# The same plane, ±1, and other levels.
+#
+# > **Predict.** What does the bowl look like if the levels go up to 1000, as they do if a program chooses them for another network?
+
+# %%
+tops = [0.3, 1.0, 3.0, 9.6, 30.0, 100.0, 1000.0]
+scales = {top: np.linspace(0.1, top, 20) for top in tops}
+for top, levels in scales.items():
+    print(f"20 levels from 0.1 to {top:<6g} {verdict(planes[1.0], levels)}")
+
+
+# %%
+def draw_levels(top=1000.0):
+    figure, (lie, honest) = plotting.panels(2, size=(5.4, 4.8))
+    for panel, t in ((lie, top), (honest, 9.6)):
+        plotting.draw_contours(panel, planes[1.0], levels=scales[t])
+        panel.set(xticks=(-1, 0, 1), yticks=(-1, 0, 1))
+        panel.set_title(f"levels up to {t:g}: {', '.join(verdict(planes[1.0], scales[t])) or 'nothing wrong'}")
+    return figure
+
+
+# %%
+lnb.explore(draw_levels, alt="The same plane on chosen levels and on the paper's levels.", top=tops)
+
+# %% [markdown]
+# ## 3 · The scale of the weights
+#
+# Now two perceptrons, one trained without weight decay and one with 0.01. Which minimum is flatter? We ask raw directions first, N(0, 1) in every weight, then filter-normalized ones; five of each.
+#
+# > **Predict.** Weight decay makes weights small. What does that do to a curve along a direction that knows nothing of the weights?
+
+
+# %%
+def curve(model, direction, reach, repeats=1):
+    objective = objective_of(model)
+    return lnb.evaluate_line(objective, direction, (-reach, reach), 25, repeats=repeats, progress=False)
+
+
+# %%
+def direction_of(model, normalize, seed=settings.seed):
+    return lnb.random_directions(model, 1, normalize=normalize, seed=seed)[0]
+
+
+# %%
+def height(lines):
+    """The mean loss at both ends."""
+    return float(lines.loss.isel(alpha=[0, -1]).mean())
+
+
+# %%
+decays = {f"weight decay {d:g}": d for d in (0, 0.01)}
+start = lnb.models.mlp((64, 64), **data.shape, seed=settings.seed)
+pair = {name: train(start, settings.seed, weight_decay=d) for name, d in decays.items()}
+pair_raw = {name: curve(m, direction_of(m, "none"), 0.3, 5) for name, m in pair.items()}
+pair_fair = {name: curve(m, direction_of(m, "filter"), 1, 5) for name, m in pair.items()}
+for name, m in pair.items():
+    print(f"{name:18} ‖θ‖ {lnb.norm(lnb.parameters_of(m)):5.1f}, raw {height(pair_raw[name]):5.1f}, ", end="")
+    print(f"filter-normalized {height(pair_fair[name]):5.2f}, {verdict(pair_raw[name])}, {verdict(pair_fair[name])}")
+
+# %% [markdown]
+# Along raw directions the two are equally steep at the ends. In units of their own weights they are not.
+#
+# The fourth lie goes further. Notebook 02 showed that a ReLU network can be rescaled without changing what it computes (Dinh et al., 2017): multiply one layer by c, divide the next by c. Raw curves follow c. But so does a filter-normalized direction that was *borrowed*: normalized to one network and used around its twin.
+
+# %%
+factors = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0]
+twins = {c: lnb.rescale_relu(perceptron, "hidden.1", "hidden.3", c) for c in factors}
+raw = {c: curve(twin, direction_of(twin, "none"), 0.3) for c, twin in twins.items()}
+fair = {c: curve(twin, direction_of(twin, "filter"), 1) for c, twin in twins.items()}
+borrowed = {c: curve(twin, direction_of(perceptron, "filter"), 1) for c, twin in twins.items()}
+
+# %%
+families = {"raw": raw, "filter": fair, "borrowed": borrowed}
+for name, family in families.items():
+    print(f"{name:9} loss at the end for c = 10: {float(family[10.0].loss[-1]):8.3g}  {verdict(family[10.0])}")
+
+
+# %%
+def draw_rescaled(c=10.0, directions="borrowed"):
+    figure, axes = plotting.panels(2)
+    for panel, family, title in zip(axes, (families[directions], fair), (directions, "filter-normalized, its own")):
+        plotting.draw_line(panel, family[1.0], label="the network")
+        plotting.draw_line(panel, family[c], label=f"its twin, c = {c:g}", number=1)
+        panel.set(title=title, yscale="log", ylim=(1e-3, 1e3))
+        panel.legend(loc="lower left")
+    return figure
+
+
+# %%
+alt = "A network and its rescaled twin, along a chosen kind of direction, and along their own filter-normalized ones, where both curves coincide."
+lnb.explore(draw_rescaled, alt=alt, c=factors, directions=list(families))
+
+
+# %%
+def step(direction, model):
+    """The smallest and the largest length of a filter's step, in units of the filter."""
+    pairs = [(direction[n].flatten(1), w.flatten(1)) for n, w in lnb.parameters_of(model).items() if w.ndim > 1]
+    ratios = [float(r) for d, w in pairs for r in d.norm(dim=1) / w.norm(dim=1)]
+    return min(ratios), max(ratios)
+
+
+# %%
+steps = {"its own": step(direction_of(twins[10.0], "filter"), twins[10.0])}
+steps["borrowed"] = step(direction_of(perceptron, "filter"), twins[10.0])
+steps  # the smallest and the largest ‖d‖ / ‖w‖ over all filters
+
+# %% [markdown]
+# `diagnose` sees that a direction is raw. The borrowed one is labelled as filter-normalized, which is true, and passes. The number that gives it away is the relative step of each filter, which must be 1.
+
+# %% [markdown]
+# ## 4 · Batch norm's statistics
+#
+# Two trained VGG-9s and the straight line between them. At α = 0 and at α = 1 we know the loss: both nets are trained. But batch norm's running statistics are no weights. Who moves them? `frozen` keeps those of the first network everywhere, `interpolated` mixes them like the weights (as the paper does), `recalibrated` computes them anew from the data at every point.
+#
+# > **Predict.** With frozen statistics, what will the curve show at α = 1, where the second trained network is?
+
+# %%
+between = objective_of(vggs[0], settings.vgg_images)
+policies = ("frozen", "interpolated", "recalibrated")
+paths = {p: lnb.interpolate(between, *vggs, resolution=21, batch_norm=p, progress=False) for p in policies}
+own = between()["loss"], objective_of(vggs[1], settings.vgg_images)()["loss"]
+for policy, path in paths.items():
+    print(f"{policy:13} loss at α = 1: {float(path.loss.sel(alpha=1, method='nearest')):.3g}, its own: {own[1]:.3g}")
+
+
+# %%
+def draw_between(statistics="frozen"):
+    figure, (panel,) = plotting.panels(1, size=(8, 5))
+    plotting.draw_line(panel, paths["recalibrated"], label="recalibrated at every point")
+    plotting.draw_line(panel, paths[statistics], label=statistics, number=1)
+    panel.plot([0, 1], own, "*", color="black", markersize=16, label="both networks, as trained")
+    panel.set(yscale="log", ylim=(1e-4, 1e3), xlabel="α (0: first network, 1: second)")
+    panel.legend(loc="upper left")
+    return figure
+
+
+# %%
+alt = "The loss between two networks with chosen batch-norm statistics and with recalibrated ones."
+lnb.explore(draw_between, alt=alt, statistics=list(policies))
+
+# %%
+frozen = float(paths["frozen"].loss.sel(alpha=1, method="nearest"))
+{policy: lnb.diagnose(path).codes for policy, path in paths.items()}
+
+# %% [markdown]
+# `diagnose` does not find this lie. What it says of the frozen curve concerns the noise of so high a loss; it knows the policy, but not whether the network has batch norm, and has a note on it at most. (Where a running variance would be negative beyond the ends, it says so.) The number that gives the lie away is the loss at α = 1 beside the second network's own.
+
+# %% [markdown]
+# ## 5 · One seed
+#
+# Two perceptrons, A and B, that differ in nothing but the seed of their training. We draw each along 20 filter-normalized directions.
+
+# %%
+count = 20
+draws = [curve(model, direction_of(model, "filter"), 1, count) for model in perceptrons]
+heights = [d.loss.isel(alpha=[0, -1]).mean("alpha").values for d in draws]
+for name, h in zip("AB", heights):
+    print(
+        f"{name}: loss at ±1 {h.mean():.3g} ± {h.std():.2g} over {count} directions, from {h.min():.3g} to {h.max():.3g}"
+    )
+
+
+# %%
+def draw_pair(panel, a, b, title):
+    for number, (name, draw, chosen) in enumerate(zip("AB", draws, (a, b))):
+        plotting.draw_line(panel, draw.isel(repeat=chosen), label=f"network {name}", number=number)
+    panel.set(title=title, ylim=(0, 10))
+    panel.legend(loc="upper center")
+
+
+# %%
+def draw_seeds(pick_a=0, pick_b=0):
+    figure, (lie, honest) = plotting.panels(2)
+    draw_pair(lie, pick_a, pick_b, f"directions {pick_a} and {pick_b}")
+    draw_spread(honest, "all directions")
+    return figure
+
+
+# %%
+def draw_spread(panel, title):
+    for number, (name, draw) in enumerate(zip("AB", draws)):
+        mean, spread = draw.loss.mean("repeat"), draw.loss.std("repeat")
+        plotting.draw_line(panel, mean.to_dataset(), label=f"network {name}, mean", number=number)
+        panel.fill_between(draw.alpha, mean - spread, mean + spread, alpha=0.25, color=("#0072B2", "#D55E00")[number])
+    panel.set(title=title, ylim=(0, 10))
+    panel.legend(loc="upper center")
+
+
+# %%
+alt = "Left: networks A and B, each along one chosen direction. Right: their means and spreads over 20 directions, which overlap."
+lnb.explore(draw_seeds, alt=alt, pick_a=list(range(0, count, 3)), pick_b=list(range(0, count, 3)))
+
+# %% [markdown]
+# Choose for one network the direction with the lowest ends and for the other the one with the highest, and the order is yours.
+
+# %%
+found = {name: lnb.diagnose(d).codes for name, d in (("one", draws[0].isel(repeat=[0])), ("twenty", draws[0]))}
+chosen = int(heights[0].argmin()), int(heights[1].argmax())
+turned = int(heights[0].argmax()), int(heights[1].argmin())
+ratios = [float(heights[0][a] / heights[1][b]) for a, b in (chosen, turned)]
+print(
+    f"loss at the ends, A / B: {ratios[0]:.2f} or {ratios[1]:.2f}; of the means {heights[0].mean() / heights[1].mean():.2f}"
+)
+print(f"diagnose: of one direction {found['one']}, of twenty {found['twenty']}")
+
+# %% [markdown]
+# ## All six at once
+
+
+# %%
+def contour(plane, levels=plotting.PAPER_LEVELS):
+    return lambda panel: plotting.draw_contours(panel, plane, levels=levels)
+
+
+# %%
+def lines(family):
+    def draw(panel):
+        for number, (name, line) in enumerate(family.items()):
+            plotting.draw_line(panel, line, label=name, number=number)
+        panel.set(yscale="log", ylim=(1e-4, 1e3))
+        panel.legend(loc="lower left", fontsize=10)
+
+    return draw
+
+
+# %%
+def twin_lines(family):
+    return lines({"network": family[1.0], "twin, c = 10": family[10.0]})
+
+
+# %%
+def mean_lines(family):
+    return lines({name: line.mean("repeat") for name, line in family.items()})
+
+
+# %%
+picked = dict(zip("AB", (d.isel(repeat=r) for d, r in zip(draws, chosen))))
+gallery = {
+    "range": (contour(planes[0.03]), contour(planes[1.0])),
+    "levels": (contour(planes[1.0], scales[1000.0]), contour(planes[1.0])),
+    "raw directions": (mean_lines(pair_raw), mean_lines(pair_fair)),
+    "borrowed scale": (twin_lines(borrowed), twin_lines(fair)),
+    "statistics": tuple(lines({policy: paths[policy]}) for policy in ("frozen", "recalibrated")),
+    "one seed": (lines(picked), mean_lines(dict(zip("AB", draws)))),
+}
+
+# %% tags=["answer"]
+figure, axes = plotting.panels(3, 4, size=(4.8, 3.6))
+for number, (name, both) in enumerate(gallery.items()):
+    for row, (draw, kind) in enumerate(zip(both, ("lie", "honest"))):
+        panel = axes[6 * (number // 3) + 3 * row + number % 3]
+        draw(panel)
+        panel.set_title(f"{number + 1} · {name}: {kind}", color=("#A33B00", "#004C7A")[row], fontweight="bold")
+        panel.xaxis.set_major_locator(plt.MaxNLocator(4))
+lnb.show(
+    figure,
+    alt="Twelve panels. Lies: a flat plane at ±0.03; a flat plane on levels up to 1000; two networks equally sharp along raw directions; a rescaled twin ten times as sharp; a wall between two networks that never comes down; network B sharper than A. Each honest twin below shows something else.",
+)
+
+# %% [markdown]
+# **Notice**
+#
+# 1. Lies 1 and 2 are flat pictures of the same bowl; nothing but an axis or a list of levels was changed.
+# 2. In 3 the honest picture shows a difference that the lie hides; in 4 the lie shows one that is not there: in the honest picture the two curves coincide.
+# 3. In 5 the frozen curve never comes down to the second network; the recalibrated one does.
+# 4. In 6 the order of A and B was chosen by choosing directions; their means nearly coincide.
+
+# %%
+lies = [verdict(planes[r]) for r in (0.03, 16.0)] + [verdict(planes[1.0], scales[t]) for t in (1000.0, 0.3)]
+expected = ("too-narrow", "too-wide", "too-narrow", "too-wide")
+
+# %%
+lnb.claim(
+    "11-range-and-levels-are-found",
+    all(code in lie for code, lie in zip(expected, lies)) and verdict(planes[1.0]) == [],
+    "diagnose finds both ranges and both sets of levels, and has nothing against the honest plane.",
+    lies_found=sum(code in lie for code, lie in zip(expected, lies)),
+    found_in_the_honest_plane=len(verdict(planes[1.0])),
+)
+
+# %%
+raw_ratio, fair_ratio = (height(f["weight decay 0"]) / height(f["weight decay 0.01"]) for f in (pair_raw, pair_fair))
+flagged = ["un-normalized" in verdict(f["weight decay 0"]) for f in (pair_raw, pair_fair)]
+
+# %%
+lnb.claim(
+    "11-raw-directions-hide-a-difference",
+    0.7 < raw_ratio < 1.4 and fair_ratio > 2 and flagged == [True, False],
+    "Raw curves of the two networks are alike, filter-normalized ones are not; diagnose flags the raw ones alone.",
+    raw_ratio=raw_ratio,
+    filter_normalized_ratio=fair_ratio,
+)
+
+# %%
+borrowed_ratio, own_ratio = (height(f[10.0]) / height(f[1.0]) for f in (borrowed, fair))
+
+# %%
+lnb.claim(
+    "11-borrowed-scale-needs-a-number",
+    borrowed_ratio > 2 and abs(own_ratio - 1) < 1e-2 and "un-normalized" not in verdict(borrowed[10.0]),
+    "A borrowed scale more than doubles the same function's curve, unnoticed by diagnose; the relative step shows it.",
+    borrowed=borrowed_ratio,
+    its_own=own_ratio,
+    largest_relative_step=steps["borrowed"][1],
+)
+
+# %%
+recalibrated = float(paths["recalibrated"].loss.sel(alpha=1, method="nearest"))
+
+# %%
+lnb.claim(
+    "11-frozen-statistics-build-a-wall",
+    frozen > 10 * own[1] and frozen > 10 * recalibrated,
+    "Frozen statistics raise the loss of a trained network more than tenfold.",
+    frozen=frozen,
+    recalibrated=recalibrated,
+    its_own=own[1],
+)
+
+# %%
+lnb.claim(
+    "11-one-seed-proves-nothing",
+    ratios[0] < 0.75 and ratios[1] > 1.33 and "one-seed" in found["one"] and "one-seed" not in found["twenty"],
+    "Chosen directions make either network the flatter one; diagnose notes a single draw.",
+    ratios_of_chosen_directions=ratios,
+    ratio_of_means=heights[0].mean() / heights[1].mean(),
+)
+
+# %% [markdown]
+# **Why.** A picture of a loss is a function of six things besides the network: the extent, the levels, the directions' scale, whose weights that scale was taken from, what moves the buffers, and the draw. None is visible in the picture, and each is free. `diagnose` can check what the measured values and their provenance tell; what needs a second measurement (the relative step, the network's own loss at α = 1) it cannot know.
+#
+# | lie | what `diagnose` says | the number beside the plot |
+# |---|---|---|
+# | range | `too-narrow`, `too-wide` | lowest and highest loss |
+# | levels | `too-narrow`, `too-wide`, `noise` | the levels, and the standard error |
+# | raw directions | `un-normalized` | ‖θ‖ of both networks |
+# | borrowed scale | nothing | ‖d‖ / ‖w‖ of each filter: 1 |
+# | statistics | a note at most | the second network's own loss, at α = 1 |
+# | one seed | a note, `one-seed` | mean and spread over draws |
+#
+# **The paper's own practice** for the same six: ±1; levels 0.1, 0.6, …, 9.6; filter normalization, each network by its own weights; running statistics interpolated with the weights, and frozen on planes; and ten directions in the appendix.
+
+# %% [markdown]
+# ## Exercises
+#
+# **1 · Which plot lies?** (●○○, 5 minutes). Three planes of the same perceptron, by three people who all swear that they measured every value. Look at the axes; then ask `lnb.diagnose`.
+
+# %%
+suspects = {"A": planes[8.0], "B": planes[0.1], "C": planes[1.0]}
+
+my_suspects = ...  # a name, or a set of names
+exercises.check_which_mislead(my_suspects, suspects)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# my_suspects = {name for name, plane in suspects.items() if verdict(plane)}
+# ```
+# </details>
+#
+# **2 · Repair it** (●○○, 5 minutes). Measure the plane of the spike, `planes[16.0]`, anew, so that only notes are left.
+
+# %%
+my_plane = ...
+exercises.check_repaired(my_plane, planes[16.0])
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# my_plane = lnb.evaluate_plane(objective, directions, (-1, 1), 15, progress=False)
+# ```
+# </details>
+#
+# **3 · The lie that leaves no trace** (●●○, 10 minutes). Three directions, all of them labelled "filter"; one of them was normalized to another network. Which one? The perceptron's weights are in `weights`.
+
+# %%
+weights = lnb.parameters_of(perceptron)
+strangers = {
+    "x": lnb.random_directions(perceptron, 1, seed=5)[0],
+    "y": lnb.random_directions(perceptrons[1], 1, seed=6)[0],
+    "z": lnb.random_directions(perceptron, 1, seed=7)[0],
+}
+
+my_stranger = ...  # "x", "y" or "z"
+exercises.check_foreign_direction(my_stranger, strangers, weights)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# shares = {name: step(direction, perceptron) for name, direction in strangers.items()}
+# my_stranger = max(shares, key=lambda name: shares[name][1])
+# ```
+# </details>
+
+# %% [markdown]
+# ## What this does not show
+#
+# - **All lies.** Smoothing, a cut axis, a test loss called training loss, a different loss in each panel: `diagnose` sees none of them.
+# - **Intent.** Each of the six can happen in good faith: an old script's extent, a program's choice of levels, a direction made for the checkpoint before.
+# - **That the honest plot is the truth.** It is two random directions out of thousands, filter-normalized and frozen, with limits of their own (notebooks 02, 08 and 09).
+# - **Scale.** Small networks on 8×8 digits. How strong a lie is depends on the network; that it is possible does not.
+#
+# ## To discuss
+#
+# - Open the last paper with a loss landscape that you read. Which of the six things does it state?
+# - Recalibrated statistics and frozen ones give different walls between two networks. Which is "the" loss between them?
+# - Should a plotting library refuse to draw a misleading plot, warn, or stay silent?
+#
+# ## Take away
+#
+# - Same range, levels, normalization, statistics and seeds in every panel; and say them under the picture.
+# - `lnb.diagnose(dataset, levels)` costs nothing. Its silence is no certificate.
+# - Put one number beside each picture that would have been different if the picture lied.
+#
+# ## References
+#
+# - H. Li, Z. Xu, G. Taylor, C. Studer, T. Goldstein: *Visualizing the Loss Landscape of Neural Nets*. NeurIPS 2018, [arXiv 1712.09913](https://arxiv.org/abs/1712.09913).
+# - L. Dinh, R. Pascanu, S. Bengio, Y. Bengio: *Sharp Minima Can Generalize For Deep Nets*. ICML 2017, [arXiv 1703.04933](https://arxiv.org/abs/1703.04933).
+# - K. Jordan, H. Sedghi, O. Saukh, R. Entezari, B. Neyshabur: *REPAIR: REnormalizing Permuted Activations for Interpolation Repair*. ICLR 2023, [arXiv 2211.08403](https://arxiv.org/abs/2211.08403).
