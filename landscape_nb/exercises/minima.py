@@ -87,6 +87,7 @@ def check_relative_length(answer: float, direction: Params, weights: Params) -> 
         weights: The point.
 
     Example:
+        >>> import torch
         >>> w = {"w": torch.tensor([[3.0, 4.0]]), "b": torch.ones(1)}
         >>> check_relative_length(1.0, {"w": torch.tensor([[5.0, 0.0]]), "b": torch.zeros(1)}, w).right
         True
@@ -115,6 +116,7 @@ def check_layer_normalized(answer: Params, direction: Params, weights: Params) -
         weights: The point whose weights set the scale.
 
     Example:
+        >>> import torch
         >>> w, d = ({"w": torch.diag(torch.tensor(diagonal))} for diagonal in ([3.0, 4.0], [1.0, 0.0]))
         >>> check_layer_normalized({"w": 5 * d["w"]}, d, w).right
         True
