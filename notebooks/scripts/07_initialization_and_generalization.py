@@ -368,28 +368,26 @@ for name, m in measures.items():
 # The interval comes from drawing the eighteen networks anew with replacement, 500 times. It is wide: eighteen networks, with 359 test images each, do not fix an order. And look inside the architectures: what holds between them need not hold within one.
 
 # %%
-ranges = [interval(m) for m in measures.values()]
-
-# %%
+least, most = interval(sharpness)
 lnb.claim(
     "07-the-relation-is-not-firm",
-    all(high - low > 0.3 for low, high in ranges),
-    "For both measures the 95 % interval of the rank correlation with the test error is wider than 0.3.",
-    interval_of_the_rise=ranges[0],
-    interval_of_the_eigenvalue=ranges[1],
+    most - least > 0.5,
+    "The 95 % interval of the rank correlation between rise and test error, over all eighteen, is wider than 0.5.",
+    interval_of_the_rise=[least, most],
 )
 
 # %%
-spreads = [max(row) - min(row) for row in within.values()]
-
-# %%
+means = {name: float(np.mean(values)) for name, values in within.items()}
 lnb.claim(
-    "07-it-depends-on-the-architecture",
-    max(spreads) > 0.3,
-    "The same measure agrees with the test error better in one architecture than in another.",
+    "07-two-measures-disagree",
+    means["rise of the loss"] > 0 > means["largest eigenvalue"],
+    "Within an architecture, on average, the rise goes with the test error and the eigenvalue goes against it.",
     rise_within_each_architecture=within["rise of the loss"],
-    eigenvalue_within_each=within["largest eigenvalue"],
+    eigenvalue_within_each_architecture=within["largest eigenvalue"],
 )
+
+# %% [markdown]
+# So the answer depends on the measure. Weight decay may be one reason: it shortens the weights, and the same function then has larger eigenvalues (notebook 02). The filter-normalized rise does not see the scale, and speaks for the paper here, within an architecture and on average. It does not do so in each architecture at each seed.
 
 # %% [markdown]
 # ## 5 · What later work says
