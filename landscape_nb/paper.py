@@ -76,7 +76,7 @@ FIGURES = (
     PaperFigure(
         "Figure 7",
         "08",
-        "|λmin / λmax| over the plane: near 0 where the plot looks convex, large in the chaotic one.",
+        "abs(λmin / λmax) over the plane: near 0 where the plot looks convex, large in the chaotic one.",
         "A residual perceptron: small at the trained network and larger around it, with and without shortcuts.",
         "not reproduced",
         "the contrast between the networks needs plain networks that train to a comparable loss",

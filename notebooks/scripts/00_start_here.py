@@ -28,7 +28,7 @@
 # | **You will** | evaluate a loss anywhere in weight space; draw it along a line and over a plane; see what shortcuts do |
 # | **You need** | Python and PyTorch: what a module, a loss and a gradient step are |
 # | **In the paper** | Li et al. (2018), *Visualizing the Loss Landscape of Neural Nets*, Figure 1 |
-# | **Takes** | 1.1 minutes, 0.9 GB of memory (two cores) |
+# | **Takes** | 0.9 minutes, 0.9 GB of memory (two cores) |
 
 # %%
 import sys

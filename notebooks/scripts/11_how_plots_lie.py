@@ -28,7 +28,7 @@
 # | **You will** | make a plot say what you like in six ways; find out what `lnb.diagnose` notices, and what only a number beside the plot reveals |
 # | **You need** | notebook 02; what batch norm's running statistics are |
 # | **In the paper** | Li et al. (2018), sections 3 and 4; the traps of its own code and figures |
-# | **Takes** | 0.9 minutes, 0.8 GB of memory (two cores) |
+# | **Takes** | 0.9 minutes, 0.9 GB of memory (two cores) |
 
 # %%
 import sys

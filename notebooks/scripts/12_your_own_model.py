@@ -28,7 +28,7 @@
 # | **You will** | draw the plane of a model, a loss and data of your own; of a transformer; of a checkpoint from elsewhere; and have your plot examined |
 # | **You need** | notebook 05; how to write a `nn.Module` and a training loop |
 # | **In the paper** | all of it: the tools of Li et al. (2018), on networks that are not in it |
-# | **Takes** | 0.9 minutes, 1.0 GB of memory (two cores) |
+# | **Takes** | 1.0 minutes, 1.0 GB of memory (two cores) |
 
 # %%
 import sys
