@@ -68,6 +68,7 @@ sides = dict(zip(("small", "large"), settings.batches, strict=True))
 decays = {"no decay": 0.0, "decay": settings.decay}
 
 
+# %%
 def train(batch, decay):
     model = lnb.models.vgg9(settings.width, **data.shape, seed=settings.seed)
     options = {"lr": settings.lr, "weight_decay": decay, "seed": settings.seed}
@@ -140,6 +141,7 @@ def draw_walk(panel, line, quantity, title):
     panel.legend(loc={"loss": "upper left", "accuracy": "lower left"}[quantity], fontsize=12)
 
 
+# %%
 def compare(statistics, quantities):
     figure, panels = plotting.panels(2, len(quantities), (6.4, 4.2))
     places = [(quantity, name) for quantity in quantities for name in decays]
@@ -241,6 +243,7 @@ def draw_norms(against="updates"):
     return figure
 
 
+# %%
 alt = "The norm of the weights during training, for small and large batches, without and with weight decay. It grows without decay and shrinks with it, further for small batches, which make more updates."
 lnb.explore(draw_norms, alt=alt, against=["updates", "epochs"])
 
@@ -267,6 +270,8 @@ for panel, name in zip(panels, decays, strict=True):
         panel.hist(weights.numpy(), 80, range=(-0.3, 0.3), histtype="step", label=f"{side} batch", lw=2.5, **style)
     panel.set(title=name, xlabel="weight", ylabel="how many", yscale="log", ylim=(0.7, None))
     panel.legend(loc="upper right")
+
+# %%
 lnb.show(
     figure,
     alt="Histograms of the weights. Without decay the two batch sizes have almost the same. With decay the small-batch weights crowd around zero.",
@@ -315,6 +320,7 @@ def draw_by_hand(c=0.1):
     return figure
 
 
+# %%
 alt = "The line between the two networks as trained, and after the small-batch network was rescaled by c: with c below 1 its end becomes steep, with c above 1 wide."
 lnb.explore(draw_by_hand, alt=alt, c=factors)
 

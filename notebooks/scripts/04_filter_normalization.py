@@ -55,9 +55,9 @@ PRESET = "quick"  # "quick": about a minute, on scikit-learn's digits · "full":
 # %%
 quick = {"data": "digits", "train": 720, "width": 0.25, "epochs": 30, "batches": (32, 360), "decay": 1e-2, "lr": 0.05}
 full = {"data": "cifar10", "train": 50_000, "width": 1, "epochs": 300, "batches": (128, 8192), "decay": 5e-4, "lr": 0.1}
-settings = lnb.choose_preset(
-    PRESET, quick=quick | {"images": 100, "points": 13}, full=full | {"images": 5000, "points": 51}
-)
+quick |= {"images": 100, "points": 13}
+full |= {"images": 5000, "points": 51}
+settings = lnb.choose_preset(PRESET, quick=quick, full=full)
 data = lnb.datasets.LOADERS[settings.data]().subset(settings.train)
 sample = data.subset(settings.images)
 
@@ -71,6 +71,7 @@ sides = dict(zip(("small", "large"), settings.batches, strict=True))
 decays = {"no decay": 0.0, "decay": settings.decay}
 
 
+# %%
 def train(batch, decay):
     model = lnb.models.vgg9(settings.width, **data.shape, seed=settings.seed)
     options = {"lr": settings.lr, "weight_decay": decay, "seed": settings.seed}
@@ -115,7 +116,7 @@ def draw_band(panel, line, label, number):
     panel.fill_between(line.alpha, low, high, color=panel.lines[-1].get_color(), alpha=0.2, linewidth=0)
 
 
-# %% tags=["answer"]
+# %%
 figure, panels = plotting.panels(2)
 for panel, name in zip(panels, decays, strict=True):
     for number, side in enumerate(sides):
@@ -123,6 +124,8 @@ for panel, name in zip(panels, decays, strict=True):
         draw_band(panel, curves["filter", side, name], label, number)
     panel.set(title=name, yscale="log", ylim=(1e-3, 1e3), ylabel="training loss", xlabel="α, filter-normalized")
     panel.legend(loc="upper center", fontsize=12)
+
+# %% tags=["answer"]
 alt = "Loss along filter-normalized directions, median and range of ten directions. Without weight decay and with it, the curve of the small-batch network lies below and is wider than that of the large-batch network."
 lnb.show(figure, alt=alt)
 
@@ -196,6 +199,7 @@ def draw(normalization="none", direction=0, zoom=1.0):
     return figure
 
 
+# %%
 alt = "Loss along a random direction for small and large batches, without and with weight decay, for a choice of normalization, direction and range."
 lnb.explore(draw, alt=alt, normalization=list(reaches), direction=(0, 2), zoom=[1.0, 2.0, 4.0])
 
@@ -209,6 +213,8 @@ for panel, (name, method) in zip(panels, places, strict=True):
     for number, side in enumerate(sides):
         draw_band(panel, curves[method, side, name], f"{side} batch", number)
     panel.set(title=f"{method}, {name}", yscale="log", ylim=(1e-3, 1e3), xlabel="α")
+
+# %%
 panels[0].legend(loc="upper center", fontsize=12)
 alt = "Eight panels: four normalizations, without and with weight decay. The small-batch curve is the wide one in all of them; without normalization it loses some of its lead with decay, and gains some in the others."
 lnb.show(figure, alt=alt)
@@ -293,6 +299,7 @@ def plane(model):
     return lnb.evaluate_plane(objective, directions, (-1, 1), settings.points, progress=False)
 
 
+# %%
 planes = {f"{side} batch, {name}, {error[side, name]:.1%}": plane(run.model) for (side, name), run in runs.items()}
 alt = "Contours of the training loss around the four networks on the same levels. The two small-batch networks have wide bowls, the two large-batch networks narrow ones."
 lnb.show(plotting.plot_contours(planes), alt=alt)
