@@ -116,7 +116,7 @@ def draw_band(panel, line, label, number):
     panel.fill_between(line.alpha, low, high, color=panel.lines[-1].get_color(), alpha=0.2, linewidth=0)
 
 
-# %%
+# %% tags=["answer"]
 figure, panels = plotting.panels(2)
 for panel, name in zip(panels, decays, strict=True):
     for number, side in enumerate(sides):
@@ -124,8 +124,6 @@ for panel, name in zip(panels, decays, strict=True):
         draw_band(panel, curves["filter", side, name], label, number)
     panel.set(title=name, yscale="log", ylim=(1e-3, 1e3), ylabel="training loss", xlabel="α, filter-normalized")
     panel.legend(loc="upper center", fontsize=12)
-
-# %% tags=["answer"]
 alt = "Loss along filter-normalized directions, median and range of ten directions. Without weight decay and with it, the curve of the small-batch network lies below and is wider than that of the large-batch network."
 lnb.show(figure, alt=alt)
 
