@@ -451,6 +451,8 @@ exercises.check_rank_correlation(my_correlation, [run.history["train_loss"][-1] 
 # <details><summary>Solution</summary>
 #
 # ```python
+# from scipy.stats import spearmanr
+#
 # training = [run.history["train_loss"][-1] for run in fits.values()]
 # my_correlation = float(spearmanr(training, error).statistic)
 # ```
