@@ -8,7 +8,7 @@ from conftest import real_file
 from landscape_nb.figures import find_notebook
 from landscape_nb.runner import run_notebook
 
-FULL = ("02", "03", "05")  # the perceptron and VGG-9, both batch sizes, ResNets
+FULL = ("02", "05")  # the perceptron, VGG-9 and ResNets
 
 CUT = """
 import dataclasses
