@@ -2,7 +2,7 @@
 
 Replaying skips what Python does in a forward pass, and knows what comes next: which result nobody needs
 again, which batch norm follows which convolution. A model whose calls may depend on its weights (it looks
-at a value, draws with hidden state, leaves torch) is refused.
+at a value, draws random numbers, leaves torch) is refused.
 """
 
 from collections import Counter
@@ -128,12 +128,14 @@ def record(run: Callable[[Tensor], Tensor], state: State, inputs: Tensor) -> Pro
         inputs: The input; the program holds for inputs of its shape.
 
     Raises:
-        UnreplayableError: The model looks at values, or uses tensors that are neither its state, its
-            input, nor made from these by torch functions.
+        UnreplayableError: The model looks at values, draws random numbers, or uses tensors that are
+            neither its state, its input, nor made from these by torch functions.
     """
-    recorder = _Recorder(state, inputs)
+    recorder, drawn = _Recorder(state, inputs), torch.get_rng_state()
     with recorder:
         outputs = run(inputs)
+    if not torch.equal(drawn, torch.get_rng_state()):
+        raise UnreplayableError("the model draws random numbers")
     if not isinstance(outputs, Tensor) or outputs not in recorder.known:
         raise UnreplayableError("the outputs are no tensor that torch functions made")
     slot = recorder.known[outputs]
@@ -159,7 +161,10 @@ class _Recorder(TorchFunctionMode):
         result = function(*args, **kwargs)
         if function in _SHAPE_QUERIES:
             return result
-        tensors = [leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, Tensor)]
+        leaves = tree_leaves((args, kwargs, result))
+        if any(isinstance(leaf, torch.Generator) for leaf in leaves):
+            raise UnreplayableError("the model draws random numbers")
+        tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
         if not tensors:
             return result
         if function in CONVOLUTIONS:

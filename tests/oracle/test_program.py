@@ -301,22 +301,27 @@ def test_bfloat16_is_refused_where_it_draws_something_else(tmp_path):
 class Noisy(nn.Module):
     """Draws in its forward pass, in evaluation too."""
 
-    def __init__(self):
+    def __init__(self, own_generator=False):
         super().__init__()
         self.conv, self.linear = nn.Conv2d(1, 4, 3), nn.Linear(4, 4)
+        self.own_generator = own_generator
 
     def forward(self, x):
         y = self.conv(x).mean((2, 3))
-        return self.linear(y + torch.randn_like(y))
+        generator = torch.Generator().manual_seed(5) if self.own_generator else None
+        return self.linear(y + torch.randn(y.shape, generator=generator))
 
 
-def test_a_model_that_draws_leaves_the_random_state_and_draws_the_same_everywhere():
-    model = Noisy()
+@pytest.mark.parametrize("own_generator", [False, True])
+def test_a_model_that_draws_leaves_the_random_state_and_draws_the_same_everywhere(own_generator):
+    """Points measured in several threads would draw from each other's random state."""
+    model = Noisy(own_generator)
     objective = lnb.Objective(model, images(12))
     (direction,) = lnb.random_directions(model, 1)
     before = torch.get_rng_state()
     line = lnb.evaluate_line(objective, direction, resolution=3, progress=False)
     assert torch.equal(before, torch.get_rng_state())
+    assert "draws random numbers" in line.attrs["engine"]
     wanted = [objective(lnb.move(objective.origin, [direction], [a]))["loss"] for a in (-1.0, 0.0, 1.0)]
     np.testing.assert_allclose(line.loss, wanted, rtol=1e-5)
 
