@@ -23,14 +23,22 @@ Buffers = dict[str, Shaped[Tensor, "..."]]
 BATCH_NORM = ("frozen", "recalibrate")
 
 
-def accuracy(outputs: Float[Tensor, "n classes"], targets: Int[Tensor, "n"]) -> Float[Tensor, ""]:
+def accuracy(
+    outputs: Float[Tensor, "n classes"], targets: Int[Tensor, "n"], reduction: str = "mean"
+) -> Float[Tensor, "*n"]:
     """The fraction of samples whose highest score is the target's.
+
+    Args:
+        outputs: Scores of each class.
+        targets: The right classes.
+        reduction: `'mean'`, or `'none'` for one 0 or 1 a sample, as torch's losses have it.
 
     Example:
         >>> accuracy(torch.tensor([[2.0, 1.0], [0.0, 3.0]]), torch.tensor([0, 0])).item()
         0.5
     """
-    return (outputs.argmax(-1) == targets).float().mean()
+    right = (outputs.argmax(-1) == targets).float()
+    return right.mean() if reduction == "mean" else right
 
 
 class Objective:

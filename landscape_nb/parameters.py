@@ -92,7 +92,7 @@ class Affine:
         """The point at these coordinates."""
         vector = self.origin
         for coordinate, direction in zip(coordinates, self.directions, strict=True):
-            vector = vector + coordinate * direction
+            vector = torch.add(vector, direction, alpha=coordinate)
         return unflatten(vector, self.like)
 
 

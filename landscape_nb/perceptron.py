@@ -18,7 +18,7 @@ from torch import Tensor
 from landscape_nb.batches import is_pair
 from landscape_nb.objective import Objective, preserved_rng
 from landscape_nb.parameters import Affine, Params, unflatten
-from landscape_nb.program import Call, FrozenNorm, Program, UnreplayableError, Weight, frozen_norm, perform, record
+from landscape_nb.program import Call, FrozenNorm, Program, UnreplayableError, Weight, frozen_norm, record
 from landscape_nb.sweep import Row
 
 _ENTRIES_AT_ONCE = 800_000
@@ -127,10 +127,11 @@ class _Chain:
 
     def __init__(self, program: Program):
         start = next((at for at, call in enumerate(program.calls) if call.weights()), len(program.calls))
-        self.prefix, rest = program.calls[:start], program.calls[start:]
+        rest = program.calls[start:]
         if not rest or rest[0].function is not F.linear or len(rest[0].reads()) != 1:
             raise UnreplayableError("the first layer is no linear map")
-        self.entry = current = rest[0].reads()[0]
+        current = rest[0].reads()[0]
+        self.prefix = Program(program.calls[:start], current)
         self.layers: list[Layer] = []
         for call in rest:
             if call.reads() != [current] or call.args[0].number != current or len(call.writes()) != 1:
@@ -142,12 +143,10 @@ class _Chain:
 
     def first(self, inputs: Tensor, at_basis: Params) -> Float[Tensor, "basis features samples"]:
         """The first layer's values for each of a stack of weights; between them the layer is linear."""
-        values = {0: inputs}
-        for call in self.prefix:
-            perform(call, {}, values)
-        if values[self.entry].ndim != 2:
+        entry = self.prefix({}, inputs)
+        if entry.ndim != 2:
             raise UnreplayableError("the first layer's input is no matrix")
-        return self.layers[0](values[self.entry].T, at_basis)
+        return self.layers[0](entry.T, at_basis)
 
     def widest(self, params: Params) -> int:
         """The most features that a layer has."""

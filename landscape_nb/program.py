@@ -6,7 +6,7 @@ at a value, draws random numbers, leaves torch) is refused.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -73,6 +73,7 @@ class Program:
     Args:
         calls: The calls. Slot 0 is the model's input.
         output: The slot that holds the model's outputs in the end.
+        shapes: The shapes of slots, as recorded.
         busiest: Bytes that the convolution with the largest images reads and writes; 0 without any.
 
     Example:
@@ -85,38 +86,55 @@ class Program:
         3.0
     """
 
-    def __init__(self, calls: Iterable[Call], output: int, busiest: int = 0):
-        self.calls, self.output, self.busiest = list(calls), output, busiest
-        last = {slot: i for i, call in enumerate(self.calls) for slot in (*call.reads(), *call.writes())}
-        last.pop(output, None)
-        self.finished = [[slot for slot, at in last.items() if at == i] for i in range(len(self.calls))]
+    def __init__(
+        self, calls: Iterable[Call], output: int, shapes: Mapping[int, torch.Size] | None = None, busiest: int = 0
+    ):
+        self.calls, self.output, self.shapes, self.busiest = list(calls), output, shapes or {}, busiest
+        self._replay = _compiled(self.calls, output)
 
     def __call__(self, state: State, inputs: Tensor) -> Tensor:
         """The outputs for an input of the recorded shape, with these parameters and buffers."""
-        values: dict[int, Tensor] = {0: inputs}
-        for call, finished in zip(self.calls, self.finished, strict=True):
-            perform(call, state, values)
-            for slot in finished:
-                del values[slot]
-        return values[self.output]
+        return self._replay(state, inputs)
 
     def uses(self) -> Counter[int]:
         """How often each slot is an argument; being the outputs counts too."""
         return Counter(slot for call in self.calls for slot in call.reads()) + Counter([self.output])
 
 
-def perform(call: Call, state: State, values: dict[int, Any]) -> None:
-    """Make a call, reading its arguments from a state and from `values`, and keep its result there."""
+def _compiled(calls: Sequence[Call], output: int) -> Callable[[State, Tensor], Tensor]:
+    """The calls as one Python function, which loses no time between them and drops what is not needed again."""
+    last = {slot: number for number, call in enumerate(calls) for slot in (*call.reads(), *call.writes())}
+    names: dict[str, Any] = {"leaves": tree_leaves}
+    lines = ["def replay(state, x0):"]
+    for number, call in enumerate(calls):
+        lines.append(f"    {_statement(call, names)}")
+        lines += [f"    del x{slot}" for slot, at in last.items() if at == number and slot != output]
+    exec("\n".join([*lines, f"    return x{output}"]), names)
+    return names["replay"]
 
-    def filled(leaf: Any) -> Any:
-        if isinstance(leaf, Slot):
-            return values[leaf.number]
-        return state[leaf.name] if isinstance(leaf, Weight) else leaf
 
-    result = call.function(*tree_map(filled, call.args), **tree_map(filled, call.kwargs))
-    slots = tree_leaves(call.result)
-    for slot, value in zip(slots, [result] if isinstance(call.result, Slot) else tree_leaves(result), strict=True):
-        values[slot.number] = value
+def _statement(call: Call, names: dict[str, Any]) -> str:
+    """A call as Python code; functions and constants in it go into `names`."""
+    arguments = [_code(part, names) for part in call.args]
+    arguments += [f"{name}={_code(part, names)}" for name, part in call.kwargs.items()]
+    code = f"{_code(call.function, names)}({', '.join(arguments)})"
+    if isinstance(call.result, Slot):
+        return f"x{call.result.number} = {code}"
+    return f"[{', '.join(f'x{slot}' for slot in call.writes())}] = leaves({code})"
+
+
+def _code(value: Any, names: dict[str, Any]) -> str:
+    if isinstance(value, Slot):
+        return f"x{value.number}"
+    if isinstance(value, Weight):
+        return f"state[{value.name!r}]"
+    if not any(isinstance(leaf, Slot | Weight) for leaf in tree_leaves(value)):
+        names[f"constant_{len(names)}"] = value
+        return f"constant_{len(names) - 1}"
+    if type(value) not in (tuple, list):
+        raise UnreplayableError(f"a {type(value).__name__} of tensors is an argument")
+    code = "".join(f"{_code(part, names)}, " for part in value)
+    return f"({code})" if type(value) is tuple else f"[{code}]"
 
 
 def record(run: Callable[[Tensor], Tensor], state: State, inputs: Tensor) -> Program:
@@ -141,7 +159,7 @@ def record(run: Callable[[Tensor], Tensor], state: State, inputs: Tensor) -> Pro
     slot = recorder.known[outputs]
     if not isinstance(slot, Slot):
         raise UnreplayableError("the outputs are a parameter")
-    return Program(recorder.calls, slot.number, recorder.busiest)
+    return Program(recorder.calls, slot.number, recorder.shapes, recorder.busiest)
 
 
 class _Recorder(TorchFunctionMode):
@@ -151,7 +169,7 @@ class _Recorder(TorchFunctionMode):
         super().__init__()
         self.calls: list[Call] = []
         self.known: WeakIdKeyDictionary = WeakIdKeyDictionary()
-        self.count, self.busiest = 1, 0
+        self.shapes, self.busiest = {0: inputs.shape}, 0
         self.known[inputs] = Slot(0)
         for name, tensor in state.items():
             self.known[tensor] = Weight(name)
@@ -184,8 +202,8 @@ class _Recorder(TorchFunctionMode):
 
     def _slot(self, result: Tensor) -> Slot | Weight:
         if result not in self.known:
-            self.known[result] = Slot(self.count)
-            self.count += 1
+            self.known[result] = Slot(len(self.shapes))
+            self.shapes[len(self.shapes)] = result.shape
         if isinstance(self.known[result], Weight):
             raise UnreplayableError("the model changes a parameter or buffer")
         return self.known[result]

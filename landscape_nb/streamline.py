@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from landscape_nb.batches import Batches, is_pair
+from landscape_nb.dense import Dense, densified
 from landscape_nb.objective import Objective, preserved_rng
 from landscape_nb.program import (
     CONVOLUTIONS,
@@ -44,7 +45,7 @@ class Streamlined(Objective):
 
     Example:
         >>> model = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.Flatten())
-        >>> objective = Objective(model, (torch.randn(8, 1, 5, 5), torch.zeros(8, dtype=torch.long)))
+        >>> objective = Objective(model, (torch.randn(8, 1, 25, 25), torch.zeros(8, dtype=torch.long)))
         >>> faster = Streamlined(objective)
         >>> [call.function.__name__ for program in faster.programs.values() for call in program.calls]
         ['conv2d', 'flatten']
@@ -69,6 +70,7 @@ class Streamlined(Objective):
             self.groups = {name: group.rearranged(size, self.layout) for name, group in self.groups.items()}
             self.data = self.groups[""]
         self.folds: dict[str, _Fold] = {}
+        self.matrices: dict[str, Dense] = {}
         self.programs: dict[torch.Size, Program] = {}
         self._record()
 
@@ -77,20 +79,21 @@ class Streamlined(Objective):
         for group in self.groups.values():
             for inputs, _ in group.batches:
                 if inputs.shape not in self.programs:
-                    self.programs[inputs.shape] = _streamlined(_recorded(self.plain, inputs), self.folds)
+                    folded = _folded(_recorded(self.plain, inputs), self.folds)
+                    self.programs[inputs.shape] = _densified(folded, self.state(), self.matrices)
 
     def with_data(self, data: Batches) -> "Streamlined":
         """The same objective on these batches alone, without extra data."""
         other = super().with_data(data)
-        other.folds, other.programs = dict(self.folds), dict(self.programs)
+        other.folds, other.matrices, other.programs = dict(self.folds), dict(self.matrices), dict(self.programs)
         other._record()
         return other
 
     def state(self, *args, **kwargs) -> dict[str, Tensor]:
-        """Parameters and buffers at a point, and what they fold into."""
+        """Parameters and buffers at a point, and what is made from them."""
         state = super().state(*args, **kwargs)
-        for fold in self.folds.values():
-            state |= fold(state)
+        for made in (*self.folds.values(), *self.matrices.values()):
+            state |= made(state)
         if self.layout is torch.contiguous_format:
             return state
         return {
@@ -130,7 +133,22 @@ def _recorded(objective: Objective, inputs: Tensor) -> Program:
         return record(lambda x: objective.outputs(state, (x, None)), state, inputs)
 
 
-def _streamlined(program: Program, folds: dict[str, _Fold]) -> Program:
+def _densified(program: Program, state: State, matrices: dict[str, Dense]) -> Program:
+    """The program with convolutions of small images as matrix products; the matrices are added to `matrices`."""
+    calls = []
+    for call in program.calls:
+        source, weight = (*call.args, None, None)[:2]
+        found = None
+        if isinstance(source, Slot) and isinstance(weight, Weight) and isinstance(call.result, Slot):
+            shapes = program.shapes[source.number], state[weight.name].shape, program.shapes[call.result.number]
+            found = densified(call, *shapes)
+        if found:
+            matrices[found[0].key] = found[0]
+        calls.append(found[1] if found else call)
+    return Program(calls, program.output, program.shapes, program.busiest)
+
+
+def _folded(program: Program, folds: dict[str, _Fold]) -> Program:
     """The program with batch norm folded and ReLU in place; what it folds is added to `folds`."""
     uses = program.uses()
     made_by: dict[int, int] = {}
@@ -150,7 +168,7 @@ def _streamlined(program: Program, folds: dict[str, _Fold]) -> Program:
             calls[at] = Call(torch.relu_, (source,), {}, call.result)
         if isinstance(call.result, Slot):
             made_by[call.result.number] = at
-    return Program([call for call in calls if call], program.output, program.busiest)
+    return Program([call for call in calls if call], program.output, program.shapes, program.busiest)
 
 
 def _fold(layer: Call, call: Call) -> _Fold | None:

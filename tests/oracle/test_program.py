@@ -335,3 +335,48 @@ def test_an_engine_is_tried_once_and_not_on_other_data():
     assert choose_engine(other, affine) is not engine
     assert choose_engine(other, affine)(affine, np.zeros((1, 1)))["loss"] == pytest.approx(other()["loss"], rel=1e-4)
     assert other.fingerprint != objective.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("channels", "side", "stride", "padding"), [(64, 2, 1, 1), (8, 4, 2, 1), (16, 1, 1, "same"), (3, 3, 1, 0)]
+)
+def test_convolutions_of_small_images_are_matrix_products(channels, side, stride, padding):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(channels, 12, 3, stride, padding), nn.Flatten(), nn.LazyLinear(4))
+    model(torch.ones(1, channels, side, side))
+    objective = lnb.Objective(model, images(200, side, channels))
+    faster = Streamlined(objective)
+    (program,) = faster.programs.values()
+    assert program.calls[0].function.__name__ == "multiply"
+    for seed in range(3):
+        moved = lnb.move(objective.origin, lnb.random_directions(model, 1, seed=seed, ignore=None), [0.7])
+        assert faster(moved)["loss"] == pytest.approx(objective(moved)["loss"], rel=1e-5)
+
+
+def test_a_filter_on_images_of_two_sizes_has_two_matrices():
+    class Shared(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(4, 4, 3, padding=1)
+
+        def forward(self, x):
+            return self.conv(F.max_pool2d(self.conv(x), 2)).mean((2, 3))
+
+    objective = lnb.Objective(Shared(), images(100, 2, 4))
+    faster = Streamlined(objective)
+    assert len(faster.matrices) == 2
+    assert faster()["loss"] == pytest.approx(objective()["loss"], rel=1e-5)
+
+
+def test_arguments_in_lists_and_several_results_are_replayed():
+    class Branches(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.linear = nn.Conv2d(1, 8, 3), nn.Linear(6, 4)
+
+        def forward(self, x):
+            left, right = self.conv(x).mean((2, 3)).split([3, 5], dim=1)
+            return self.linear(torch.cat([left, right.sort(1).values[:, :3]], dim=1))
+
+    objective = lnb.Objective(Branches(), images(20))
+    assert Streamlined(objective)()["loss"] == pytest.approx(objective()["loss"], rel=1e-6)
