@@ -250,6 +250,45 @@ def vgg9(
     return _initialized(lambda: VGG9(base, channels, _sides(image_size), classes), seed)
 
 
+def densenet(
+    groups: Sequence[int] = (4, 4, 4),
+    channels: int = 3,
+    classes: int = 10,
+    growth: int = 12,
+    image_size: int | tuple[int, int] = 32,
+    seed: int = 0,
+) -> DenseNet:
+    """A DenseNet for small images: a 3×3 first convolution, and no pooling before the first group.
+
+    Every layer sees the outputs of all layers before it in its group.
+
+    Args:
+        groups: Layers of each group, of a 1×1 and a 3×3 convolution; channels and sides are halved between groups.
+        channels: Channels of an image.
+        classes: Number of scores.
+        growth: Channels that each layer adds.
+        image_size: Side, or height and width, of the images, from 8 up; it decides nothing (see `resnet`).
+        seed: Seed of the initial weights.
+
+    Returns:
+        The network, in training mode.
+
+    Raises:
+        ValueError: A size below 1 (8 for the image), no groups, or more than the image can be halved for.
+
+    Example:
+        >>> import torch
+        >>> densenet((2, 2), growth=4, channels=1)(torch.zeros(2, 1, 8, 8)).shape
+        torch.Size([2, 10])
+    """
+    counts = {f"groups[{i}]": layers for i, layers in enumerate(groups)}
+    _check_counts(channels=channels, classes=classes, growth=growth, **counts)
+    side = min(_sides(image_size))
+    if not 1 <= len(groups) <= side.bit_length():
+        raise ValueError(f"groups: got {len(groups)}, wants 1 to {side.bit_length()} for images of side {side}")
+    return _initialized(lambda: DenseNet(groups, growth, channels, classes), seed)
+
+
 def densenet121(
     channels: int = 3,
     classes: int = 10,
@@ -257,7 +296,7 @@ def densenet121(
     image_size: int | tuple[int, int] = 32,
     seed: int = 0,
 ) -> DenseNet:
-    """DenseNet-121 in its form for CIFAR: a 3×3 first convolution and no pooling after it.
+    """DenseNet-121 in its form for CIFAR: `densenet` with groups of 6, 12, 24 and 16 layers.
 
     Args:
         channels: Channels of an image.
@@ -277,9 +316,7 @@ def densenet121(
         >>> densenet121(growth=4, channels=1)(torch.zeros(2, 1, 8, 8)).shape
         torch.Size([2, 10])
     """
-    _check_counts(channels=channels, classes=classes, growth=growth)
-    _sides(image_size)
-    return _initialized(lambda: DenseNet((6, 12, 24, 16), growth, channels, classes), seed)
+    return densenet((6, 12, 24, 16), channels, classes, growth, image_size, seed)
 
 
 def mlp(

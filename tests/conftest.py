@@ -1,6 +1,8 @@
 """What all tests share: a cache of their own, real data where it is configured, small networks."""
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import matplotlib
@@ -8,6 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from xdist.scheduler import LoadScopeScheduling
 
 import landscape_nb as lnb
 
@@ -16,17 +19,31 @@ ROOT = Path(__file__).parent.parent
 matplotlib.use("Agg")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def session_cache(tmp_path_factory):
-    """Notebooks and trainings of this session start from an empty cache and fail on any error."""
-    folder = tmp_path_factory.mktemp("trained")
-    before = {name: os.environ.get(name) for name in ("LANDSCAPE_NB_CACHE", "LANDSCAPE_NB_STRICT")}
-    os.environ |= {"LANDSCAPE_NB_CACHE": str(folder), "LANDSCAPE_NB_STRICT": "1"}
-    yield folder
-    for name, value in before.items():
-        os.environ.pop(name)
-        if value is not None:
-            os.environ[name] = value
+def pytest_configure(config):
+    """Notebooks and trainings start from an empty cache and fail on any error, in every worker."""
+    if hasattr(config, "workerinput"):
+        return
+    folder = tempfile.mkdtemp(prefix="landscape-nb-tests-")
+    config.add_cleanup(lambda: shutil.rmtree(folder))
+    os.environ |= {"LANDSCAPE_NB_CACHE": folder, "LANDSCAPE_NB_STRICT": "1"}
+
+
+class WholeNotebooks(LoadScopeScheduling):
+    """Gives a worker one test after the other, but all cells of a notebook, for they share a kernel."""
+
+    def _split_scope(self, nodeid):
+        file, _ = nodeid.split("::", 1)
+        return file if file.endswith(".ipynb") else nodeid
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return WholeNotebooks(config, log)
+
+
+@pytest.fixture(scope="session")
+def session_cache() -> Path:
+    """Where trained networks are kept for the solutions' tests."""
+    return Path(os.environ["LANDSCAPE_NB_CACHE"])
 
 
 @pytest.fixture

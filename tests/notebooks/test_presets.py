@@ -1,48 +1,67 @@
-"""Every notebook with the paper's networks on CIFAR-10, for a few steps: its full preset, cut down."""
+"""Every notebook under its full preset, on CIFAR-10: the paper's networks for a few steps on a few images."""
 
+from types import SimpleNamespace
+
+import matplotlib.pyplot as plt
 import nbformat
-import papermill
 import pytest
 from conftest import real_file
 
-from landscape_nb.figures import find_notebook
+import landscape_nb as lnb
+from landscape_nb.figures import NOTEBOOKS
 from landscape_nb.runner import run_notebook
 
-FULL = ("02", "05")  # the perceptron, VGG-9 and ResNets
-
-CUT = """
-import dataclasses
-
-most = {"epochs": 1, "images": 32, "points": 3, "resolution": 3}
-for name, value in vars(settings).items():
-    if isinstance(value, int) and name in most:
-        setattr(settings, name, min(value, most[name]))
-cut = {part: tuple(tensor[:256] for tensor in getattr(data, part)) for part in ("train", "test")}
-data = dataclasses.replace(data, **cut)
-sample = data.subset(settings.images)
-"""
+FEW = 8
+CUTS = {
+    "images": FEW, "vgg_images": FEW, "train": 64, "few": FEW, "points": 3, "resolution": 3, "map_points": 2,
+    "epochs": 2, "long": 24, "batches": (4, 8), "fits": {4: 1, 8: 2}, "record": 1, "steps": 4, "probes": 1, "jobs": 1,
+    "windows": 8,
+}  # fmt: skip
 
 
-def cut_down(notebook):
-    """The notebook with a cell after its settings that leaves the networks, and little else."""
-    content = nbformat.read(notebook.path, as_version=4)
-    (at,) = [n for n, cell in enumerate(content.cells) if "lnb.choose_preset(PRESET, " in cell.source]
-    content.cells.insert(at + 1, nbformat.v4.new_code_cell(CUT))
-    return content
+def cut(settings):
+    """The settings with numbers that take seconds; which networks and data, stays."""
+    smaller = settings | {name: value for name, value in CUTS.items() if name in settings}
+    if isinstance(settings.get("epochs"), tuple):
+        smaller["epochs"] = (CUTS["epochs"],) * len(settings["epochs"])
+    if isinstance(settings.get("points"), tuple):
+        smaller["points"] = (CUTS["points"],) * len(settings["points"])
+    return smaller
 
 
-@pytest.mark.usefixtures("lenient")
-@pytest.mark.parametrize("number", FULL)
-def test_full_runs_the_papers_networks_on_cifar10(number, tmp_path, monkeypatch):
+@pytest.fixture
+def full(monkeypatch, tmp_path):
+    """Notebooks in this process take the full preset and train on few images; the settings and networks they had."""
     real_file("cifar10.npz")
-    monkeypatch.setenv("LANDSCAPE_NB_CACHE", str(tmp_path / "cache"))
-    source = tmp_path / "cut.ipynb"
-    nbformat.write(cut_down(find_notebook(number)), source)
-    papermill.execute_notebook(
-        source, tmp_path / "run.ipynb", {"PRESET": "full"}, kernel_name="python3", progress_bar=False
-    )
+    seen = SimpleNamespace(settings={}, networks=[])
+    train = lnb.train
+
+    def choose_full(name, **presets):
+        seen.settings = presets["full"]
+        return SimpleNamespace(seed=0, **cut(presets["full"]))
+
+    def train_briefly(model, data, *args, **options):
+        seen.networks.append((sum(p.numel() for p in model.parameters()), data.name))
+        return train(model, data.subset(FEW, FEW), *args, **options | {"progress": False})
+
+    monkeypatch.setenv("LANDSCAPE_NB_CACHE", str(tmp_path))
+    monkeypatch.delenv("LANDSCAPE_NB_STRICT")
+    monkeypatch.setattr(lnb, "choose_preset", choose_full)
+    monkeypatch.setattr(lnb, "train", train_briefly)
+    yield seen
+    plt.close("all")
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda n: n.number)
+def test_full_runs_the_papers_networks_on_cifar10(notebook, full):
+    cells = [cell for cell in nbformat.read(notebook.path, as_version=4).cells if cell.cell_type == "code"]
+    names = {"__name__": "__main__"}
+    for number, cell in enumerate(cells):
+        exec(compile(cell.source, f"{notebook.name}, cell {number}", "exec"), names)
+    assert full.settings["data"] == "cifar10"
+    assert max(full.networks)
 
 
 def test_a_gallery_that_has_nothing_says_so(tmp_path):
-    report = run_notebook(find_notebook("02"), tmp_path / "out", preset="gallery", progress=False)
+    report = run_notebook(NOTEBOOKS[2], tmp_path / "out", preset="gallery", progress=False)
     assert "No paper-scale result is shipped for this notebook yet" in report.page.read_text()

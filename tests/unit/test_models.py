@@ -51,6 +51,7 @@ BUILDERS = {
     "resnet": lambda **shape: models.resnet(20, **shape),
     "noshort": lambda **shape: models.resnet(20, shortcuts=False, **shape),
     "vgg9": lambda **shape: models.vgg9(width=0.25, **shape),
+    "densenet": lambda **shape: models.densenet((2, 3), growth=4, **shape),
     "densenet121": lambda **shape: models.densenet121(growth=4, **shape),
     "mlp": lambda **shape: models.mlp(batch_norm=True, **shape),
 }
@@ -102,6 +103,9 @@ def test_seeds_decide_the_weights_and_spare_the_global_state():
         (lambda: models.vgg9(width=0), "width: got 0"),
         (lambda: models.mlp((0,)), r"hidden\[0\]: got 0"),
         (lambda: models.densenet121(classes=0), "classes: got 0"),
+        (lambda: models.densenet(groups=(2, 0)), r"groups\[1\]: got 0"),
+        (lambda: models.densenet(groups=()), "groups: got 0, wants 1 to 6"),
+        (lambda: models.densenet(groups=(1,) * 5, image_size=8), "groups: got 5, wants 1 to 4 for images of side 8"),
     ],
 )
 def test_bad_sizes_are_named(call, message):
