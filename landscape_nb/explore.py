@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from landscape_nb.plotting import png
 
@@ -86,6 +87,7 @@ class Explorer:
             raise TypeError(f"controls: draw() takes no argument {', '.join(map(repr, unknown))}")
         self.widgets = {name: _control(name, spec, defaults.get(name)) for name, spec in controls.items()}
         self._pictures: dict[str, bytes] = {}
+        self._places: dict[str, list[Bbox]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._image = widgets.Image(format="png", value=self.picture(**self.values))
         self._image.layout.max_width = "100%"
@@ -105,8 +107,23 @@ class Explorer:
             figure = self.draw(**values)
             if not isinstance(figure, Figure):
                 raise TypeError(f"draw: returned {type(figure).__name__}, wants a matplotlib Figure")
-            self._pictures[key] = png(figure)
+            self._pictures[key] = self._rendered(figure, values)
         return self._pictures[key]
+
+    def _rendered(self, figure: Figure, values: dict[str, Any]) -> bytes:
+        """The PNG. While numbers move, panels stay where they are: to find their places takes longer than to draw."""
+        if figure.get_layout_engine() is None:
+            return png(figure)
+        choices = {name: value for name, value in values.items() if type(value) not in (int, float)}
+        key = repr((choices, figure.get_size_inches(), len(figure.axes)))
+        if key not in self._places:
+            picture = png(figure)
+            self._places[key] = [panel.get_position(original=True) for panel in figure.axes]
+            return picture
+        figure.set_layout_engine("none")
+        for panel, place in zip(figure.axes, self._places[key], strict=True):
+            panel.set_position(place)
+        return png(figure)
 
     def sweep(self) -> int:
         """Draw every value of every control, the others as they are; an error is raised.

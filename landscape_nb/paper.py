@@ -53,9 +53,9 @@ FIGURES = (
         "Figure 4",
         "05",
         "3-D surfaces of ResNet-110 without shortcuts and of DenseNet-121.",
-        "ResNet-20 and ResNet-56 with and without shortcuts, in 3-D.",
+        "ResNet-20 and ResNet-56 with and without shortcuts, in 3-D; in notebook 06 a DenseNet of 28 layers.",
         "weaker",
-        "neither of the two networks trains in a minute: a small DenseNet-121 got no further than a loss of 1",
+        "neither of the two networks trains in a minute; the DenseNet is drawn as contours",
     ),
     PaperFigure(
         "Figure 5",

@@ -5,8 +5,9 @@ import asyncio
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import pytest
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from landscape_nb import explore
+from landscape_nb import explore, plotting
 from landscape_nb.explore import ERROR_CLASS, Explorer
 
 
@@ -96,6 +97,26 @@ def test_a_drag_draws_once_and_a_picture_is_kept():
 
 
 @pytest.mark.usefixtures("lenient")
+def test_panels_stay_where_they_are_while_a_number_moves(monkeypatch):
+    layouts = []
+    execute = ConstrainedLayoutEngine.execute
+    monkeypatch.setattr(ConstrainedLayoutEngine, "execute", lambda *args: (layouts.append(1), execute(*args)))
+
+    def draw(number=0, kind="plain"):
+        figure, panels = plotting.panels(2, size=(2, 2))
+        panels[0].set(xlabel="x", ylabel="y" if kind == "plain" else "y\nin two lines", title="A title")
+        figure.colorbar(panels[1].contourf([[0, 1], [1, 2]]), ax=list(panels))
+        return figure
+
+    explorer = Explorer(draw, "A picture", {"number": (0, 9), "kind": ["plain", "tall"]})
+    solved = len(layouts)
+    assert solved
+    assert explorer.picture(number=5, kind="plain") == explorer.picture(number=0, kind="plain")
+    assert len(layouts) == solved
+    assert explorer.picture(number=5, kind="tall") == Explorer(draw, "A picture", {}).picture(number=7, kind="tall")
+    assert len(layouts) > solved
+
+
 def test_a_reader_without_a_kernel_sees_the_first_picture():
     bundle, metadata = explore(recorder()[0], alt="A line", power=(1, 5))._repr_mimebundle_()
     assert {"image/png", "application/vnd.jupyter.widget-view+json"} <= bundle.keys()
