@@ -15,7 +15,7 @@ from landscape_nb.hessian import (
     hessian_vector_product,
 )
 from landscape_nb.models import load_authors_checkpoint
-from landscape_nb.normalization import Direction, dead_filters, normalize_direction
+from landscape_nb.normalization import Direction, dead_filters, normalize_direction, relative_steps
 from landscape_nb.objective import Objective, accuracy
 from landscape_nb.parameters import Params, add, dot, move, norm, parameters_of, scale
 from landscape_nb.pca import (
@@ -80,6 +80,7 @@ __all__ = [
     "random_directions",
     "random_walk_ratios",
     "random_walk_variance_ratio",
+    "relative_steps",
     "rescale_batch_norm",
     "rescale_relu",
     "scale",

@@ -1,18 +1,17 @@
 """Is my plot right? What can be told from the measured values alone, in plain words."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Bool, Float
 
+from landscape_nb.extents import in_words, narrower, wider
+from landscape_nb.measured import Measured, read
 from landscape_nb.plotting import PAPER_LEVELS
 
 _SEVERITIES = ("problem", "warning", "note")
-_SIGNS = {"alpha": "α", "beta": "β"}
 _TOO_MUCH = 2 / 3
 _FAR_ABOVE = 100
 _VISIBLE = 0.02
@@ -20,7 +19,7 @@ _NOISY = 0.1
 _FEW_SAMPLES = 100
 _FAR = 0.5
 _NEARBY = 0.01
-_TOO_FAR = 100
+_OTHER = 0.01
 _PLAIN = ("none", "unit-filter", "unit-layer")
 
 
@@ -81,6 +80,9 @@ def diagnose(dataset: xr.Dataset, levels: Sequence[float] = PAPER_LEVELS, path: 
     - `not-finite`: the loss is NaN or infinite somewhere;
     - `noise`: the data are too few for levels that close;
     - `un-normalized`: random directions that are not rescaled to the weights;
+    - `borrowed-scale`: directions that were rescaled to other weights than those they start from;
+    - `wrong-statistics`: an interpolation that misses its ends' own losses, for its batch-norm statistics
+      are not theirs;
     - `off-plane`: a path that is farther from the plane than from the centre, or leaves the grid;
     - `one-seed`: the directions are one random draw;
     - `frozen-batch-norm`: running statistics are those of the centre, far away too.
@@ -107,9 +109,15 @@ def diagnose(dataset: xr.Dataset, levels: Sequence[float] = PAPER_LEVELS, path: 
         >>> diagnose(flat)[0].suggestion
         'Widen it: extent=(-2.9, 2.9), where quadratic growth would reach the last level, 9.6.'
     """
-    plot = _read(dataset, levels)
-    checks: list[Callable[[_Plot], Iterator[Finding]]] = [_off_centre, _too_high, _too_wide, _too_narrow, _not_finite]
-    checks += [_noise, _un_normalized, _dead_filters, _one_seed]
+    plot = read(dataset, levels)
+    checks: list[Callable[[Measured], Iterator[Finding]]] = [
+        _off_centre,
+        _too_high,
+        _too_wide,
+        _too_narrow,
+        _not_finite,
+    ]
+    checks += [_noise, _un_normalized, _borrowed_scale, _wrong_statistics, _dead_filters, _one_seed]
     found = [finding for check in checks for finding in check(plot)]
     if path is not None:
         found += _off_plane(plot, path)
@@ -118,106 +126,7 @@ def diagnose(dataset: xr.Dataset, levels: Sequence[float] = PAPER_LEVELS, path: 
     return Diagnosis(sorted(found, key=lambda finding: _SEVERITIES.index(finding.severity)))
 
 
-@dataclass(frozen=True)
-class _Plot:
-    """What the checks look at.
-
-    Attributes:
-        dims: The names of the axes; `axes` has their coordinates.
-        loss: The values; `stderr` has their standard errors, if they are known.
-        levels: The contour levels.
-        centre: The loss at coordinates 0; None if there is no such point, or if it means nothing.
-        between: Whether this is an interpolation, whose coordinates are fixed by its ends.
-        attrs: The Dataset's.
-        negative: Where a running variance was negative, if known.
-        repeats: How many draws of the directions were measured.
-    """
-
-    dims: tuple[str, ...]
-    axes: list[Float[np.ndarray, "_"]]
-    loss: Float[np.ndarray, "..."]
-    stderr: Float[np.ndarray, "..."] | None
-    levels: Float[np.ndarray, "levels"]
-    centre: float | None
-    between: bool
-    attrs: dict
-    negative: Bool[np.ndarray, "..."] | None
-    repeats: int
-
-    @property
-    def finite(self) -> Bool[np.ndarray, "..."]:
-        return np.isfinite(self.loss)
-
-    @property
-    def lowest(self) -> float:
-        """The lowest loss, the centre's included; infinite if none is finite."""
-        centre = self.centre if self.centre is not None and np.isfinite(self.centre) else np.inf
-        return float(self.loss[self.finite].min(initial=centre))
-
-    @property
-    def made(self) -> list[dict]:
-        """How the directions were made."""
-        return json.loads(self.attrs.get("directions", "[]"))
-
-    @property
-    def noun(self) -> str:
-        return "line" if len(self.dims) == 1 else "plane"
-
-    @property
-    def extent(self) -> list[tuple[float, float]]:
-        return [(float(axis[0]), float(axis[-1])) for axis in self.axes]
-
-    @property
-    def rim(self) -> Bool[np.ndarray, "..."]:
-        """Which points are at an end of an axis."""
-        inner = np.zeros(self.loss.shape, bool)
-        inner[(slice(1, -1),) * inner.ndim] = True
-        return ~inner
-
-    @property
-    def start(self) -> tuple[int, ...]:
-        """The index of the grid point closest to the centre."""
-        return tuple(int(np.abs(axis).argmin()) for axis in self.axes)
-
-    def place(self, index: tuple[int | np.integer, ...]) -> str:
-        """The coordinates of a grid point, in words."""
-        pairs = zip(self.dims, self.axes, index, strict=True)
-        return ", ".join(f"{_SIGNS[dim]} = {axis[i]:.3g}" for dim, axis, i in pairs)
-
-    def rays(self) -> Iterator[list[tuple[Float[np.ndarray, "_"], Float[np.ndarray, "_"]]]]:
-        """For each axis, distances from the centre and losses, downwards and upwards."""
-        for number, (axis, begin) in enumerate(zip(self.axes, self.start, strict=True)):
-            values = self.loss[(*self.start[:number], slice(None), *self.start[number + 1 :])]
-            distances = np.abs(axis - axis[begin])
-            yield [(distances[begin::-1], values[begin::-1]), (distances[begin:], values[begin:])]
-
-
-def _read(dataset: xr.Dataset, levels: Sequence[float]) -> _Plot:
-    repeats = dataset.sizes.get("repeat", 1)
-    dataset = dataset.isel({"repeat": 0} if "repeat" in dataset.dims else {})
-    dims = tuple(dim for dim in _SIGNS if "loss" in dataset and dim in dataset.loss.dims)
-    if not dims or set(dims) != set(dataset.loss.dims) or 0 in dataset.loss.shape:
-        has = {name: value.dims for name, value in dataset.items()}
-        raise ValueError(f"dataset: wants 'loss' over ('alpha',) or ('alpha', 'beta'), has {has}")
-    levels = np.asarray(levels, float)
-    if levels.ndim != 1 or len(levels) < 2 or not (np.diff(levels) > 0).all():
-        raise ValueError(f"levels: got {levels.tolist()}, wants two or more, each above the one before")
-    axes = [dataset[dim].values.astype(float) for dim in dims]
-    between = dataset.attrs.get("kind") == "interpolation"
-
-    def values(name: str) -> np.ndarray | None:
-        return dataset[name].transpose(*dims).values if name in dataset else None
-
-    loss, at_zero = values("loss"), [np.flatnonzero(axis == 0) for axis in axes]
-    centre = dataset.attrs.get("origin_loss")
-    if centre is None and all(map(len, at_zero)):
-        centre = loss[tuple(int(index[0]) for index in at_zero)]
-    centre = None if between or centre is None else float(centre)
-    stderr, negative = values("loss_stderr"), values("negative_variance")
-    return _Plot(dims, axes, loss.astype(float), stderr, levels, centre, between, dataset.attrs, negative, repeats)
-
-
-def _off_centre(plot: _Plot) -> Iterator[Finding]:
+def _off_centre(plot: Measured) -> Iterator[Finding]:
     if plot.centre is None or not np.isfinite(plot.centre) or not plot.finite.any():
         return
     index = np.unravel_index(np.where(plot.finite, plot.loss, np.inf).argmin(), plot.loss.shape)
@@ -238,7 +147,7 @@ def _off_centre(plot: _Plot) -> Iterator[Finding]:
     )
 
 
-def _too_high(plot: _Plot) -> Iterator[Finding]:
+def _too_high(plot: Measured) -> Iterator[Finding]:
     if plot.levels[-1] < plot.lowest < np.inf:
         top = float(plot.loss[plot.finite].max())
         yield Finding(
@@ -250,7 +159,7 @@ def _too_high(plot: _Plot) -> Iterator[Finding]:
         )
 
 
-def _too_wide(plot: _Plot) -> Iterator[Finding]:
+def _too_wide(plot: Measured) -> Iterator[Finding]:
     last, values = plot.levels[-1], np.where(plot.finite, plot.loss, np.inf)
     above, rim = float((values > last).mean()), float(np.median(values[plot.rim]))
     if plot.between or not plot.lowest <= last or not (above > _TOO_MUCH or rim > _FAR_ABOVE * last):
@@ -261,11 +170,11 @@ def _too_wide(plot: _Plot) -> Iterator[Finding]:
         "warning",
         f"{above:.0%} of the {plot.noun} lie above the last level, {last:.3g}, and the loss at the rim is {height}: "
         "what matters is a small part of the picture.",
-        f"Zoom in: {_narrower(plot)}, about where the loss crosses the last level.",
+        f"Zoom in: {narrower(plot)}, about where the loss crosses the last level.",
     )
 
 
-def _too_narrow(plot: _Plot) -> Iterator[Finding]:
+def _too_narrow(plot: Measured) -> Iterator[Finding]:
     highest = float(plot.loss[plot.finite].max(initial=-np.inf))
     crossed = int(((plot.levels > plot.lowest) & (plot.levels <= highest)).sum())
     if plot.between or crossed >= 2 or plot.lowest > plot.levels[-1] or not plot.finite.all():
@@ -275,78 +184,11 @@ def _too_narrow(plot: _Plot) -> Iterator[Finding]:
         "warning",
         f"The loss goes from {plot.lowest:.3g} to {highest:.3g} and crosses {crossed or 'none'} of the levels "
         f"({plot.levels[0]:.3g}, {plot.levels[1]:.3g}, …): the {plot.noun} looks flat because it is small.",
-        f"Widen it: {_wider(plot)}.",
+        f"Widen it: {wider(plot)}.",
     )
 
 
-def _narrower(plot: _Plot) -> str:
-    last, nearest = plot.levels[-1], float(plot.loss[plot.start])
-    if (
-        not nearest <= last and plot.lowest == plot.centre
-    ):  # the grid has no point in the bowl: only its centre is known
-        share = np.sqrt(len(plot.dims) * (last - plot.centre) / (nearest - plot.centre)) if nearest < np.inf else 0.5
-        return _extent([(-reach, reach) for reach in (share * np.abs(axis).min() for axis in plot.axes)])
-    floor = nearest if np.isfinite(nearest) else plot.lowest
-    pairs = _pairs(plot, [[_crossing(*ray, floor, last) for ray in rays] for rays in plot.rays()])
-    spans = [(high - low) / (b - a) for (low, high), (a, b) in zip(pairs, plot.extent, strict=True)]
-    if max(spans) > 0.95:  # the axes themselves lie low: the loss rises beside them
-        pairs = [(low / 2, high / 2) for low, high in plot.extent]
-    return _extent(pairs)
-
-
-def _wider(plot: _Plot) -> str:
-    """A better extent from the quadratic growth along each axis, or a tenfold one; and why."""
-    reaches = [_growing_to(*(np.concatenate(part) for part in zip(*rays, strict=True)), plot) for rays in plot.rays()]
-    present = [np.abs(axis - axis[begin]).max() for axis, begin in zip(plot.axes, plot.start, strict=True)]
-    if any(reach > _TOO_FAR * size for reach, size in zip(reaches, present, strict=True)):
-        wider = _extent([(10 * low, 10 * high) for low, high in plot.extent])
-        return f"{wider}, ten times as wide, and look again, for the growth is too small to tell more"
-    both = [
-        [reach if len(distances) > 1 else 0.0 for distances, _ in rays]
-        for reach, rays in zip(reaches, plot.rays(), strict=True)
-    ]
-    return f"{_extent(_pairs(plot, both))}, where quadratic growth would reach the last level, {plot.levels[-1]:.3g}"
-
-
-def _growing_to(distances: Float[np.ndarray, "_"], losses: Float[np.ndarray, "_"], plot: _Plot) -> float:
-    """Where the parabola that fits the losses best, its bottom in the centre, reaches the last level."""
-    rise = losses - losses[0]
-    growth = (rise * distances**2).sum() / (distances**4).sum()
-    return float(np.sqrt((plot.levels[-1] - losses[0]) / growth)) if growth > 0 else np.inf
-
-
-def _crossing(distances: Float[np.ndarray, "_"], losses: Float[np.ndarray, "_"], floor: float, top: float) -> float:
-    """How far along a ray the loss first reaches `top`: its root above the floor is interpolated, as in a bowl."""
-    heights = np.sqrt(np.where(np.isfinite(losses), losses - floor, np.inf).clip(0))
-    goal = np.sqrt(max(top - floor, 0))
-    (reached,) = np.nonzero(heights >= goal)
-    if not len(reached) or reached[0] == 0:
-        return float(distances[-1])
-    after = reached[0]
-    before = after - 1
-    if np.isinf(heights[after]):
-        return float(distances[before] + distances[after]) / 2
-    share = (goal - heights[before]) / (heights[after] - heights[before])
-    return float(distances[before] + share * (distances[after] - distances[before]))
-
-
-def _pairs(plot: _Plot, reaches: list[list[float]]) -> list[tuple[float, float]]:
-    """Extents that reach that far down and up from the centre; symmetric where the present ones are."""
-    pairs = []
-    for axis, begin, (down, up) in zip(plot.axes, plot.start, reaches, strict=True):
-        low, high = axis[begin] - down, axis[begin] + up
-        if abs(axis[0] + axis[-1]) < 1e-6 * (axis[-1] - axis[0]):
-            low, high = -max(-low, high), max(-low, high)
-        pairs.append((low, high))
-    return pairs
-
-
-def _extent(pairs: list[tuple[float, float]]) -> str:
-    texts = [f"({low:.2g}, {high:.2g})" for low, high in pairs]
-    return f"extent={texts[0]}" if len(set(texts)) == 1 else f"extent=[{', '.join(texts)}]"
-
-
-def _not_finite(plot: _Plot) -> Iterator[Finding]:
+def _not_finite(plot: Measured) -> Iterator[Finding]:
     bad = ~plot.finite
     if not bad.any():
         return
@@ -368,12 +210,12 @@ def _not_finite(plot: _Plot) -> Iterator[Finding]:
     )
     shares = [(0.9 * radius[nearest] * low, 0.9 * radius[nearest] * high) for low, high in plot.extent]
     if not plot.between and radius[nearest] > 0:
-        advice += f" All is finite within about {_extent(shares)}."
+        advice += f" All is finite within about {in_words(shares)}."
     grave = not explained and (bad.mean() > _NOISY or radius[nearest] < _FAR)
     yield Finding("not-finite", "problem" if grave else "warning", text, advice)
 
 
-def _noise(plot: _Plot) -> Iterator[Finding]:
+def _noise(plot: Measured) -> Iterator[Finding]:
     """Whether contours are closer to each other than the error of what they are drawn through."""
     samples = plot.attrs.get("samples")
     if plot.stderr is None:
@@ -404,7 +246,7 @@ def _noise(plot: _Plot) -> Iterator[Finding]:
     )
 
 
-def _un_normalized(plot: _Plot) -> Iterator[Finding]:
+def _un_normalized(plot: Measured) -> Iterator[Finding]:
     made, normalization = plot.made, str(plot.attrs.get("normalization", ""))
     plain = any(d.get("kind") == "random" and d.get("normalization") in _PLAIN for d in made)
     if plain or (not made and normalization in _PLAIN):
@@ -425,7 +267,40 @@ def _un_normalized(plot: _Plot) -> Iterator[Finding]:
         )
 
 
-def _dead_filters(plot: _Plot) -> Iterator[Finding]:
+def _borrowed_scale(plot: Measured) -> Iterator[Finding]:
+    steps = plot.attrs.get("relative_steps", [])
+    if any(abs(step - 1) > _OTHER for step in steps):
+        yield Finding(
+            "borrowed-scale",
+            "warning",
+            f"The directions say that they are {plot.attrs.get('normalization')}-normalized, but their steps are "
+            f"{steps[0]:.3g} to {steps[1]:.3g} times as long as the weights they start from: they were rescaled to "
+            "another network, so the width of the picture says nothing about this one.",
+            "Draw them for this network, or rescale them: normalize_direction(direction, parameters_of(model), ...).",
+        )
+
+
+def _wrong_statistics(plot: Measured) -> Iterator[Finding]:
+    finite = plot.loss[plot.finite]
+    for end, own in enumerate(plot.attrs.get("end_losses", [])):
+        (axis,) = plot.axes
+        at = int(np.abs(axis - end).argmin())
+        drawn = float(plot.loss[at])
+        if not (np.isclose(axis[at], end) and np.isfinite(drawn) and np.isfinite(own)):
+            continue
+        crossed = np.ptp(np.searchsorted(plot.levels, [own, drawn])) > 0
+        if crossed and abs(drawn - own) > _VISIBLE * (min(finite.max(), plot.levels[-1]) - finite.min()):
+            yield Finding(
+                "wrong-statistics",
+                "problem",
+                f"At α = {end} the curve has a loss of {drawn:.3g}; that network's own loss is {own:.3g}. The "
+                f"batch-norm statistics ({plot.attrs.get('batch_norm')}) are not its own there.",
+                "Interpolate them with the weights (batch_norm='interpolated') or find them anew from the data "
+                "(batch_norm='recalibrated').",
+            )
+
+
+def _dead_filters(plot: Measured) -> Iterator[Finding]:
     dead = max((made.get("dead_filters", 0) for made in plot.made), default=0)
     if dead:
         yield Finding(
@@ -437,7 +312,7 @@ def _dead_filters(plot: _Plot) -> Iterator[Finding]:
         )
 
 
-def _one_seed(plot: _Plot) -> Iterator[Finding]:
+def _one_seed(plot: Measured) -> Iterator[Finding]:
     if plot.repeats == 1 and any(direction.get("kind") == "random" for direction in plot.made):
         yield Finding(
             "one-seed",
@@ -447,7 +322,7 @@ def _one_seed(plot: _Plot) -> Iterator[Finding]:
         )
 
 
-def _off_plane(plot: _Plot, path: xr.Dataset) -> Iterator[Finding]:
+def _off_plane(plot: Measured, path: xr.Dataset) -> Iterator[Finding]:
     if missing := [name for name in (*plot.dims, "distance") if name not in path]:
         raise ValueError(f"path: has no {', '.join(map(repr, missing))}, wants what project returned for this plane")
     places = [path[dim].values for dim in plot.dims]
@@ -473,11 +348,11 @@ def _off_plane(plot: _Plot, path: xr.Dataset) -> Iterator[Finding]:
             "off-plane",
             "warning",
             f"{out.mean():.0%} of the path's points are outside of the {plot.noun}.",
-            f"Measure {_extent(wanted)}.",
+            f"Measure {in_words(wanted)}.",
         )
 
 
-def _frozen_batch_norm(plot: _Plot) -> Iterator[Finding]:
+def _frozen_batch_norm(plot: Measured) -> Iterator[Finding]:
     if plot.attrs.get("batch_norm") == "frozen" and np.abs(plot.extent).max() > _FAR:
         yield Finding(
             "frozen-batch-norm",

@@ -106,6 +106,40 @@ def dead_filters(reference: Params) -> dict[str, list[int]]:
     return {name: numbers for name, numbers in dead.items() if numbers}
 
 
+def relative_steps(direction: Params, reference: Params, method: str = "filter") -> tuple[float, float]:
+    """The smallest and the largest step of a filter, or of a layer, in units of its own weights.
+
+    A normalized direction has 1 and 1; one that was normalized to another network has not. What stays
+    put and what has no weights but 0 is left out.
+
+    Args:
+        direction: A direction.
+        reference: The point that it starts from, keyed like it.
+        method: `'filter'` or `'layer'`.
+
+    Returns:
+        Both ratios ‖d‖ / ‖w‖; NaN if nothing moves.
+
+    Raises:
+        ValueError: Another method, or a direction that does not fit.
+
+    Example:
+        >>> w = {"weight": torch.tensor([[3.0, 4.0], [0.0, 2.0]])}
+        >>> relative_steps({"weight": torch.tensor([[5.0, 0.0], [0.0, 1.0]])}, w)
+        (0.5, 1.0)
+
+    Source: Dinh et al. (2017); Li et al. (2018), section 4.
+    """
+    if method not in ("filter", "layer"):
+        raise ValueError(f"method: got {method!r}, wants 'filter' or 'layer'")
+    check_params("direction", direction, reference)
+    norms = _filter_norms if method == "filter" else Tensor.norm
+    pairs = [(norms(d).flatten(), norms(reference[name]).flatten()) for name, d in direction.items()]
+    steps, lengths = (torch.cat(part).double() for part in zip(*pairs, strict=True))
+    ratios = (steps / lengths)[(steps > 0) & (lengths > 0)]
+    return (float(ratios.min()), float(ratios.max())) if len(ratios) else (float("nan"), float("nan"))
+
+
 def is_ignored(name: str, tensor: Tensor, ignore: Ignore) -> bool:
     """Whether `ignore` leaves this tensor out of a direction.
 

@@ -116,13 +116,15 @@ class Objective:
             self._try(group.batches[0])
         self.sample_measures = self._find_sample_measures()
         self.engine: Any = None
+        self.folded: Any = None
 
     def with_data(self, data: Batches) -> "Objective":
         """The same objective on these batches alone, without extra data."""
         other = copy.copy(self)
         for known in ("fingerprint", "origin_values"):
             other.__dict__.pop(known, None)
-        other.groups, other.data, other.samples, other.engine = {"": data}, data, data.samples, None
+        other.groups, other.data, other.samples = {"": data}, data, data.samples
+        other.engine = other.folded = None
         return other
 
     @property
@@ -222,10 +224,9 @@ class Objective:
             >>> [round(share, 2) for share, _ in objective.batch_losses(objective.origin)]
             [0.67, 0.33]
         """
-        state = params | {name: buffer.clone() for name, buffer in self.buffers.items()}
         for batch, count in self.data:
             with preserved_rng():
-                loss = self.measures["loss"](self.outputs(state, batch), _targets(batch))
+                loss = self.measures["loss"](self.outputs(self.state(params), batch), _targets(batch))
             yield count / self.samples, loss
 
     @cached_property

@@ -39,6 +39,7 @@ class Streamlined(Objective):
 
     Args:
         objective: What is measured: convolutions on pairs of tensors, with frozen batch norm.
+        keep_batches: Leave the batches as they are, instead of making them fit the processor's cache.
 
     Raises:
         UnreplayableError: The model has no convolution, or its calls cannot be recorded.
@@ -51,7 +52,7 @@ class Streamlined(Objective):
         ['conv2d', 'flatten']
     """
 
-    def __init__(self, objective: Objective):
+    def __init__(self, objective: Objective, keep_batches: bool = False):
         if objective.batch_norm != "frozen":
             raise UnreplayableError("batch norm is recalibrated")
         batches = [batch for group in objective.groups.values() for batch in group.batches]
@@ -65,7 +66,7 @@ class Streamlined(Objective):
         busiest = _recorded(objective, images).busiest
         if not busiest:
             raise UnreplayableError("no convolutions")
-        if all(objective.sample_measures.values()):
+        if all(objective.sample_measures.values()) and not keep_batches:
             size = max(1, _CACHE * len(images) // busiest)
             self.groups = {name: group.rearranged(size, self.layout) for name, group in self.groups.items()}
             self.data = self.groups[""]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from landscape_nb.directions import orthogonalized, random_directions, towards
 from landscape_nb.engines import choose_engine, measured_by, streamlined
 from landscape_nb.grid import Extent, Resolution, make_axes
+from landscape_nb.normalization import relative_steps
 from landscape_nb.objective import Buffers, Objective
 from landscape_nb.parameters import Affine, Params, check_frame, check_params, parameters_of
 from landscape_nb.precision import PRECISIONS, bfloat16_engine
@@ -166,6 +167,7 @@ def interpolate(
 
     Returns:
         `loss`, every metric, their standard errors and `negative_variance` over the dimension `alpha`.
+        Between models, `attrs["end_losses"]` has the loss of each with its own running statistics.
 
     Raises:
         ValueError: A bad extent or resolution, or ends that do not fit the objective's model.
@@ -196,6 +198,9 @@ def interpolate(
     (axis,) = make_axes(extent, resolution, 1)
     attrs = _attrs(objective, "interpolation", [axis], points, buffers) | {"batch_norm": batch_norm}
     measurement = _Between(objective, points, buffers, batch_norm)
+    if between_models:
+        own = [measurement.objective.measure(*end) for end in zip(points, buffers, strict=True)]
+        attrs["end_losses"] = [values["loss"] for values in own]
     return sweep(measurement, {"alpha": axis}, attrs, store, n_jobs, progress)
 
 
@@ -285,8 +290,18 @@ def describe_around(
         "normalization": _common(m.get("normalization", "unknown") for m in made),
         "seed": _common(m.get("seed", "none") for m in made),
         "directions": json.dumps(made),
+        "relative_steps": _relative_steps(draws[0], origin),
         "origin_loss": (objective.origin_values if origin is objective.origin else objective(origin))["loss"],
     }
+
+
+def _relative_steps(directions: Sequence[Params], origin: Params) -> list[float]:
+    """The shortest and longest relative step of directions that are filter- or layer-normalized; else nothing."""
+    methods = [getattr(direction, "made", {}).get("normalization") for direction in directions]
+    if not set(methods) <= {"filter", "layer"}:
+        return []
+    steps = [relative_steps(d, origin, method) for d, method in zip(directions, methods, strict=True)]
+    return [min(low for low, _ in steps), max(high for _, high in steps)]
 
 
 def _draws(directions: Sequence[Params], origin: Params, repeats: int) -> list[list[Params]]:

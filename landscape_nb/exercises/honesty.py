@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Mapping
 
-import torch
 import xarray as xr
 
 from landscape_nb.diagnostics import diagnose
 from landscape_nb.exercises.feedback import OPEN, Feedback
+from landscape_nb.normalization import relative_steps
 from landscape_nb.parameters import Params, norm
 
 _LONGEST = 1.01
@@ -75,6 +75,7 @@ def check_foreign_direction(answer: str, directions: Mapping[str, Params], weigh
         weights: The point around which the plot is drawn.
 
     Example:
+        >>> import torch
         >>> w = {"w": torch.tensor([[3.0, 4.0]])}
         >>> check_foreign_direction("b", {"a": {"w": torch.tensor([[5.0, 0.0]])}, "b": w | {"w": w["w"] / 2}}, w).right
         True
@@ -83,7 +84,7 @@ def check_foreign_direction(answer: str, directions: Mapping[str, Params], weigh
         return OPEN
     if answer not in directions:
         return Feedback(False, f"The answer is a name: {', '.join(map(repr, directions))}.")
-    steps = {name: relative_step(direction, weights) for name, direction in directions.items()}
+    steps = {name: relative_steps(direction, weights) for name, direction in directions.items()}
     foreign = {name for name, (low, high) in steps.items() if high > _LONGEST or low < 1 / _LONGEST}
     low, high = steps[answer]
     if answer in foreign:
@@ -91,21 +92,3 @@ def check_foreign_direction(answer: str, directions: Mapping[str, Params], weigh
     if answer == max(directions, key=lambda name: norm(directions[name])):
         return Feedback(False, "The longest as a whole is not the one: compare filter by filter.")
     return Feedback(False, "Each of its filters is as long as the filter that it moves: it is normalized to them.")
-
-
-def relative_step(direction: Params, weights: Params) -> tuple[float, float]:
-    """The smallest and the largest ‖d‖ / ‖w‖ over the filters, in tensors of more than one dimension.
-
-    Example:
-        >>> w = {"w": torch.tensor([[3.0, 4.0], [0.0, 1.0]])}
-        >>> relative_step({"w": 2 * w["w"]}, w)
-        (2.0, 2.0)
-    """
-    ratios = torch.cat(
-        [
-            torch.linalg.vector_norm(direction[name].flatten(1), dim=1) / torch.linalg.vector_norm(w.flatten(1), dim=1)
-            for name, w in weights.items()
-            if w.ndim > 1
-        ]
-    )
-    return float(ratios.min()), float(ratios.max())

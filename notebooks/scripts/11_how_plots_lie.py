@@ -25,7 +25,7 @@
 # %% [markdown]
 # | | |
 # |---|---|
-# | **You will** | make a plot say what you like in six ways; find out what `lnb.diagnose` notices, and what only a number beside the plot reveals |
+# | **You will** | make a plot say what you like in six ways; see how `lnb.diagnose` finds each of them, and from which number |
 # | **You need** | notebook 02; what batch norm's running statistics are |
 # | **In the paper** | Li et al. (2018), sections 3 and 4; the traps of its own code and figures |
 # | **Takes** | 0.9 minutes, 0.9 GB of memory (two cores) |
@@ -217,20 +217,12 @@ lnb.explore(draw_rescaled, alt=alt, c=factors, directions=list(families))
 
 
 # %%
-def step(direction, model):
-    """The smallest and the largest length of a filter's step, in units of the filter."""
-    pairs = [(direction[n].flatten(1), w.flatten(1)) for n, w in lnb.parameters_of(model).items() if w.ndim > 1]
-    ratios = [float(r) for d, w in pairs for r in d.norm(dim=1) / w.norm(dim=1)]
-    return min(ratios), max(ratios)
-
-
-# %%
-steps = {"its own": step(direction_of(twins[10.0], "filter"), twins[10.0])}
-steps["borrowed"] = step(direction_of(perceptron, "filter"), twins[10.0])
+steps = {"its own": lnb.relative_steps(direction_of(twins[10.0], "filter"), lnb.parameters_of(twins[10.0]))}
+steps["borrowed"] = lnb.relative_steps(direction_of(perceptron, "filter"), lnb.parameters_of(twins[10.0]))
 steps  # the smallest and the largest ‖d‖ / ‖w‖ over all filters
 
 # %% [markdown]
-# `diagnose` sees that a direction is raw. The borrowed one is labelled as filter-normalized, which is true, and passes. The number that gives it away is the relative step of each filter, which must be 1.
+# Both directions are labelled as filter-normalized, which is true of both. The number that tells them apart is the relative step of each filter: at ±1 every filter of a direction's *own* network is moved by its own length. The borrowed direction moves some filters by a tenth of that and others by ten times as much. Every line and plane keeps this number beside its values, so that `diagnose` can say `borrowed-scale`.
 
 # %% [markdown]
 # ## 4 · Batch norm's statistics
@@ -265,10 +257,11 @@ lnb.explore(draw_between, alt=alt, statistics=list(policies))
 
 # %%
 frozen = float(paths["frozen"].loss.sel(alpha=1, method="nearest"))
-{policy: lnb.diagnose(path).codes for policy, path in paths.items()}
+statistics_found = {policy: "wrong-statistics" in verdict(path) for policy, path in paths.items()}
+lnb.diagnose(paths["frozen"])
 
 # %% [markdown]
-# `diagnose` does not find this lie. What it says of the frozen curve concerns the noise of so high a loss; it knows the policy, but not whether the network has batch norm, and has a note on it at most. (Where a running variance would be negative beyond the ends, it says so.) The number that gives the lie away is the loss at α = 1 beside the second network's own.
+# `interpolate` also measures each end with that network's own statistics and keeps both numbers. A curve that ends elsewhere is found: `wrong-statistics`. (Where a running variance would be negative beyond the ends, `diagnose` says that, too.)
 
 # %% [markdown]
 # ## 5 · One seed
@@ -418,12 +411,13 @@ lnb.claim(
 
 # %%
 borrowed_ratio, own_ratio = (height(f[10.0]) / height(f[1.0]) for f in (borrowed, fair))
+scale_found = ["borrowed-scale" in verdict(f[10.0]) for f in (borrowed, fair)]
 
 # %%
 lnb.claim(
-    "11-borrowed-scale-needs-a-number",
-    borrowed_ratio > 2 and abs(own_ratio - 1) < 1e-2 and "un-normalized" not in verdict(borrowed[10.0]),
-    "A borrowed scale more than doubles the same function's curve, unnoticed by diagnose; the relative step shows it.",
+    "11-borrowed-scale-is-found",
+    borrowed_ratio > 2 and abs(own_ratio - 1) < 1e-2 and scale_found == [True, False],
+    "A borrowed scale more than doubles the same function's curve, its own scale leaves it; diagnose flags the former.",
     borrowed=borrowed_ratio,
     its_own=own_ratio,
     largest_relative_step=steps["borrowed"][1],
@@ -435,8 +429,8 @@ recalibrated = float(paths["recalibrated"].loss.sel(alpha=1, method="nearest"))
 # %%
 lnb.claim(
     "11-frozen-statistics-build-a-wall",
-    frozen > 10 * own[1] and frozen > 10 * recalibrated,
-    "Frozen statistics raise the loss of a trained network more than tenfold.",
+    frozen > 10 * own[1] and frozen > 10 * recalibrated and list(statistics_found.values()) == [True, False, False],
+    "Frozen statistics raise the loss of a trained network more than tenfold; diagnose flags them and no others.",
     frozen=frozen,
     recalibrated=recalibrated,
     its_own=own[1],
@@ -452,15 +446,15 @@ lnb.claim(
 )
 
 # %% [markdown]
-# **Why.** A picture of a loss is a function of six things besides the network: the extent, the levels, the directions' scale, whose weights that scale was taken from, what moves the buffers, and the draw. None is visible in the picture, and each is free. `diagnose` can check what the measured values and their provenance tell; what needs a second measurement (the relative step, the network's own loss at α = 1) it cannot know.
+# **Why.** A picture of a loss is a function of six things besides the network: the extent, the levels, the directions' scale, whose weights that scale was taken from, what moves the buffers, and the draw. None is visible in the picture, and each is free. `diagnose` checks what the measured values tell, and what was noted when they were measured: the directions' draw and scale, their relative steps, both networks' own losses.
 #
 # | lie | what `diagnose` says | the number beside the plot |
 # |---|---|---|
 # | range | `too-narrow`, `too-wide` | lowest and highest loss |
 # | levels | `too-narrow`, `too-wide`, `noise` | the levels, and the standard error |
 # | raw directions | `un-normalized` | ‖θ‖ of both networks |
-# | borrowed scale | nothing | ‖d‖ / ‖w‖ of each filter: 1 |
-# | statistics | a note at most | the second network's own loss, at α = 1 |
+# | borrowed scale | `borrowed-scale` | ‖d‖ / ‖w‖ of each filter: 1 |
+# | statistics | `wrong-statistics` | the second network's own loss, at α = 1 |
 # | one seed | a note, `one-seed` | mean and spread over draws |
 #
 # **The paper's own practice** for the same six: ±1; levels 0.1, 0.6, …, 9.6; filter normalization, each network by its own weights; running statistics interpolated with the weights, and frozen on planes; and ten directions in the appendix.
@@ -498,7 +492,7 @@ exercises.check_repaired(my_plane, planes[16.0])
 # ```
 # </details>
 #
-# **3 · The lie that leaves no trace** (●●○, 10 minutes). Three directions, all of them labelled "filter"; one of them was normalized to another network. Which one? The perceptron's weights are in `weights`.
+# **3 · Whose scale?** (●●○, 10 minutes). Three directions, all of them labelled "filter"; one of them was normalized to another network. Which one? The perceptron's weights are in `weights`. Find it without `diagnose`: nothing is measured yet.
 
 # %%
 weights = lnb.parameters_of(perceptron)
@@ -515,7 +509,7 @@ exercises.check_foreign_direction(my_stranger, strangers, weights)
 # <details><summary>Solution</summary>
 #
 # ```python
-# shares = {name: step(direction, perceptron) for name, direction in strangers.items()}
+# shares = {name: lnb.relative_steps(direction, weights) for name, direction in strangers.items()}
 # my_stranger = max(shares, key=lambda name: shares[name][1])
 # ```
 # </details>

@@ -488,3 +488,40 @@ BAD = [
 def test_bad_input_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call(small_objective())
+
+
+class HalfFrozen(torch.nn.Module):
+    """Its first convolution counts as a constant: a replay of its calls would differentiate it."""
+
+    def __init__(self, frozen):
+        super().__init__()
+        self.first, self.norm = torch.nn.Conv2d(1, 3, 3), torch.nn.BatchNorm2d(3)
+        self.second, self.frozen = torch.nn.Conv2d(3, 4, 3), frozen
+
+    def forward(self, x):
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            y = self.norm(self.first(x))
+        return self.second(torch.tanh(y)).mean((2, 3))
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_folded_batch_norm_has_the_dense_hessian(frozen):
+    torch.manual_seed(0)
+    model = HalfFrozen(frozen)
+    with torch.no_grad():
+        model.train()(3 * torch.randn(50, 1, 6, 6) + 1)
+    data = torch.randn(12, 1, 6, 6), torch.arange(12) % 4
+    operator = lnb.hessian_operator(lnb.Objective(model, data, batch_size=5), ignore=None)
+    params = {name: p.detach() for name, p in model.eval().named_parameters()}
+    sizes = [p.numel() for p in params.values()]
+
+    def loss(vector):
+        parts = zip(params.items(), vector.split(sizes), strict=True)
+        outputs = torch.func.functional_call(model, {name: part.view(p.shape) for (name, p), part in parts}, data[0])
+        return F.cross_entropy(outputs, data[1])
+
+    dense = torch.autograd.functional.hessian(loss, torch.cat([p.flatten() for p in params.values()]))
+    np.testing.assert_allclose(
+        operator @ np.eye(len(dense), dtype=np.float32), dense, atol=2e-5 * float(dense.abs().max())
+    )
+    assert (operator._differentiated is operator.objective) == frozen

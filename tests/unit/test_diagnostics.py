@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 
 import landscape_nb as lnb
@@ -392,3 +393,62 @@ def test_dead_filters_are_noted():
     assert finding.severity == "note"
     assert "3 filters" in finding.text
     assert "dead-filters" not in diagnose(plane(directions=json.dumps(RANDOM), normalization="filter")).codes
+
+
+@pytest.mark.parametrize("method", ["filter", "layer"])
+def test_a_scale_borrowed_from_another_network_is_found(method):
+    """Dinh's twin computes the same; a direction that was normalized to the original is not its own."""
+    model = lnb.models.mlp((8, 8), channels=1, image_size=8)
+    twin = lnb.rescale_relu(model, "hidden.1", "hidden.3", 10.0)
+    data = torch.rand(200, 1, 8, 8), torch.arange(200) % 10
+    found = {}
+    for name, owner in (("its own", twin), ("borrowed", model)):
+        directions = lnb.random_directions(owner, 2, normalize=method)
+        plot = lnb.evaluate_plane(lnb.Objective(twin, data), directions, resolution=3, progress=False)
+        found[name] = "borrowed-scale" in diagnose(plot).codes
+    assert found == {"its own": False, "borrowed": True}
+    steps = plot.attrs["relative_steps"]
+    np.testing.assert_allclose(steps, [0.1, 10], rtol=1e-4 if method == "filter" else 0.1)
+    assert "0.1 to 10 times" in only(diagnose(plot), "borrowed-scale").text or method == "layer"
+
+
+@pytest.mark.parametrize("normalize", ["none", "weight", "unit-filter"])
+def test_other_directions_have_no_steps_to_compare(normalize, objective):
+    directions = lnb.random_directions(objective.origin, 2, normalize=normalize)
+    plot = lnb.evaluate_plane(objective, directions, resolution=3, progress=False)
+    assert plot.attrs["relative_steps"] == []
+    assert "borrowed-scale" not in diagnose(plot).codes
+
+
+def test_orthogonal_directions_keep_their_scale(objective):
+    directions = lnb.random_directions(objective.origin, 2, orthogonal=True)
+    plot = lnb.evaluate_plane(objective, directions, resolution=3, progress=False)
+    np.testing.assert_allclose(plot.attrs["relative_steps"], [1, 1], rtol=1e-5)
+
+
+def test_frozen_statistics_that_miss_the_second_network_are_found():
+    data = torch.rand(300, 1, 8, 8), torch.arange(300) % 10
+    nets = [lnb.models.mlp((8,), batch_norm=True, channels=1, image_size=8, seed=seed) for seed in (0, 1)]
+    with torch.no_grad():
+        for step in range(20):
+            nets[0](data[0][step * 10 : step * 10 + 10])
+            nets[1](20 * data[0][step * 10 : step * 10 + 10])
+    nets = [net.eval() for net in nets]
+    objective = lnb.Objective(nets[0], data)
+    own = [lnb.Objective(net, data)()["loss"] for net in nets]
+    for policy, codes in (("frozen", ["wrong-statistics"]), ("interpolated", [])):
+        path = lnb.interpolate(objective, *nets, (0, 1), 5, policy, progress=False)
+        np.testing.assert_allclose(path.attrs["end_losses"], own, rtol=1e-6)
+        levels = np.linspace(0, float(path.loss.max()) + 1, 40)
+        found = [f for f in diagnose(path, levels) if f.code == "wrong-statistics"]
+        assert [f.code for f in found] == codes
+    assert found == []
+
+
+def test_between_points_and_within_the_ends_nothing_is_missed():
+    line = xr.Dataset({"loss": ("alpha", [1.0, 5.0])}, {"alpha": [0.2, 0.8]}, {"kind": "interpolation"})
+    assert "wrong-statistics" not in diagnose(line.assign_attrs(end_losses=[1.0, 1.0])).codes
+    assert (
+        "wrong-statistics" in diagnose(line.assign_coords(alpha=[0.0, 1.0]).assign_attrs(end_losses=[1.0, 1.0])).codes
+    )
+    assert "wrong-statistics" not in diagnose(line.assign_coords(alpha=[0.0, 1.0])).codes

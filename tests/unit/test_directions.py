@@ -192,3 +192,14 @@ def test_dead_filters_are_reported():
     assert direction.made["dead_filters"] == sum(map(len, wide.values()))
     (none,) = lnb.random_directions(model, 1, normalize="none")
     assert "dead_filters" not in none.made
+
+
+def test_relative_steps_are_those_of_each_filter_and_of_each_layer():
+    reference = {"conv": torch.tensor([[3.0, 4.0], [0.0, 0.0], [0.0, 2.0]]), "bias": torch.tensor([2.0])}
+    direction = {"conv": torch.tensor([[0.0, 5.0], [7.0, 0.0], [1.0, 0.0]]), "bias": torch.tensor([0.0])}
+    assert lnb.relative_steps(direction, reference) == (0.5, 1.0)
+    (both,) = set(lnb.relative_steps(direction, reference, "layer"))
+    assert both == pytest.approx((75 / 29) ** 0.5)
+    assert all(map(math.isnan, lnb.relative_steps({name: 0 * d for name, d in direction.items()}, reference)))
+    with pytest.raises(ValueError, match="method: got 'none', wants 'filter' or 'layer'"):
+        lnb.relative_steps(direction, reference, "none")
