@@ -2,12 +2,16 @@
 
 ARPACK's implicitly restarted Lanczos looks at its Ritz pairs only when a basis is full. Products with a
 Hessian are what costs, so here every new vector is followed by a look: the run ends with the product that
-made it good enough.
+made it good enough. Vectors are multiplied by torch: threads of NumPy's BLAS go on spinning for a while after
+each product, and a Hessian's next product, in torch's threads, takes twice as long.
 """
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from scipy.sparse.linalg import LinearOperator
+from torch import Tensor
 
 _MOST_BYTES = 256 * 2**20
 _LEAST_VECTORS, _MOST_VECTORS = 12, 64
@@ -49,14 +53,14 @@ def extreme_pairs(
     Source: Wu & Simon (2000), thick-restart Lanczos.
     """
     size = min(len(start), max(_LEAST_VECTORS, min(_MOST_VECTORS, _MOST_BYTES // start.nbytes)))
-    basis, projected = np.empty((size, len(start)), start.dtype), np.zeros((size, size))
-    new, last, steps = start / np.linalg.norm(start), 0, 0
+    basis, projected = torch.from_numpy(np.empty((size, len(start)), start.dtype)), np.zeros((size, size))
+    new, last, steps = F.normalize(torch.from_numpy(start), dim=0), 0, 0
     while True:
         basis[last] = new
-        product, steps = operator @ new, steps + 1
-        rest, shares = _orthogonal(product, basis[: last + 1])
+        product, steps = torch.from_numpy(operator @ new.numpy()), steps + 1
+        rest, shares = orthogonal(product, basis[: last + 1])
         projected[last, : last + 1] = projected[: last + 1, last] = shares
-        length = float(np.linalg.norm(rest))
+        length = float(rest.norm())
         values, vectors = np.linalg.eigh(projected[: last + 1, : last + 1])
         largest = np.abs(values[[0, -1]]).max()
         bounds = tolerance * (np.abs(values[[0, -1]]) + 0.1 * largest)
@@ -69,23 +73,28 @@ def extreme_pairs(
                 raise NotConvergedError(f"no convergence in {_RESTARTS} restarts")
             last = _restart(basis, projected, values, vectors)
         new = rest / length
-    ends = vectors[:, [0, -1]].astype(start.dtype)
-    found = basis[: last + 1].T @ ends
-    return values[[0, -1]], found / np.linalg.norm(found, axis=0)
+    found = basis[: last + 1].T @ torch.from_numpy(vectors[:, [0, -1]]).to(basis)
+    return values[[0, -1]], (found / found.norm(dim=0)).numpy()
 
 
-def _orthogonal(
-    vector: Float[np.ndarray, "n"], basis: Float[np.ndarray, "k n"]
-) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "k"]]:
-    """What of a vector is orthogonal to a basis, and its shares along the basis."""
+def orthogonal(
+    vector: Float[Tensor, "n"], basis: Float[Tensor, "k n"]
+) -> tuple[Float[Tensor, "n"], Float[np.ndarray, "k"]]:
+    """What of a vector is orthogonal to an orthonormal basis, and its shares along the basis.
+
+    Example:
+        >>> rest, shares = orthogonal(torch.tensor([1.0, 2.0]), torch.tensor([[1.0, 0.0]]))
+        >>> rest.tolist(), shares.tolist()
+        ([0.0, 2.0], [1.0])
+    """
     first = basis @ vector
     rest = vector - first @ basis
     second = basis @ rest
-    return rest - second @ basis, (first + second).astype(float)
+    return rest - second @ basis, (first + second).double().numpy()
 
 
 def _restart(
-    basis: Float[np.ndarray, "m n"],
+    basis: Float[Tensor, "m n"],
     projected: Float[np.ndarray, "m m"],
     values: Float[np.ndarray, "m"],
     vectors: Float[np.ndarray, "m m"],
@@ -93,7 +102,7 @@ def _restart(
     """Keep the Ritz vectors at both ends, in place; the number kept."""
     quarter = len(values) // 4
     ends = np.r_[:quarter, len(values) - quarter : len(values)]
-    basis[: len(ends)] = vectors[:, ends].T.astype(basis.dtype) @ basis
+    basis[: len(ends)] = torch.from_numpy(vectors[:, ends].T.copy()).to(basis) @ basis
     projected[:] = 0
     projected[range(len(ends)), range(len(ends))] = values[ends]
     return len(ends)

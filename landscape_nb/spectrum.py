@@ -3,12 +3,15 @@
 import time
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 import xarray as xr
 from jaxtyping import Float
 from scipy.linalg import eigh_tridiagonal
 from scipy.special import ndtr
 
 from landscape_nb.hessian import HessianOperator, check_positive, check_whole, hessian_operator
+from landscape_nb.lanczos import orthogonal
 from landscape_nb.normalization import Ignore
 from landscape_nb.objective import Objective
 from landscape_nb.parameters import Params
@@ -91,19 +94,18 @@ def _quadrature(
     operator: HessianOperator, start: Float[np.ndarray, "n"], steps: int
 ) -> tuple[Float[np.ndarray, "m"], Float[np.ndarray, "m"]]:
     """Nodes and weights from m ≤ `steps` Lanczos steps, fewer where the Krylov space ends."""
-    basis = np.empty((steps, len(start)), operator.dtype)
-    basis[0] = start / np.linalg.norm(start)
+    basis = torch.from_numpy(np.empty((steps, len(start)), operator.dtype))
+    new = F.normalize(torch.from_numpy(start), dim=0)
     diagonal, beside = [], []
     for step in range(steps):
-        known, w = basis[: step + 1], operator @ basis[step]
-        diagonal.append(float(np.vdot(basis[step], w)))
-        for _ in range(2):
-            w = w - known.T @ (known @ w)
-        rest = float(np.linalg.norm(w))
-        if step + 1 == steps or rest <= 10 * np.finfo(operator.dtype).eps * np.abs(diagonal + beside).max():
+        basis[step] = new
+        rest, shares = orthogonal(torch.from_numpy(operator @ new.numpy()), basis[: step + 1])
+        diagonal.append(float(shares[-1]))
+        length = float(rest.norm())
+        if step + 1 == steps or length <= 10 * np.finfo(operator.dtype).eps * np.abs(diagonal + beside).max():
             break
-        beside.append(rest)
-        basis[step + 1] = w / rest
+        beside.append(length)
+        new = rest / length
     nodes, vectors = eigh_tridiagonal(diagonal, beside)
     return nodes, vectors[0] ** 2
 
