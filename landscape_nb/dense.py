@@ -43,7 +43,7 @@ class Dense:
     def __call__(self, state: State) -> dict[str, Tensor]:
         """The matrix and the bias, by name."""
         weight = state[self.weight]
-        pairs = weight.reshape(-1, len(self.taps)) @ self.taps.flatten(1)
+        pairs = weight.reshape(-1, len(self.taps)) @ self.taps.flatten(1).to(weight)
         matrix = pairs.view(*weight.shape[:2], *self.taps.shape[1:]).transpose(1, 2)
         made = {f"{self.key}: matrix": matrix.reshape(self.shape.numel(), -1)}
         if self.bias:

@@ -113,8 +113,9 @@ def choose_engine(objective: Objective, affine: Affine) -> Engine:
 
     Returns:
         The first of these that applies and whose loss agrees with the plain one to 10⁻⁴: `Perceptron`,
-        `ManyAtOnce` for small nets without convolutions or recurrence, `OneByOne` of a `Streamlined`
-        objective, `OneByOne` of the plain one. Its description says what runs, and in the last case why.
+        `ManyAtOnce` for small nets without convolutions or recurrence, `SideBySide` of a `Streamlined`
+        objective (`OneByOne`, if a criterion or metric is a reader's own), `OneByOne` of the plain one.
+        Its description says what runs, and in the last case why.
 
     Example:
         >>> from landscape_nb.directions import random_directions

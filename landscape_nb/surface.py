@@ -199,7 +199,7 @@ def interpolate(
     attrs = _attrs(objective, "interpolation", [axis], points, buffers) | {"batch_norm": batch_norm}
     measurement = _Between(objective, points, buffers, batch_norm)
     if between_models:
-        own = [measurement.objective.measure(*end) for end in zip(points, buffers, strict=True)]
+        own = [measurement.objective.measure(*end, "frozen") for end in zip(points, buffers, strict=True)]
         attrs["end_losses"] = [values["loss"] for values in own]
     return sweep(measurement, {"alpha": axis}, attrs, store, n_jobs, progress)
 

@@ -353,6 +353,19 @@ def test_convolutions_of_small_images_are_matrix_products(channels, side, stride
         assert faster(moved)["loss"] == pytest.approx(objective(moved)["loss"], rel=1e-5)
 
 
+def test_matrices_have_the_weights_number_format():
+    model = nn.Sequential(nn.Conv2d(16, 12, 3, padding=1), nn.Flatten(), nn.Linear(48, 4)).double()
+    inputs, targets = images(100, 2, 16)
+    objective = lnb.Objective(model, (inputs.double(), targets))
+    (direction,) = lnb.random_directions(model, 1)
+    ends = [model, nn.Sequential(nn.Conv2d(16, 12, 3, padding=1), nn.Flatten(), nn.Linear(48, 4)).double()]
+    assert Streamlined(objective).matrices
+    assert Streamlined(objective)()["loss"] == pytest.approx(objective()["loss"], rel=1e-12)
+    lnb.interpolate(objective, *ends, resolution=3, progress=False)
+    line = lnb.evaluate_line(objective, direction, resolution=3, progress=False)
+    assert "calls replayed" in line.attrs["engine"]
+
+
 def test_a_filter_on_images_of_two_sizes_has_two_matrices():
     class Shared(nn.Module):
         def __init__(self):

@@ -430,6 +430,8 @@ def test_frozen_statistics_that_miss_the_second_network_are_found():
     data = torch.rand(300, 1, 8, 8), torch.arange(300) % 10
     nets = [lnb.models.mlp((8,), batch_norm=True, channels=1, image_size=8, seed=seed) for seed in (0, 1)]
     with torch.no_grad():
+        for net in nets:
+            net.linear.weight.normal_(generator=torch.Generator().manual_seed(0))
         for step in range(20):
             nets[0](data[0][step * 10 : step * 10 + 10])
             nets[1](20 * data[0][step * 10 : step * 10 + 10])
@@ -443,6 +445,9 @@ def test_frozen_statistics_that_miss_the_second_network_are_found():
         found = [f for f in diagnose(path, levels) if f.code == "wrong-statistics"]
         assert [f.code for f in found] == codes
     assert found == []
+    recalibrating = lnb.Objective(nets[0], data, batch_norm="recalibrate")
+    path = lnb.interpolate(recalibrating, *nets, (0, 1), 2, progress=False)
+    np.testing.assert_allclose(path.attrs["end_losses"], own, rtol=1e-6)
 
 
 def test_between_points_and_within_the_ends_nothing_is_missed():
