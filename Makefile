@@ -16,7 +16,7 @@ lab: .venv/installed
 test: .venv/installed
 	ruff format --check .
 	ruff check .
-	OMP_NUM_THREADS=1 python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
+	python -m pytest
 
 bench: .venv/installed
 	$(BIN)/python -m pip install $(PIP_OPTIONS) --quiet --editable '.[bench]'

@@ -10,7 +10,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
-from xdist.scheduler import LoadScopeScheduling
 
 import landscape_nb as lnb
 
@@ -20,24 +19,10 @@ matplotlib.use("Agg")
 
 
 def pytest_configure(config):
-    """Notebooks and trainings start from an empty cache and fail on any error, in every worker."""
-    if hasattr(config, "workerinput"):
-        return
+    """Notebooks and trainings start from an empty cache and fail on any error."""
     folder = tempfile.mkdtemp(prefix="landscape-nb-tests-")
     config.add_cleanup(lambda: shutil.rmtree(folder))
     os.environ |= {"LANDSCAPE_NB_CACHE": folder, "LANDSCAPE_NB_STRICT": "1"}
-
-
-class WholeNotebooks(LoadScopeScheduling):
-    """Gives a worker one test after the other, but all cells of a notebook, for they share a kernel."""
-
-    def _split_scope(self, nodeid):
-        file, _ = nodeid.split("::", 1)
-        return file if file.endswith(".ipynb") else nodeid
-
-
-def pytest_xdist_make_scheduler(config, log):
-    return WholeNotebooks(config, log)
 
 
 @pytest.fixture(scope="session")
