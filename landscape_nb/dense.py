@@ -24,21 +24,18 @@ class Dense:
     """Makes the matrix, and the bias of each output, from a convolution's weight and bias.
 
     Attributes:
+        key: What the names of matrix and bias begin with; a weight may be used in several ways.
         weight: The weight's name.
         bias: The bias' name, if there is one.
         shape: Channels, height and width of the outputs.
         taps: 1 where a position of the filter takes to an output pixel, then an input pixel.
     """
 
+    key: str
     weight: str
     bias: str | None
     shape: torch.Size
     taps: Float[Tensor, "positions outputs inputs"]
-
-    @property
-    def key(self) -> str:
-        """What the names of matrix and bias begin with; a weight may be used on images of several sizes."""
-        return f"{self.weight} on {self.taps.shape[2]} pixels for {tuple(self.shape)}"
 
     def __call__(self, state: State) -> dict[str, Tensor]:
         """The matrix and the bias, by name."""
@@ -65,8 +62,10 @@ def densified(call: Call, inputs: torch.Size, weight: torch.Size, outputs: torch
     kernel, bias, stride, padding, dilation, groups = (*call.args[1:], *(None, 1, 0, 1, 1)[len(call.args) - 2 :])
     if groups != 1 or not isinstance(kernel, Weight) or not (bias is None or isinstance(bias, Weight)):
         return None
-    taps = _taps(inputs[2:], weight[2:], stride, padding, dilation)
-    dense = Dense(kernel.name, bias.name if bias else None, outputs[1:], taps)
+    how = stride, padding, dilation
+    key = f"{kernel.name} and {bias.name if bias else None} on {tuple(inputs[2:])} with {how}"
+    taps = _taps(inputs[2:], weight[2:], *how)
+    dense = Dense(key, kernel.name, bias.name if bias else None, outputs[1:], taps)
     tensors = Weight(f"{dense.key}: matrix"), Weight(f"{dense.key}: bias") if bias else None
     return dense, Call(multiply, (call.args[0], *tensors, dense.shape), {}, call.result)
 
@@ -79,8 +78,8 @@ def multiply(inputs: Tensor, matrix: Tensor, bias: Tensor | None, shape: torch.S
 def _is_faster(inputs: torch.Size, weight: torch.Size, outputs: torch.Size) -> bool:
     """Whether filling the matrix and multiplying takes less than the convolution, in multiplications.
 
-    Measured: a call of a convolution costs as much as `_CALL` multiplications, an
-    entry of the matrix as much as `_FILL`, and channels below `_LANES` (outputs, inputs) as much as these.
+    Measured: a call of a convolution costs as much as `_CALL` multiplications, an entry of the matrix
+    as much as `_FILL`, and fewer channels than `_LANES` (outputs, inputs) as much as these.
     """
     samples, pixels = inputs[0], outputs[2:].numel()
     matrix = inputs[1:].numel() * outputs[1:].numel()

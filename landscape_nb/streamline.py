@@ -117,7 +117,7 @@ class _Fold:
 
     @property
     def key(self) -> str:
-        return f"{self.weight} with {self.norm.mean}"
+        return f"{self.weight} and {self.bias} with {tuple(self.norm)}"
 
     def __call__(self, state: State) -> dict[str, Tensor]:
         weight, mean, norm = state[self.weight], state[self.norm.mean], self.norm

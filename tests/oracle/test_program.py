@@ -71,6 +71,11 @@ def functional(net, x):
     return F.batch_norm(F.conv2d(x, net.conv.weight), net.norm.running_mean, net.norm.running_var)
 
 
+def another_bias(net, x):
+    biases = net.conv.bias, net.norm.bias
+    return net.norm(F.conv2d(x, net.conv.weight, biases[0])) * net.norm(F.conv2d(x, net.conv.weight, biases[1]))
+
+
 FORWARDS = {
     "folded": (lambda net, x: F.relu(net.norm(net.conv(x))), 1),
     "two norms": (lambda net, x: net.other(net.norm(net.conv(x))), 2),
@@ -81,6 +86,7 @@ FORWARDS = {
     "used twice": (used_twice, 0),
     "ReLU, and its input again": (relu_and_more, 1),
     "functional": (functional, 1),
+    "another bias": (another_bias, 2),
     "a view": (lambda net, x: net.conv(x).transpose(2, 3).relu(), 0),
 }  # fmt: skip
 
@@ -393,3 +399,25 @@ def test_arguments_in_lists_and_several_results_are_replayed():
 
     objective = lnb.Objective(Branches(), images(20))
     assert Streamlined(objective)()["loss"] == pytest.approx(objective()["loss"], rel=1e-6)
+
+
+class OneFilterTwoWays(nn.Module):
+    """Two convolutions of the same images by the same filters: other settings, and another bias."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(4, 4, 3, 3))
+        self.first, self.second = nn.Parameter(torch.zeros(4)), nn.Parameter(torch.zeros(4))
+
+    def forward(self, x):
+        y = F.conv2d(x, self.weight, self.first, 1, 1, 1) - F.conv2d(x, self.weight, self.second, 1, 2, 2)
+        return (y * F.conv2d(x, self.weight, self.second, 1, 1, 1)).mean((2, 3))
+
+
+def test_a_filter_with_two_biases_and_dilations_has_its_own_matrix_each_time():
+    torch.manual_seed(0)
+    objective = lnb.Objective(OneFilterTwoWays(), images(100, 3, 4))
+    faster = Streamlined(objective)
+    assert len(faster.matrices) == 3
+    moved = lnb.move(objective.origin, lnb.random_directions(objective.origin, 1, "none", ignore=None), [0.7])
+    assert faster(moved)["loss"] == pytest.approx(objective(moved)["loss"], rel=1e-5)
