@@ -9,7 +9,7 @@ import pytest
 from conftest import real_file
 
 import landscape_nb as lnb
-from landscape_nb.figures import NOTEBOOKS
+from landscape_nb.figures import NOTEBOOKS, find_notebook
 from landscape_nb.runner import run_notebook
 
 FEW = 8
@@ -82,5 +82,5 @@ def test_full_trains_the_papers_networks_on_cifar10(notebook, full):
 
 
 def test_a_gallery_that_has_nothing_says_so(tmp_path):
-    report = run_notebook(NOTEBOOKS[2], tmp_path / "out", preset="gallery", progress=False)
+    report = run_notebook(find_notebook("02"), tmp_path / "out", preset="gallery", progress=False)
     assert "No paper-scale result is shipped for this notebook yet" in report.page.read_text()
