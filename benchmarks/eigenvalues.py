@@ -17,15 +17,8 @@ import landscape_nb as lnb
 from landscape_nb import datasets, models
 
 WANTED = 0.01
-RESIDUALS = (
-    0.1,
-    0.07,
-    0.05,
-    0.04,
-    0.03,
-    0.02,
-    0.01,
-)  # relative; whoever stops on one gets the largest that gives both to 1 %
+# Relative; whoever stops on one gets the largest that gives both eigenvalues to 1 %.
+RESIDUALS = (0.1, 0.07, 0.05, 0.04, 0.03, 0.02, 0.01)
 ONE_END = "PyHessian, one end only"
 
 

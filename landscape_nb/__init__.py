@@ -5,6 +5,7 @@ from landscape_nb.claims import claim
 from landscape_nb.curvature import curvature_map
 from landscape_nb.diagnostics import Diagnosis, Finding, diagnose
 from landscape_nb.directions import cosines, orthogonalized, random_directions, towards
+from landscape_nb.display import show, show_interactive
 from landscape_nb.explore import explore
 from landscape_nb.figures import choose_preset, shipped_planes
 from landscape_nb.hessian import (
@@ -25,7 +26,6 @@ from landscape_nb.pca import (
     project,
     shared_plane,
 )
-from landscape_nb.plotting import show, show_interactive
 from landscape_nb.progressive import progressive_plane
 from landscape_nb.random_walk import random_walk_ratios, random_walk_variance_ratio
 from landscape_nb.rescaling import rescale_batch_norm, rescale_relu

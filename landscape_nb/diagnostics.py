@@ -110,15 +110,7 @@ def diagnose(dataset: xr.Dataset, levels: Sequence[float] = PAPER_LEVELS, path: 
         'Widen it: extent=(-2.9, 2.9), where quadratic growth would reach the last level, 9.6.'
     """
     plot = read(dataset, levels)
-    checks: list[Callable[[Measured], Iterator[Finding]]] = [
-        _off_centre,
-        _too_high,
-        _too_wide,
-        _too_narrow,
-        _not_finite,
-    ]
-    checks += [_noise, _un_normalized, _borrowed_scale, _wrong_statistics, _dead_filters, _one_seed]
-    found = [finding for check in checks for finding in check(plot)]
+    found = [finding for check in _CHECKS for finding in check(plot)]
     if path is not None:
         found += _off_plane(plot, path)
     if all(finding.severity == "note" for finding in found):
@@ -367,3 +359,9 @@ def _round_up(samples: float) -> int:
     """A whole number with two digits that are not zero, not below `samples`."""
     step = 10 ** max(0, int(np.floor(np.log10(samples))) - 1)
     return int(np.ceil(samples / step) * step)
+
+
+_CHECKS: tuple[Callable[[Measured], Iterator[Finding]], ...] = (
+    _off_centre, _too_high, _too_wide, _too_narrow, _not_finite, _noise,
+    _un_normalized, _borrowed_scale, _wrong_statistics, _dead_filters, _one_seed,
+)  # fmt: skip

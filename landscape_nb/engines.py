@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from landscape_nb.objective import Objective
 from landscape_nb.parameters import Affine, unflatten
 from landscape_nb.perceptron import Perceptron
-from landscape_nb.program import UnreplayableError
+from landscape_nb.program import FAILURES, UnreplayableError
 from landscape_nb.streamline import Streamlined
 from landscape_nb.sweep import Row
 
@@ -138,7 +138,7 @@ def _fastest(objective: Objective, places: Float[np.ndarray, "points axes"], aff
             if _agree(engine(affine, places), wanted):
                 return engine
             reasons.append(f"{engine.description}: other values")
-        except (RuntimeError, ValueError, TypeError, NotImplementedError, IndexError) as error:
+        except FAILURES as error:
             reasons.append(str(error).splitlines()[0])
     return OneByOne(objective, f"one point at a time ({'; '.join(reasons)})")
 

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from landscape_nb.plotting import png
+from landscape_nb.display import png
 
 if TYPE_CHECKING:
     import ipywidgets

@@ -19,9 +19,7 @@ def narrower(plot: Measured) -> str:
         'extent=(-2, 2)'
     """
     last, nearest = plot.levels[-1], float(plot.loss[plot.start])
-    if (
-        not nearest <= last and plot.lowest == plot.centre
-    ):  # the grid has no point in the bowl: only its centre is known
+    if not nearest <= last and plot.lowest == plot.centre:  # of the bowl only its centre is known
         share = np.sqrt(len(plot.dims) * (last - plot.centre) / (nearest - plot.centre)) if nearest < np.inf else 0.5
         return in_words([(-reach, reach) for reach in (share * np.abs(axis).min() for axis in plot.axes)])
     floor = nearest if np.isfinite(nearest) else plot.lowest

@@ -19,6 +19,7 @@ from landscape_nb.lanczos import NotConvergedError, extreme_pairs
 from landscape_nb.normalization import Direction, Ignore, is_ignored
 from landscape_nb.objective import Objective
 from landscape_nb.parameters import Params, check_params, flatten, unflatten
+from landscape_nb.program import FAILURES
 from landscape_nb.streamline import Streamlined
 
 _SAME = 1e-4
@@ -102,7 +103,7 @@ def _folded(objective: Objective) -> Objective:
             faster = Streamlined(objective, keep_batches=True)
             pair = [_gradient(o) for o in (objective, faster)]
             same = torch.dist(*pair) <= _SAME * pair[0].norm()
-        except (RuntimeError, ValueError, TypeError, NotImplementedError, IndexError):
+        except FAILURES:
             same = False
         objective.folded = faster if same else objective
     return objective.folded

@@ -31,6 +31,10 @@ class UnreplayableError(ValueError):
     """A model's calls are no fixed list of torch functions; the message says why."""
 
 
+FAILURES = (RuntimeError, ValueError, TypeError, NotImplementedError, IndexError)
+"""What recording and replaying somebody's model may raise; whoever tries it then measures plainly."""
+
+
 @dataclass(frozen=True)
 class Weight:
     """Stands for a parameter or buffer in a call's arguments."""

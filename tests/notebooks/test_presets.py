@@ -23,8 +23,6 @@ CUTS = {
 def cut(settings):
     """The settings with numbers that take seconds; which networks and data, stays."""
     smaller = settings | {name: value for name, value in CUTS.items() if name in settings}
-    if isinstance(settings.get("epochs"), tuple):
-        smaller["epochs"] = (CUTS["epochs"],) * len(settings["epochs"])
     if isinstance(settings.get("points"), tuple):
         smaller["points"] = (CUTS["points"],) * len(settings["points"])
     return smaller

@@ -8,6 +8,7 @@ import pytest
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from landscape_nb import explore, plotting
+from landscape_nb.display import png
 from landscape_nb.explore import ERROR_CLASS, Explorer
 
 
@@ -113,7 +114,7 @@ def test_panels_stay_where_they_are_while_a_number_moves(monkeypatch):
     assert solved
     assert explorer.picture(number=5, kind="plain") == explorer.picture(number=0, kind="plain")
     assert len(layouts) == solved
-    assert explorer.picture(number=5, kind="tall") == plotting.png(draw(7, "tall"))
+    assert explorer.picture(number=5, kind="tall") == png(draw(7, "tall"))
 
 
 def test_a_reader_without_a_kernel_sees_the_first_picture():

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import landscape_nb as lnb
 from landscape_nb import plotting
 
 
@@ -104,4 +105,4 @@ def test_nothing_to_draw_is_named():
     with pytest.raises(ValueError, match="got no Dataset"):
         plotting.plot_lines({})
     with pytest.raises(ValueError, match="alt: got an empty text"):
-        plotting.show(plt.figure(), alt=" ")
+        lnb.show(plt.figure(), alt=" ")

@@ -1,0 +1,74 @@
+"""Figures as pictures: rendered, and displayed in a notebook with a text for readers who do not see them."""
+
+import base64
+import io
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    import plotly.graph_objects
+
+
+def png(figure: Figure, dpi: int = 90) -> bytes:
+    """Render a figure as a PNG and close it.
+
+    Example:
+        >>> png(plt.figure())[:4]
+        b'\\x89PNG'
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi)
+    plt.close(figure)
+    return buffer.getvalue()
+
+
+def show(figure: Figure, alt: str) -> None:
+    """Display a figure in a notebook, with a text for readers who do not see it.
+
+    Args:
+        figure: The figure; it is closed.
+        alt: What the figure shows, in a sentence.
+
+    Raises:
+        ValueError: The text is empty.
+
+    Example:
+        >>> show(plt.figure(), alt="An empty figure")  # doctest: +SKIP
+    """
+    from IPython.display import display
+
+    bundle = {"text/plain": alt} | _picture(figure, alt)
+    display(bundle, metadata={"image/png": {"alt": alt}}, raw=True)
+
+
+def show_interactive(figure: "plotly.graph_objects.Figure", still: Figure, alt: str) -> None:
+    """Display a plotly figure in a notebook, and a picture where it cannot be turned.
+
+    Args:
+        figure: What a live notebook shows.
+        still: What readers without JupyterLab see instead; it is closed.
+        alt: What the figure shows, in a sentence.
+
+    Raises:
+        ValueError: The text is empty.
+
+    Example:
+        >>> show_interactive(plotly_surface(plane), plot_surfaces(plane), "A bowl")  # doctest: +SKIP
+    """
+    from IPython.display import display
+
+    if "google.colab" in sys.modules:
+        figure.show(renderer="colab")
+        return
+    bundle = {"application/vnd.plotly.v1+json": json.loads(figure.to_json()), "text/plain": alt}
+    display(bundle | _picture(still, alt), metadata={"image/png": {"alt": alt}}, raw=True)
+
+
+def _picture(figure: Figure, alt: str) -> dict[str, str]:
+    if not alt.strip():
+        raise ValueError("alt: got an empty text, wants a sentence that says what the figure shows")
+    return {"image/png": base64.b64encode(png(figure)).decode()}
