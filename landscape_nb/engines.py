@@ -155,7 +155,7 @@ def streamlined(objective: Objective, affine: Affine) -> OneByOne:
 
 def _streamlined(objective: Objective) -> OneByOne:
     faster = Streamlined(objective)
-    layout = "channels-last, " if faster.layout is torch.channels_last else ""
+    layout = "channels-last, " if faster.layout is torch.channels_last else "channels in blocks, " * faster.blocked
     how = f"calls replayed, {len(faster.folds)} batch norms folded, {layout}{max(faster.data.counts)} samples a batch"
     if all(map(_is_known, objective.measures.values())):
         return SideBySide(faster, f"a point a thread, {how}")

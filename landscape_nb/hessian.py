@@ -100,7 +100,7 @@ def _folded(objective: Objective) -> Objective:
     """
     if objective.folded is None:
         try:
-            faster = Streamlined(objective, keep_batches=True)
+            faster = Streamlined(objective, differentiable=True)
             pair = [_gradient(o) for o in (objective, faster)]
             same = torch.dist(*pair) <= _SAME * pair[0].norm()
         except FAILURES:

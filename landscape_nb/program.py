@@ -7,7 +7,7 @@ at a value, draws random numbers, leaves torch) is refused.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -19,6 +19,10 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 State = Mapping[str, Tensor]
 CONVOLUTIONS = {F.conv1d, F.conv2d, F.conv3d}
+RELUS = {F.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_}
+SUMS = {torch.add, Tensor.add, Tensor.__add__, Tensor.add_, Tensor.__iadd__}
+MAKERS = {*CONVOLUTIONS, F.linear, F.batch_norm, torch.add, Tensor.add, Tensor.__add__}
+"""Functions whose result is no part of another tensor."""
 _SHAPE_QUERIES = {
     Tensor.size, Tensor.dim, Tensor.numel, Tensor.__len__, Tensor.is_floating_point, Tensor.is_contiguous,
     Tensor.shape.__get__, Tensor.ndim.__get__, Tensor.dtype.__get__, Tensor.device.__get__,
@@ -65,6 +69,12 @@ class Call:
     def writes(self) -> list[int]:
         """The slots that the result goes to."""
         return [leaf.number for leaf in tree_leaves(self.result) if isinstance(leaf, Slot)]
+
+    def reading(self, slots: Mapping[int, int]) -> "Call":
+        """The same call with other slots among the arguments, by number."""
+        arguments = tree_map(lambda leaf: Slot(slots[leaf.number]) if isinstance(leaf, Slot) else leaf, self.args)
+        named = tree_map(lambda leaf: Slot(slots[leaf.number]) if isinstance(leaf, Slot) else leaf, dict(self.kwargs))
+        return replace(self, args=arguments, kwargs=named)
 
     def weights(self) -> list[str]:
         """The parameters and buffers among the arguments."""

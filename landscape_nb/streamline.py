@@ -1,11 +1,12 @@
 """An objective with convolutions made faster, its values the same: recorded calls are replayed with batch
-norm folded into convolutions and ReLU in place, on images laid out and batched as the processor likes.
+norm folded into convolutions, ReLU and sums in place, on images laid out and batched as the processor likes.
 
 With frozen statistics batch norm is the map γ (y − mean) / √(var + ε) + β of each channel. After a
 convolution or a linear map y = W x + b both are one map, with weights s W and bias s (b − mean) + β,
 where s = γ / √(var + ε): one pass over memory less.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -13,10 +14,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from landscape_nb.batches import Batches, is_pair
-from landscape_nb.dense import Dense, densified
+from landscape_nb.blocked import in_blocks
 from landscape_nb.objective import Objective, preserved_rng
 from landscape_nb.program import (
     CONVOLUTIONS,
+    MAKERS,
+    RELUS,
+    SUMS,
     Call,
     FrozenNorm,
     Program,
@@ -30,8 +34,6 @@ from landscape_nb.program import (
 
 _CACHE = 16 * 2**20
 _SMALLEST_CHANNELS_LAST = 16 * 16
-_RELU = {F.relu, torch.relu, Tensor.relu}
-_MAKES_A_NEW_TENSOR = {*CONVOLUTIONS, F.linear, F.batch_norm, torch.add, Tensor.add, Tensor.__add__}
 
 
 class Streamlined(Objective):
@@ -39,7 +41,8 @@ class Streamlined(Objective):
 
     Args:
         objective: What is measured: convolutions on pairs of tensors, with frozen batch norm.
-        keep_batches: Leave the batches as they are, instead of making them fit the processor's cache.
+        differentiable: Leave the batches as they are, instead of making them fit the processor's cache,
+            and use nothing but what torch can differentiate twice.
 
     Raises:
         UnreplayableError: The model has no convolution, or its calls cannot be recorded.
@@ -52,7 +55,7 @@ class Streamlined(Objective):
         ['conv2d', 'flatten']
     """
 
-    def __init__(self, objective: Objective, keep_batches: bool = False):
+    def __init__(self, objective: Objective, differentiable: bool = False):
         if objective.batch_norm != "frozen":
             raise UnreplayableError("batch norm is recalibrated")
         batches = [batch for group in objective.groups.values() for batch in group.batches]
@@ -63,15 +66,15 @@ class Streamlined(Objective):
         images = batches[0][0]
         large = images.ndim == 4 and images[0, 0].numel() >= _SMALLEST_CHANNELS_LAST
         self.layout = torch.channels_last if large else torch.contiguous_format
+        self.blocked = not large and not differentiable and _has_blocks(images)
         busiest = _recorded(objective, images).busiest
         if not busiest:
             raise UnreplayableError("no convolutions")
-        if all(objective.sample_measures.values()) and not keep_batches:
+        if all(objective.sample_measures.values()) and not differentiable:
             size = max(1, _CACHE * len(images) // busiest)
             self.groups = {name: group.rearranged(size, self.layout) for name, group in self.groups.items()}
             self.data = self.groups[""]
         self.folds: dict[str, _Fold] = {}
-        self.matrices: dict[str, Dense] = {}
         self.programs: dict[torch.Size, Program] = {}
         self._record()
 
@@ -80,21 +83,21 @@ class Streamlined(Objective):
         for group in self.groups.values():
             for inputs, _ in group.batches:
                 if inputs.shape not in self.programs:
-                    folded = _folded(_recorded(self.plain, inputs), self.folds)
-                    self.programs[inputs.shape] = _densified(folded, self.state(), self.matrices)
+                    program = _folded(_recorded(self.plain, inputs), self.folds)
+                    self.programs[inputs.shape] = in_blocks(program) if self.blocked else program
 
     def with_data(self, data: Batches) -> "Streamlined":
         """The same objective on these batches alone, without extra data."""
         other = super().with_data(data)
-        other.folds, other.matrices, other.programs = dict(self.folds), dict(self.matrices), dict(self.programs)
+        other.folds, other.programs = dict(self.folds), dict(self.programs)
         other._record()
         return other
 
     def state(self, *args, **kwargs) -> dict[str, Tensor]:
         """Parameters and buffers at a point, and what is made from them."""
         state = super().state(*args, **kwargs)
-        for made in (*self.folds.values(), *self.matrices.values()):
-            state |= made(state)
+        for fold in self.folds.values():
+            state |= fold(state)
         if self.layout is torch.contiguous_format:
             return state
         return {
@@ -105,6 +108,11 @@ class Streamlined(Objective):
     def outputs(self, state: dict[str, Tensor], batch: tuple[Tensor, Tensor]) -> Tensor:
         """The model's outputs for a batch."""
         return self.programs[batch[0].shape](state, batch[0])
+
+
+def _has_blocks(images: Tensor) -> bool:
+    """Whether oneDNN can lay out these images in blocks."""
+    return torch.backends.mkldnn.is_available() and images.dtype is torch.float32 and images.device.type == "cpu"
 
 
 @dataclass(frozen=True)
@@ -134,42 +142,37 @@ def _recorded(objective: Objective, inputs: Tensor) -> Program:
         return record(lambda x: objective.outputs(state, (x, None)), state, inputs)
 
 
-def _densified(program: Program, state: State, matrices: dict[str, Dense]) -> Program:
-    """The program with convolutions of small images as matrix products; the matrices are added to `matrices`."""
-    calls = []
-    for call in program.calls:
-        source, weight = (*call.args, None, None)[:2]
-        found = None
-        if isinstance(source, Slot) and isinstance(weight, Weight) and isinstance(call.result, Slot):
-            shapes = program.shapes[source.number], state[weight.name].shape, program.shapes[call.result.number]
-            found = densified(call, *shapes)
-        if found:
-            matrices[found[0].key] = found[0]
-        calls.append(found[1] if found else call)
-    return Program(calls, program.output, program.shapes, program.busiest)
-
-
 def _folded(program: Program, folds: dict[str, _Fold]) -> Program:
-    """The program with batch norm folded and ReLU in place; what it folds is added to `folds`."""
+    """The program with batch norm folded, ReLU and sums in place; what it folds is added to `folds`."""
     uses = program.uses()
     made_by: dict[int, int] = {}
     calls: list[Call | None] = list(program.calls)
     for at, call in enumerate(calls):
-        source = call.args[0] if call.args and isinstance(call.args[0], Slot) else None
-        maker = made_by.get(source.number) if source and uses[source.number] == 1 else None
-        before = None if maker is None else calls[maker]
-        if before and (fold := _fold(before, call)):
+        own = [slot for slot in call.reads() if uses[slot] == 1 and slot in made_by]
+        before = calls[made_by[own[0]]] if own else None
+        if before and call.args[0] == before.result and (fold := _fold(before, call)):
             folds[fold.key] = fold
             arguments = Weight(f"{fold.key}: weight"), Weight(f"{fold.key}: bias"), *before.args[3:]
-            calls[maker] = replace(before, args=(before.args[0], *arguments), result=call.result)
+            calls[made_by[own[0]]] = replace(before, args=(before.args[0], *arguments), result=call.result)
             calls[at] = None
-            made_by[call.result.number] = maker
+            made_by[call.result.number] = made_by[own[0]]
             continue
-        if before and call.function in _RELU and before.function in _MAKES_A_NEW_TENSOR:
-            calls[at] = Call(torch.relu_, (source,), {}, call.result)
-        if isinstance(call.result, Slot):
+        if own:
+            calls[at] = _in_place(call, own[0], program.shapes)
+        if call.function in MAKERS:
             made_by[call.result.number] = at
     return Program([call for call in calls if call], program.output, program.shapes, program.busiest)
+
+
+def _in_place(call: Call, own: int, shapes: Mapping[int, torch.Size]) -> Call:
+    """The call, writing into the slot that nobody else reads, if it is a ReLU or a sum of two of one shape."""
+    if call.function in RELUS:
+        return Call(torch.relu_, (Slot(own),), {}, call.result)
+    slots = call.reads()
+    if call.function not in SUMS & MAKERS or call.kwargs or [shapes[slot] for slot in slots] != [shapes[own]] * 2:
+        return call
+    (other,) = (slot for slot in slots if slot != own)
+    return Call(Tensor.add_, (Slot(own), Slot(other)), {}, call.result)
 
 
 def _fold(layer: Call, call: Call) -> _Fold | None:

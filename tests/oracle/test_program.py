@@ -13,7 +13,7 @@ from torch.func import functional_call
 
 import landscape_nb as lnb
 from landscape_nb.engines import OneByOne, choose_engine
-from landscape_nb.parameters import Affine
+from landscape_nb.parameters import Affine, flatten, unflatten
 from landscape_nb.perceptron import Perceptron
 from landscape_nb.program import UnreplayableError, record
 from landscape_nb.streamline import Streamlined
@@ -343,48 +343,144 @@ def test_an_engine_is_tried_once_and_not_on_other_data():
     assert other.fingerprint != objective.fingerprint
 
 
-@pytest.mark.parametrize(
-    ("channels", "side", "stride", "padding"), [(64, 2, 1, 1), (8, 4, 2, 1), (16, 1, 1, "same"), (3, 3, 1, 0)]
-)
-def test_convolutions_of_small_images_are_matrix_products(channels, side, stride, padding):
+@pytest.mark.parametrize("settings", [{}, {"stride": 2}, {"padding": "same"}, {"dilation": 2}, {"groups": 4}])
+@pytest.mark.parametrize("channels", [1, 3, 16, 20])
+def test_convolutions_of_small_images_stay_in_blocks(channels, settings):
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Conv2d(channels, 12, 3, stride, padding), nn.Flatten(), nn.LazyLinear(4))
-    model(torch.ones(1, channels, side, side))
-    objective = lnb.Objective(model, images(200, side, channels))
+    first, last = nn.Conv2d(channels, 20, 3, padding=1), nn.Conv2d(20, 16, 3, **settings)
+    model = nn.Sequential(first, nn.ReLU(), last, nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.LazyLinear(4))
+    model(torch.ones(1, channels, 8, 8))
+    objective = lnb.Objective(model, images(10, 8, channels))
     faster = Streamlined(objective)
     (program,) = faster.programs.values()
-    assert program.calls[0].function.__name__ == "multiply"
+    names = [call.function.__name__ for call in program.calls]
+    assert names[:3] == ["laid_out", "conv2d", "relu_"]
+    assert (names[3] == "plain") == ("padding" in settings)
     for seed in range(3):
         moved = lnb.move(objective.origin, lnb.random_directions(model, 1, seed=seed, ignore=None), [0.7])
         assert faster(moved)["loss"] == pytest.approx(objective(moved)["loss"], rel=1e-5)
 
 
-def test_matrices_have_the_weights_number_format():
-    model = nn.Sequential(nn.Conv2d(16, 12, 3, padding=1), nn.Flatten(), nn.Linear(48, 4)).double()
+@pytest.mark.parametrize("number", [torch.float64, torch.bfloat16])
+def test_other_number_formats_are_not_in_blocks(number):
+    model = nn.Sequential(nn.Conv2d(16, 16, 3, padding=1), nn.Flatten(), nn.Linear(64, 4)).to(number)
     inputs, targets = images(100, 2, 16)
-    objective = lnb.Objective(model, (inputs.double(), targets))
+    objective = lnb.Objective(model, (inputs.to(number), targets))
     (direction,) = lnb.random_directions(model, 1)
-    ends = [model, nn.Sequential(nn.Conv2d(16, 12, 3, padding=1), nn.Flatten(), nn.Linear(48, 4)).double()]
-    assert Streamlined(objective).matrices
+    ends = [model, nn.Sequential(nn.Conv2d(16, 16, 3, padding=1), nn.Flatten(), nn.Linear(64, 4)).to(number)]
+    assert not Streamlined(objective).blocked
     assert Streamlined(objective)()["loss"] == pytest.approx(objective()["loss"], rel=1e-12)
     lnb.interpolate(objective, *ends, resolution=3, progress=False)
     line = lnb.evaluate_line(objective, direction, resolution=3, progress=False)
     assert "calls replayed" in line.attrs["engine"]
+    assert "blocks" not in line.attrs["engine"]
 
 
-def test_a_filter_on_images_of_two_sizes_has_two_matrices():
-    class Shared(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.conv = nn.Conv2d(4, 4, 3, padding=1)
+class Wide(nn.Module):
+    """Two convolutions with channels that fill blocks, and what is given between and after them."""
 
-        def forward(self, x):
-            return self.conv(F.max_pool2d(self.conv(x), 2)).mean((2, 3))
+    def __init__(self, forward):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(1, 16, 3, padding=1), nn.Conv2d(16, 16, 3, padding=1)
+        self.linear, self.pass_through = nn.Linear(16, 4), forward
 
-    objective = lnb.Objective(Shared(), images(100, 2, 4))
+    def forward(self, x):
+        return self.linear(self.pass_through(self, x).mean((2, 3)))
+
+
+def written_through_a_view(net, x):
+    y = net.first(x)
+    y.view(len(x), -1).relu_()
+    return y + net.second(y)
+
+
+def written_after_it_was_read(net, x):
+    y = net.first(x)
+    z = net.second(y)
+    y.add_(z)
+    return y * net.second(y)
+
+
+def written_after_pooling_it(net, x):
+    y = F.max_pool2d(net.first(x), 2)
+    z = net.second(y)
+    return z * net.second(y.relu_())
+
+
+def sum_of_one(net, x):
+    y = net.first(x)
+    return net.second(y + y)
+
+
+def sum_of_other_shapes(net, x):
+    y = net.first(x)
+    return net.second(y + y.mean((2, 3), keepdim=True)) + net.first(x[:1])
+
+
+def sum_with_a_factor(net, x):
+    return torch.add(net.first(x), net.first(x.flip(2)), alpha=-3)
+
+
+def sum_with_a_number(net, x):
+    return net.second(net.first(x) + 1.5) + net.second.bias[:, None, None]
+
+
+def sum_used_again(net, x):
+    left, right = net.first(x), net.first(x.flip(2))
+    total = left + right
+    return net.second(total).relu() + left * total
+
+
+def relu_of_a_sum(net, x):
+    return F.relu(net.second(F.relu(net.first(x), inplace=True)) + net.first(x), inplace=True)
+
+
+def in_place_by_itself(net, x):
+    y = net.first(x)
+    y += net.second(y)
+    return net.second(y.relu_())
+
+
+BETWEEN = [
+    written_through_a_view, written_after_it_was_read, written_after_pooling_it, sum_of_one,
+    sum_of_other_shapes, sum_with_a_factor, sum_with_a_number, sum_used_again, relu_of_a_sum, in_place_by_itself,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("forward", BETWEEN)
+def test_whatever_is_between_convolutions_in_blocks_the_values_stay(forward):
+    torch.manual_seed(0)
+    model = Wide(forward)
+    objective = lnb.Objective(model, images(12))
     faster = Streamlined(objective)
-    assert len(faster.matrices) == 2
-    assert faster()["loss"] == pytest.approx(objective()["loss"], rel=1e-5)
+    for seed in range(3):
+        moved = lnb.move(objective.origin, lnb.random_directions(model, 1, seed=seed, ignore=None), [0.7])
+        assert faster(moved)["loss"] == pytest.approx(objective(moved)["loss"], rel=1e-5)
+    assert engine_of(objective).objective.plain is objective
+
+
+def engine_of(objective):
+    return choose_engine(objective, Affine(objective.origin, lnb.random_directions(objective.origin, 1)))
+
+
+def test_sums_are_in_place_where_nobody_reads_a_summand_again():
+    objective = lnb.Objective(stirred(lnb.models.resnet(20, channels=1, image_size=8)), images(10))
+    (program,) = Streamlined(objective).programs.values()
+    names = [call.function.__name__ for call in program.calls]
+    assert names.count("add_") == 9
+    assert names.count("relu_") == 19
+    assert (names.count("laid_out"), names.count("plain")) == (1, 1)
+
+
+def test_hessians_use_nothing_in_blocks():
+    objective = lnb.Objective(stirred(lnb.models.resnet(20, channels=1, image_size=8)), images(10))
+    differentiable = Streamlined(objective, differentiable=True)
+    (program,) = differentiable.programs.values()
+    assert "laid_out" not in [call.function.__name__ for call in program.calls]
+    weights = flatten(objective.origin).requires_grad_()
+    ((_, loss),) = differentiable.batch_losses(unflatten(weights, objective.origin))
+    (gradient,) = torch.autograd.grad(loss, weights, create_graph=True)
+    assert torch.autograd.grad(gradient.square().sum(), weights)[0].norm() > 0
 
 
 def test_arguments_in_lists_and_several_results_are_replayed():
@@ -399,25 +495,3 @@ def test_arguments_in_lists_and_several_results_are_replayed():
 
     objective = lnb.Objective(Branches(), images(20))
     assert Streamlined(objective)()["loss"] == pytest.approx(objective()["loss"], rel=1e-6)
-
-
-class OneFilterTwoWays(nn.Module):
-    """Two convolutions of the same images by the same filters: other settings, and another bias."""
-
-    def __init__(self):
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(4, 4, 3, 3))
-        self.first, self.second = nn.Parameter(torch.zeros(4)), nn.Parameter(torch.zeros(4))
-
-    def forward(self, x):
-        y = F.conv2d(x, self.weight, self.first, 1, 1, 1) - F.conv2d(x, self.weight, self.second, 1, 2, 2)
-        return (y * F.conv2d(x, self.weight, self.second, 1, 1, 1)).mean((2, 3))
-
-
-def test_a_filter_with_two_biases_and_dilations_has_its_own_matrix_each_time():
-    torch.manual_seed(0)
-    objective = lnb.Objective(OneFilterTwoWays(), images(100, 3, 4))
-    faster = Streamlined(objective)
-    assert len(faster.matrices) == 3
-    moved = lnb.move(objective.origin, lnb.random_directions(objective.origin, 1, "none", ignore=None), [0.7])
-    assert faster(moved)["loss"] == pytest.approx(objective(moved)["loss"], rel=1e-5)
