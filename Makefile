@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: lab course test notebooks bench
+.PHONY: lab course test notebooks bench site
 .DELETE_ON_ERROR:
 
 course: .venv/installed
@@ -21,6 +21,9 @@ test: .venv/installed
 bench: .venv/installed
 	$(BIN)/python -m pip install $(PIP_OPTIONS) --quiet --editable '.[bench]'
 	python benchmarks/run.py
+
+site: .venv/installed
+	python -m sphinx -q -W --keep-going -c docs -b html . build/site
 
 notebooks: .venv/installed
 	python notebooks/build.py

@@ -19,6 +19,15 @@ from landscape_nb.explore import ERROR_CLASS
 from landscape_nb.figures import SEED_VARIABLE, Notebook, notebooks_directory
 
 _PLOTLY = "application/vnd.plotly.v1+json"
+_PAGE = """{% extends 'lab/index.html.j2' %}
+{% block html_head_js_requirejs %}{% endblock %}
+{% block html_head_js_mathjax %}{% endblock %}
+{% block html_head_js_mermaidjs %}{% endblock %}
+{% block data_png scoped %}<div class="jp-RenderedImage jp-OutputArea-output {{ extra_class }}">
+<img src="data:image/png;base64,{{ output.data['image/png'] }}"
+ alt="{{ output | get_metadata('alt', 'image/png') | escape_html }}"></div>{% endblock %}
+"""
+"""JupyterLab's page, without scripts from the network, and with the figures' alternative texts."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +178,7 @@ def write_page(content: nbformat.NotebookNode, out: Path, name: str) -> Path:
         data.pop("application/vnd.jupyter.widget-view+json", None)
     content.metadata.pop("widgets", None)
     resources = {"metadata": {"path": str(notebooks_directory())}}
-    body, _ = HTMLExporter(embed_images=True).from_notebook_node(content, resources)
+    body, _ = HTMLExporter(raw_template=_PAGE, embed_images=True).from_notebook_node(content, resources)
     page = out / f"{name}.html"
     page.write_text(body, encoding="utf-8")
     return page

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import matplotlib.pyplot as plt
 import nbformat
 import pytest
+import torchvision
 from conftest import real_file
 
 import landscape_nb as lnb
@@ -23,9 +24,8 @@ CUTS = {
 def cut(settings):
     """The settings with numbers that take seconds; which networks and data, stays."""
     smaller = settings | {name: value for name, value in CUTS.items() if name in settings}
-    if isinstance(settings.get("points"), tuple):
-        smaller["points"] = (CUTS["points"],) * len(settings["points"])
-    return smaller
+    several = {name: value for name, value in settings.items() if name in CUTS and isinstance(value, tuple)}
+    return smaller | {name: (CUTS[name],) * len(value) for name, value in several.items() if name != "batches"}
 
 
 @pytest.fixture
@@ -54,18 +54,26 @@ def full(monkeypatch, tmp_path):
 
 NETWORKS = {
     "00": lambda: [lnb.models.resnet(56), lnb.models.resnet(56, shortcuts=False)],
+    "01": lambda: [lnb.models.mlp((512, 512))] * 3 + [lnb.models.vgg9()] * 2,
     "02": lambda: [lnb.models.vgg9()],
     "03": lambda: [lnb.models.vgg9()] * 4,
     "04": lambda: [lnb.models.vgg9()] * 4,
     "05": lambda: [lnb.models.resnet(depth, shortcuts) for depth in (20, 56) for shortcuts in (True, False)],
+    "06": lambda: [
+        *(lnb.models.resnet(56, shortcuts, width) for width in (1, 2, 4, 8) for shortcuts in (True, False)),
+        lnb.models.densenet121(),
+    ],
     "07": lambda: [lnb.models.resnet(56), lnb.models.resnet(56, shortcuts=False)],
+    "08": lambda: [lnb.models.resnet(56), lnb.models.resnet(56, shortcuts=False)],
     "09": lambda: [lnb.models.vgg9()],
     "10": lambda: [lnb.models.vgg9()] * 8,
+    "11": lambda: [lnb.models.mlp((64, 64))] * 2 + [lnb.models.vgg9()] * 2,
+    "12": lambda: [torchvision.models.shufflenet_v2_x0_5(num_classes=10)],
 }
-"""The paper's networks in a notebook. (06's of 128 channels and 08's eigenvalues take minutes at any setting.)"""
+"""The paper's networks in a notebook, and others that it draws at that scale."""
 
 
-@pytest.mark.parametrize("notebook", [n for n in NOTEBOOKS if n.number in NETWORKS], ids=lambda n: n.number)
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda n: n.number)
 def test_full_trains_the_papers_networks_on_cifar10(notebook, full):
     """Up to the cell that has trained them all; what follows is the same as in the quick preset."""
     wanted = Counter(sum(p.numel() for p in net.parameters()) for net in NETWORKS[notebook.number]())

@@ -1,0 +1,193 @@
+"""The course in a browser: JupyterLab with sliders that move, and exported pages that need no kernel and no network."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import nbformat
+import pytest
+from conftest import ROOT
+from playwright.sync_api import sync_playwright
+
+from landscape_nb import runner
+from landscape_nb.figures import NOTEBOOKS, find_notebook
+from landscape_nb.ledger import write_claims
+
+CHROMIUM = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+HERE = ("file:", "data:", "blob:", "http://127.0.0.1", "ws://127.0.0.1")
+BADGES = ("https://colab.research.google.com/assets/colab-badge.svg", "https://mybinder.org/badge_logo.svg")
+TOKEN = "browser-test"
+PATHS = find_notebook("10")
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """The exported pages of all notebooks as they are shipped, and their index."""
+    out = tmp_path_factory.mktemp("pages")
+    shutil.copytree(ROOT / "notebooks/images", out / "images")
+    reports = []
+    for notebook in NOTEBOOKS:
+        content = nbformat.read(notebook.path, as_version=4)
+        figures = runner.write_figures(content, out, notebook.name)
+        reports.append(runner.Report(notebook, 1.0, 10**8, [], figures, runner.write_page(content, out, notebook.name)))
+    write_claims([], out)
+    runner.write_index(reports, out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def browser(pages):
+    """Debian's Chromium, headless."""
+    executable = shutil.which("chromium")
+    if executable is None:
+        reason = "chromium is not installed"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=CHROMIUM)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A window; the test fails if the page asks for anything on the internet, or a script of its own fails."""
+    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    window = context.new_page()
+    asked, failed = [], []
+    window.route(lambda url: not url.startswith(HERE), lambda route: route.abort())
+    window.on("request", lambda request: asked.append(request.url))
+    window.on("pageerror", lambda error: failed.append(str(error)))
+    yield window
+    context.close()
+    assert not failed
+    assert not [url for url in asked if not url.startswith((*HERE, *BADGES))]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """JupyterLab over a copy of a notebook, as a class sees it; gives the address."""
+    folder = tmp_path_factory.mktemp("lab")
+    (folder / "course").mkdir()
+    shutil.copytree(ROOT / "notebooks/images", folder / "course/images")
+    content = nbformat.read(PATHS.path, as_version=4)
+    for cell in content.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    nbformat.write(content, folder / "course" / PATHS.path.name)
+    settings = folder / "settings/@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('{"windowingMode": "none"}')
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    options = {
+        "ServerApp.port": address.split(":")[-1],
+        "ServerApp.port_retries": 0,
+        "ServerApp.root_dir": folder / "course",
+        "IdentityProvider.token": TOKEN,
+        "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
+        "LabApp.news_url": "None",
+        "LabApp.extension_manager": "readonly",
+        "LabApp.user_settings_dir": folder / "settings",
+        "LabApp.workspaces_dir": folder / "workspaces",
+    }
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"]
+    variables = {name: value for name, value in os.environ.items() if name != "LANDSCAPE_NB_STRICT"}
+    log = (folder / "log").open("w")
+    server = subprocess.Popen(
+        [*command, *(f"--{name}={value}" for name, value in options.items())], env=variables, stdout=log, stderr=log
+    )
+    try:
+        _wait_for(f"{address}/api/status?token={TOKEN}", server)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def _wait_for(address, server):
+    for _ in range(120):
+        try:
+            return urllib.request.urlopen(address)
+        except OSError:
+            assert server.poll() is None, "JupyterLab ended"
+            time.sleep(0.5)
+    pytest.fail("JupyterLab does not answer")
+
+
+@pytest.fixture
+def notebook(page, lab):
+    """The notebook in JupyterLab, all of it run."""
+    page.goto(f"{lab}/lab/tree/{PATHS.path.name}?token={TOKEN}")
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
+    page.wait_for_selector('.jp-StatusBar-TextItem:has-text("| Idle")', timeout=60_000)
+    page.click('.lm-MenuBar-item:has-text("Run")')
+    page.click('.lm-Menu-item[data-command="runmenu:run-all"]')
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]"
+        ".every(prompt => /\\[\\d+\\]/.test(prompt.textContent))",
+        timeout=300_000,
+    )
+    assert page.locator('[data-mime-type="application/vnd.jupyter.error"]').count() == 0
+    return page
+
+
+CHANGED = "([before, at]) => document.querySelectorAll('.widget-image')[at].src !== before"
+
+
+def test_a_key_moves_the_slider_and_play_moves_it_by_itself(notebook):
+    box = notebook.locator(".jp-OutputArea-output", has=notebook.locator(".widget-image")).filter(has_text="epoch")
+    picture = box.locator(".widget-image")
+    at = notebook.evaluate(
+        "picture => [...document.querySelectorAll('.widget-image')].indexOf(picture)", picture.element_handle()
+    )
+    readout, handle = box.locator(".widget-readout").first, box.locator(".noUi-handle").first
+
+    before, epoch = picture.get_attribute("src"), int(readout.inner_text())
+    handle.focus()
+    notebook.keyboard.press("ArrowLeft")
+    notebook.wait_for_function(CHANGED, arg=[before, at])
+    assert int(readout.inner_text()) < epoch
+
+    before = picture.get_attribute("src")
+    notebook.locator(".widget-play button").first.click()
+    notebook.wait_for_function(CHANGED, arg=[before, at])
+    notebook.wait_for_function(CHANGED, arg=[picture.get_attribute("src"), at])
+
+    before = picture.get_attribute("src")
+    box.locator(".widget-toggle-button", has_text="Adam").click()
+    notebook.wait_for_function(CHANGED, arg=[before, at])
+    assert notebook.locator(".landscape-nb-error").count() == 0
+
+
+@pytest.mark.parametrize("number", [notebook.number for notebook in NOTEBOOKS])
+def test_an_exported_page_is_whole_without_kernel_and_network(page, pages, number):
+    page.goto((pages / f"{find_notebook(number).name}.html").as_uri())
+    images = page.evaluate(
+        "() => [...document.images].map(image => [image.src.slice(0, 80), image.naturalWidth, image.alt])"
+    )
+    figures = [image for image in images if not image[0].startswith(BADGES)]
+    assert len(figures) >= 3
+    assert not [source for source, width, _ in figures if width == 0]
+    assert not [source for source, _, alt in figures if len(alt) < 30]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    plots = page.locator(".js-plotly-plot .main-svg").count()
+    assert bool(plots) == ("plotly" in find_notebook(number).path.read_text())
+
+
+def test_the_index_shows_all_figures_and_its_links_lead_somewhere(page, pages):
+    page.goto((pages / "index.html").as_uri())
+    images = page.evaluate("() => [...document.images].map(image => [image.src, image.naturalWidth])")
+    assert len(images) >= 3 * len(NOTEBOOKS)
+    assert not [source for source, width in images if width == 0]
+    links = page.evaluate("() => [...document.links].map(link => link.getAttribute('href'))")
+    pages_and_notebooks = [link for link in links if not link.endswith(".ipynb")]
+    assert len(pages_and_notebooks) > len(NOTEBOOKS)
+    assert all((pages / link).exists() for link in pages_and_notebooks)
