@@ -170,7 +170,7 @@ def draw(epoch=settings.epochs, optimizer="SGD", batch=small, weight_decay=True)
 
 # %%
 slider = widgets.IntSlider(settings.epochs, 0, settings.epochs, 2 * settings.record, description="epoch")
-play = widgets.Play(min=0, max=settings.epochs, step=2 * settings.record, interval=400)
+play = widgets.Play(settings.epochs, min=0, max=settings.epochs, step=2 * settings.record, interval=400)
 widgets.jslink((play, "value"), (slider, "value"))
 display(play)
 

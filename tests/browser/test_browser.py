@@ -11,7 +11,7 @@ import urllib.request
 import nbformat
 import pytest
 from conftest import ROOT
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from landscape_nb import runner
 from landscape_nb.figures import NOTEBOOKS, find_notebook
@@ -151,15 +151,21 @@ def test_a_key_moves_the_slider_and_play_moves_it_by_itself(notebook):
     readout, handle = box.locator(".widget-readout").first, box.locator(".noUi-handle").first
 
     before, epoch = picture.get_attribute("src"), int(readout.inner_text())
+    assert epoch == int(handle.get_attribute("aria-valuemax").split(".")[0])
     handle.focus()
     notebook.keyboard.press("ArrowLeft")
     notebook.wait_for_function(CHANGED, arg=[before, at])
     assert int(readout.inner_text()) < epoch
 
+    play = notebook.locator(".widget-play button").first
+    play.click()
+    expect(readout).to_have_text(str(epoch))
+    notebook.wait_for_timeout(1000)  # until it has noticed that this is the end
     before = picture.get_attribute("src")
-    notebook.locator(".widget-play button").first.click()
+    play.click()
     notebook.wait_for_function(CHANGED, arg=[before, at])
     notebook.wait_for_function(CHANGED, arg=[picture.get_attribute("src"), at])
+    expect(readout).to_have_text(str(epoch), timeout=30_000)
 
     before = picture.get_attribute("src")
     box.locator(".widget-toggle-button", has_text="Adam").click()
