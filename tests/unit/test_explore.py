@@ -117,6 +117,21 @@ def test_panels_stay_where_they_are_while_a_number_moves(monkeypatch):
     assert explorer.picture(number=5, kind="tall") == png(draw(7, "tall"))
 
 
+@pytest.mark.parametrize(("top", "minor"), [(50, True), (1e6, False)])
+def test_powers_of_ten_have_no_ticks_between_them(top, minor):
+    drawn = []
+
+    def draw(number=0):
+        figure, axes = plt.subplots()
+        axes.set(yscale="log", ylim=(1, top))
+        drawn.append(axes)
+        return figure
+
+    explore(draw, alt="Powers of ten", number=(0, 1))
+    assert bool(len(drawn[0].yaxis.get_minorticklocs())) == minor
+    assert len(drawn[0].yaxis.get_majorticklocs()) > 1
+
+
 def test_a_reader_without_a_kernel_sees_the_first_picture():
     bundle, metadata = explore(recorder()[0], alt="A line", power=(1, 5))._repr_mimebundle_()
     assert {"image/png", "application/vnd.jupyter.widget-view+json"} <= bundle.keys()
