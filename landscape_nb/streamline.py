@@ -151,7 +151,7 @@ def _folded(program: Program, folds: dict[str, _Fold]) -> Program:
     for at, call in enumerate(calls):
         own = [slot for slot in call.reads() if uses[slot] == 1 and slot in made_by]
         before = calls[made_by[own[0]]] if own else None
-        if before and call.args[0] == before.result and (fold := _fold(before, call)):
+        if before and call.args[:1] == (before.result,) and (fold := _fold(before, call)):
             folds[fold.key] = fold
             arguments = Weight(f"{fold.key}: weight"), Weight(f"{fold.key}: bias"), *before.args[3:]
             calls[made_by[own[0]]] = replace(before, args=(before.args[0], *arguments), result=call.result)

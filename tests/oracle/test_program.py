@@ -87,6 +87,7 @@ FORWARDS = {
     "ReLU, and its input again": (relu_and_more, 1),
     "functional": (functional, 1),
     "another bias": (another_bias, 2),
+    "by keyword": (lambda net, x: torch.add(input=net.norm(net.conv(x)), other=net.conv(input=x)), 1),
     "a view": (lambda net, x: net.conv(x).transpose(2, 3).relu(), 0),
 }  # fmt: skip
 
