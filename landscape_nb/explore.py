@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import ipywidgets
 
 ERROR_CLASS = "landscape-nb-error"
-_DECADES = 1000
+_SEVERAL_DECADES = 1000
 _DELAY = 0.05
 _STYLE = {"description_width": "9em"}
 
@@ -176,7 +176,7 @@ def _drop_minor_ticks(figure: Figure) -> None:
     """Leave out what takes half of the time to draw: ticks between the powers of ten, where there are several."""
     for axis in (axis for panel in figure.axes for axis in (panel.xaxis, panel.yaxis)):
         low, high = axis.get_view_interval()
-        if axis.get_scale() == "log" and high > _DECADES * low:
+        if axis.get_scale() == "log" and high > _SEVERAL_DECADES * low:
             axis.set_minor_locator(NullLocator())
 
 

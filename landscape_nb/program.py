@@ -72,9 +72,9 @@ class Call:
 
     def reading(self, slots: Mapping[int, int]) -> "Call":
         """The same call with other slots among the arguments, by number."""
-        arguments = tree_map(lambda leaf: Slot(slots[leaf.number]) if isinstance(leaf, Slot) else leaf, self.args)
-        named = tree_map(lambda leaf: Slot(slots[leaf.number]) if isinstance(leaf, Slot) else leaf, dict(self.kwargs))
-        return replace(self, args=arguments, kwargs=named)
+        arguments = self.args, dict(self.kwargs)
+        args, kwargs = tree_map(lambda leaf: Slot(slots[leaf.number]) if isinstance(leaf, Slot) else leaf, arguments)
+        return replace(self, args=args, kwargs=kwargs)
 
     def weights(self) -> list[str]:
         """The parameters and buffers among the arguments."""
