@@ -25,9 +25,10 @@ def public_names():
         if callable(thing) and inspect.getdoc(thing) and not inspect.ismodule(thing):
             yield name, thing
     for module in _MODULES:
-        for name, thing in vars(getattr(lnb, module)).items():
+        names = vars(getattr(lnb, module))
+        for name, thing in names.items():
             own = getattr(thing, "__module__", "").startswith(f"landscape_nb.{module}")
-            if callable(thing) and own and not name.startswith("_"):
+            if callable(thing) and name in names.get("__all__", [name] * own) and not name.startswith("_"):
                 yield f"{module}.{name}", thing
 
 

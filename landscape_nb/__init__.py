@@ -12,9 +12,9 @@ from landscape_nb.hessian import (
     Extremes,
     curvature_along,
     extreme_eigenvalues,
-    hessian_operator,
-    hessian_vector_product,
 )
+from landscape_nb.hessian_products import hessian_operator, hessian_vector_product
+from landscape_nb.interpolation import interpolate
 from landscape_nb.models import load_authors_checkpoint
 from landscape_nb.normalization import Direction, dead_filters, normalize_direction, relative_steps
 from landscape_nb.objective import Objective, accuracy
@@ -31,7 +31,7 @@ from landscape_nb.random_walk import random_walk_ratios, random_walk_variance_ra
 from landscape_nb.rescaling import rescale_batch_norm, rescale_relu
 from landscape_nb.shape import nonconvex_fraction, plane_curvatures
 from landscape_nb.spectrum import spectral_density
-from landscape_nb.surface import evaluate_line, evaluate_plane, interpolate
+from landscape_nb.surface import evaluate_line, evaluate_plane
 from landscape_nb.training import train
 from landscape_nb.trajectory import Trajectory
 

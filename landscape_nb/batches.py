@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 from torch.utils.data import DataLoader, Dataset
 
+from landscape_nb.arguments import check_whole
 from landscape_nb.datasets import ImageData
 
 Measure = Callable[[Any, Any], Tensor]
@@ -70,8 +71,7 @@ def read_batches(data: Any, batch_size: int) -> list[Any]:
         inputs, targets = data
         if len(inputs) != len(targets):
             raise ValueError(f"data: got {len(inputs)} inputs and {len(targets)} targets")
-        if not isinstance(batch_size, int) or batch_size < 1:
-            raise ValueError(f"batch_size: got {batch_size!r}, wants a whole number from 1 up")
+        batch_size = check_whole("batch_size", batch_size, 1)
         return list(zip(inputs.split(batch_size), targets.split(batch_size), strict=True)) if len(inputs) else []
     if isinstance(data, Tensor) or not isinstance(data, Iterable):
         raise TypeError(

@@ -7,20 +7,15 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
+from landscape_nb.arguments import check_positive
+from landscape_nb.description import describe_around
 from landscape_nb.grid import Extent, Resolution, make_axes
-from landscape_nb.hessian import (
-    HessianOperator,
-    NotFiniteError,
-    check_positive,
-    ends_of,
-    hessian_operator,
-    starting_vector,
-)
+from landscape_nb.hessian import ends_of, starting_vector
+from landscape_nb.hessian_products import HessianOperator, NotFiniteError, hessian_operator
 from landscape_nb.lanczos import NotConvergedError
 from landscape_nb.normalization import Ignore
 from landscape_nb.objective import Objective
 from landscape_nb.parameters import Affine, Params, add, check_frame
-from landscape_nb.surface import describe_around
 from landscape_nb.sweep import Row, sweep
 
 

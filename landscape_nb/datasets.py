@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 from platformdirs import user_cache_path
 from torch import Tensor
 
+from landscape_nb.arguments import check_choice
 from landscape_nb.provenance import fingerprint
 
 Pair = tuple[Float[Tensor, "n c h w"], Int[Tensor, "n"]]
@@ -224,8 +225,7 @@ def find_files(name: str, data_dir: str | PathLike[str] | None = None) -> Path |
         "fashion_mnist": [f / "t10k-labels-idx1-ubyte.gz" for f in _fashion_folders(root)],
         "cifar10": [root / "cifar10.npz", root / "cifar-10-batches-py"],
     }
-    if name not in candidates:
-        raise ValueError(f"name: got {name!r}, wants one of {', '.join(map(repr, candidates))}")
+    check_choice("name", name, candidates)
     return next((path for path in candidates[name] if path.exists()), None)
 
 

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
+from landscape_nb.arguments import check_whole
 from landscape_nb.normalization import Direction, Ignore, normalize_direction
 from landscape_nb.parameters import Params, add, check_params, dot, norm, parameters_of, scale
 
@@ -51,13 +52,11 @@ def random_directions(
 
     Source: Li et al. (2018), section 4.
     """
-    for name, value, least in (("count", count, 1), ("seed", seed, 0)):
-        if not isinstance(value, int | np.integer) or value < least:
-            raise ValueError(f"{name}: got {value!r}, wants a whole number from {least} up")
+    count, seed = check_whole("count", count, 1), check_whole("seed", seed, 0)
     reference = parameters_of(model) if isinstance(model, nn.Module) else model
-    streams = np.random.SeedSequence(int(seed)).spawn(count)
+    streams = np.random.SeedSequence(seed).spawn(count)
     drawn = [_gaussian(reference, np.random.default_rng(stream)) for stream in streams]
-    made = [Direction(d, kind="random", seed=int(seed), draw=i) for i, d in enumerate(drawn)]
+    made = [Direction(d, kind="random", seed=seed, draw=i) for i, d in enumerate(drawn)]
     directions = [normalize_direction(d, reference, normalize, ignore) for d in made]
     return orthogonalized(directions, reference) if orthogonal else directions
 
@@ -99,6 +98,23 @@ def orthogonalized(directions: Sequence[Direction], reference: Params) -> list[D
             raise ValueError(f"directions: they cannot be made orthogonal under {method!r} normalization")
         done.append(Direction(direction, **direction.made | {"orthogonal": True}))
     return done
+
+
+def redrawn(directions: Sequence[Params], origin: Params, repeats: int) -> list[list[Params]]:
+    """The directions, and as many further draws of them as repeats ask for."""
+    if check_whole("repeats", repeats, 1) == 1:
+        return [list(directions)]
+    made = [getattr(direction, "made", {}) for direction in directions]
+    if any(m.get("kind") != "random" or m.get("ignored") not in (None, "one-dimensional") for m in made):
+        raise ValueError("repeats: only directions of random_directions without a function ignore= are drawn again")
+    first, count = made[0], len(directions)
+    drawn = random_directions(
+        origin, first["draw"] + repeats * count, first["normalization"], first["seed"], first["ignored"]
+    )
+    more = [drawn[i : i + count] for i in range(first["draw"] + count, len(drawn), count)]
+    if first.get("orthogonal"):
+        more = [orthogonalized(group, origin) for group in more]
+    return [list(directions), *more[: repeats - 1]]
 
 
 def towards(start: Params, end: Params) -> Direction:

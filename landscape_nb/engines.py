@@ -17,6 +17,7 @@ from landscape_nb.program import FAILURES, UnreplayableError
 from landscape_nb.streamline import Streamlined
 from landscape_nb.sweep import Row
 
+BLOCKS = "channels in blocks, "
 _MOST_WEIGHTS = 100_000
 _ENTRIES_AT_ONCE = 600_000
 _TOLERANCE = 1e-4
@@ -155,7 +156,7 @@ def streamlined(objective: Objective, affine: Affine) -> OneByOne:
 
 def _streamlined(objective: Objective) -> OneByOne:
     faster = Streamlined(objective)
-    layout = "channels-last, " if faster.layout is torch.channels_last else "channels in blocks, " * faster.blocked
+    layout = "channels-last, " if faster.layout is torch.channels_last else BLOCKS * faster.blocked
     how = f"calls replayed, {len(faster.folds)} batch norms folded, {layout}{max(faster.data.counts)} samples a batch"
     if all(map(_is_known, objective.measures.values())):
         return SideBySide(faster, f"a point a thread, {how}")

@@ -6,6 +6,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+from landscape_nb.arguments import check_choice
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -131,8 +133,7 @@ def choose_preset(name: str, **settings: dict) -> SimpleNamespace:
         >>> choose_preset("quick", quick={"epochs": 6}, full={"epochs": 300}).epochs
         6
     """
-    if name not in PRESETS:
-        raise ValueError(f"PRESET: got {name!r}, wants one of {', '.join(map(repr, PRESETS))}")
+    check_choice("PRESET", name, PRESETS)
     if name == "gallery" and name not in settings:
         print("No paper-scale result is shipped for this notebook yet; what follows is the quick preset.")
         name = "quick"

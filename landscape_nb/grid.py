@@ -7,8 +7,11 @@ from itertools import product
 import numpy as np
 from jaxtyping import Float
 
+from landscape_nb.arguments import check_whole
+
 Extent = tuple[float, float] | Sequence[tuple[float, float]]
 Resolution = int | Sequence[int]
+
 _LINE_PIECE = 8
 
 
@@ -83,8 +86,7 @@ def make_axes(extent: Extent, resolution: Resolution, count: int) -> list[Float[
     resolutions = _per_axis("resolution", resolution, count, is_single=lambda r: not np.iterable(r))
     axes = []
     for pair, points in zip(extents, resolutions, strict=True):
-        if isinstance(points, bool) or not isinstance(points, int | np.integer) or points < 2:
-            raise ValueError(f"resolution: got {points!r}, wants a whole number from 2 up")
+        check_whole("resolution", points, 2)
         low, high = _pair(pair)
         axis = np.linspace(low, high, points)
         axes.append(np.where(np.abs(axis) < 1e-9 * (high - low) / points, 0.0, axis))

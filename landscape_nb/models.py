@@ -16,7 +16,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from landscape_nb.arguments import check_choice, check_whole
+
 Net = TypeVar("Net", bound=nn.Module)
+
 RESNET_DEPTHS = (20, 32, 44, 56, 110)
 _SMALLEST_IMAGE = 8
 
@@ -207,8 +210,7 @@ def resnet(
         >>> net(torch.zeros(2, 1, 8, 8)).shape
         torch.Size([2, 7])
     """
-    if depth not in RESNET_DEPTHS:
-        raise ValueError(f"depth: got {depth!r}, wants one of {', '.join(map(str, RESNET_DEPTHS))}")
+    check_choice("depth", depth, RESNET_DEPTHS)
     _check_counts(channels=channels, classes=classes)
     _sides(image_size)
     base = round(16 * width)
@@ -405,8 +407,7 @@ def _initialized(build: Callable[[], Net], seed: int) -> Net:
 
 def _check_counts(**counts: int) -> None:
     for name, count in counts.items():
-        if not isinstance(count, int) or count < 1:
-            raise ValueError(f"{name}: got {count!r}, wants a whole number from 1 up")
+        check_whole(name, count, 1)
 
 
 def _sides(image_size: int | tuple[int, int]) -> tuple[int, int]:

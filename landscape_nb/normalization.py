@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
+from landscape_nb.arguments import check_choice
 from landscape_nb.parameters import Params, check_params
 
 Ignore = Callable[[str], bool] | Literal["one-dimensional"] | None
@@ -66,10 +67,8 @@ def normalize_direction(
 
     Source: Li et al. (2018), section 4.
     """
-    if method not in METHODS:
-        raise ValueError(f"method: got {method!r}, wants one of {', '.join(map(repr, METHODS))}")
-    if not (ignore is None or ignore == "one-dimensional" or callable(ignore)):
-        raise ValueError(f"ignore: got {ignore!r}, wants 'one-dimensional', a function of a parameter's name, or None")
+    check_choice("method", method, METHODS)
+    check_ignore(ignore)
     check_params("reference", reference, reference)
     check_params("direction", direction, reference)
     rescale = METHODS[method]
@@ -138,6 +137,12 @@ def relative_steps(direction: Params, reference: Params, method: str = "filter")
     steps, lengths = (torch.cat(part).double() for part in zip(*pairs, strict=True))
     ratios = (steps / lengths)[(steps > 0) & (lengths > 0)]
     return (float(ratios.min()), float(ratios.max())) if len(ratios) else (float("nan"), float("nan"))
+
+
+def check_ignore(ignore: object) -> None:
+    """Raise a `ValueError` unless the argument says what is ignored."""
+    if not (ignore is None or ignore == "one-dimensional" or callable(ignore)):
+        raise ValueError(f"ignore: got {ignore!r}, wants 'one-dimensional', a function of a parameter's name, or None")
 
 
 def is_ignored(name: str, tensor: Tensor, ignore: Ignore) -> bool:

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from landscape_nb.arguments import check_choice
 from landscape_nb.batches import Batches, Measure, describe, is_pair, mean_and_error, sample_measure
 from landscape_nb.parameters import Params, check_params, parameters_of
 from landscape_nb.provenance import fingerprint
 
 Buffers = dict[str, Shaped[Tensor, "..."]]
-BATCH_NORM = ("frozen", "recalibrate")
 
 
 def accuracy(
@@ -94,8 +94,7 @@ class Objective:
     ):
         if not isinstance(model, nn.Module):
             raise TypeError(f"model: got {type(model).__name__}, wants a torch.nn.Module")
-        if batch_norm not in BATCH_NORM:
-            raise ValueError(f"batch_norm: got {batch_norm!r}, wants one of {', '.join(map(repr, BATCH_NORM))}")
+        check_choice("batch_norm", batch_norm, ("frozen", "recalibrate"))
         if "loss" in (metrics or {}):
             raise ValueError("metrics: the name 'loss' is the criterion's")
         self.batch_norm, self.forward = batch_norm, forward

@@ -6,28 +6,25 @@ loss in the plane, and the null model.
 """
 
 import json
-from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Literal
 
 import numpy as np
 import torch
 import xarray as xr
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 from torch import Tensor
 
+from landscape_nb.arguments import check_choice
 from landscape_nb.normalization import Direction
 from landscape_nb.objective import Buffers, Objective
-from landscape_nb.parameters import Affine, Params, check_params, flatten, unflatten
+from landscape_nb.parameters import Affine, Params, check_params
 from landscape_nb.provenance import versions
 from landscape_nb.random_walk import centred, check_count
+from landscape_nb.rows import Points, Rows, Stacked, as_vector, formatted_like, points_of, precise
 from landscape_nb.trajectory import Trajectory
 
-Points = Trajectory | Sequence[Params]
-
-_BLOCK_POINTS, _BLOCK_BYTES = 16, 2**28
 _COLUMNS = 2**18
 _NAMES = {1: ("alpha",), 2: ("alpha", "beta")}
 
@@ -78,11 +75,10 @@ def pca_directions(trajectory: Points, count: int = 2, center: Literal["final", 
 
     Source: Li et al. (2018), section 7.
     """
-    if center not in ("final", "mean"):
-        raise ValueError(f"center: got {center!r}, wants 'final' or 'mean'")
-    points = _points("trajectory", trajectory)
+    check_choice("center", center, ("final", "mean"))
+    points = points_of("trajectory", trajectory)
     check_count(count, len(points))
-    return _principal(_Rows("trajectory", points, _precise(points[len(points) - 1])), count, center)
+    return _principal(Rows("trajectory", points, precise(points[len(points) - 1])), count, center)
 
 
 def shared_plane(trajectories: Sequence[Points], count: int = 2) -> PCA:
@@ -108,10 +104,10 @@ def shared_plane(trajectories: Sequence[Points], count: int = 2) -> PCA:
     """
     if not len(trajectories):
         raise ValueError("trajectories: got none, wants one or more")
-    runs = [_points(f"trajectories[{number}]", run) for number, run in enumerate(trajectories)]
-    stacked = _Stacked(runs)
+    runs = [points_of(f"trajectories[{number}]", run) for number, run in enumerate(trajectories)]
+    stacked = Stacked(runs)
     check_count(count, len(stacked))
-    return _principal(_Rows("trajectories", stacked, _precise(runs[0][len(runs[0]) - 1])), count, "final")
+    return _principal(Rows("trajectories", stacked, precise(runs[0][len(runs[0]) - 1])), count, "final")
 
 
 def project(points: Points, directions: Sequence[Params], origin: Params) -> xr.Dataset:
@@ -144,12 +140,12 @@ def project(points: Points, directions: Sequence[Params], origin: Params) -> xr.
 
     Source: Li et al. (2018), section 7; for directions that are not orthogonal, least squares.
     """
-    sequence = _points("points", points)
+    sequence = points_of("points", points)
     if not len(sequence):
         raise ValueError("points: got none, wants one or more")
     check_params("origin", origin, origin)
     basis, triangle = _factors(directions, origin)
-    rows = _Rows("points", sequence, origin)
+    rows = Rows("points", sequence, origin)
     found = np.array([_closest(row.double(), basis, triangle) for row in rows])
     coordinates, distances, in_plane = found[:, :-2], found[:, -2], found[:, -1]
     if len(directions) in _NAMES:
@@ -196,64 +192,19 @@ def plane_gap(objective: Objective, trajectory: Points, directions: Sequence[Par
         [0.0, 2.0]
     """
     check_params("origin", origin, objective.origin)
-    points = _points("trajectory", trajectory)
+    points = points_of("trajectory", trajectory)
     path = project(trajectory, directions, origin)
     names = _NAMES.get(len(directions))
     coordinates = np.stack([path[name] for name in names], axis=1) if names else path.coordinate.values
-    plane = Affine(_like(origin, objective.origin), [_like(d, objective.origin) for d in directions])
+    plane = Affine(formatted_like(origin, objective.origin), [formatted_like(d, objective.origin) for d in directions])
     buffers = _buffers(objective, trajectory)
-    loss = [objective(_like(points[i], objective.origin), buffers(i))["loss"] for i in range(len(points))]
+    loss = [objective(formatted_like(points[i], objective.origin), buffers(i))["loss"] for i in range(len(points))]
     plane_loss = [objective(plane(*map(float, row)))["loss"] for row in coordinates]
     values = {"loss": loss, "plane_loss": plane_loss, "gap": np.subtract(loss, plane_loss)}
     return path.assign({name: ("point", np.asarray(value)) for name, value in values.items()})
 
 
-class _Stacked(Sequence):
-    """Several sequences as one, without reading any."""
-
-    def __init__(self, parts: Sequence[Sequence[Params]]):
-        self.parts = parts
-        self.ends = list(accumulate(map(len, parts)))
-
-    def __len__(self) -> int:
-        return self.ends[-1]
-
-    def __getitem__(self, index: int) -> Params:
-        part = bisect_right(self.ends, index)
-        return self.parts[part][index - self.ends[part] + len(self.parts[part])]
-
-
-class _Rows:
-    """The differences of points from an origin as vectors, each made when it is asked for."""
-
-    def __init__(self, name: str, points: Sequence[Params], origin: Params):
-        self.name, self.points, self.origin = name, points, origin
-        self.zero = _vector(origin)
-
-    def __len__(self) -> int:
-        return len(self.points)
-
-    def __getitem__(self, index: int) -> Float[Tensor, "n"]:
-        point = self.points[index]
-        check_params(f"{self.name}[{index}]", point, self.origin)
-        return _vector({name: point[name] for name in self.origin}) - self.zero
-
-    def __iter__(self) -> Iterator[Float[Tensor, "n"]]:
-        return map(self.__getitem__, range(len(self)))
-
-    def params(self, vector: Float[Tensor, "n"]) -> Params:
-        """A vector as tensors like the origin's."""
-        return _like(unflatten(vector, self.origin), self.origin)
-
-    def blocks(self, begin: int = 0) -> Iterator[tuple[slice, Float[Tensor, "block n"]]]:
-        """A few rows at a time, and which they are."""
-        size = max(1, min(_BLOCK_POINTS, _BLOCK_BYTES // (self.zero.nbytes + 1)))
-        for start in range(begin, len(self), size):
-            part = slice(start, min(start + size, len(self)))
-            yield part, torch.stack([self[i] for i in range(part.start, part.stop)])
-
-
-def _principal(rows: _Rows, count: int, center: str) -> PCA:
+def _principal(rows: Rows, count: int, center: str) -> PCA:
     gram = centred(_gram(rows))
     total = np.trace(gram)
     if not total > 0:
@@ -273,7 +224,7 @@ def _principal(rows: _Rows, count: int, center: str) -> PCA:
     return PCA(directions, values[:count] / total, origin)
 
 
-def _gram(rows: _Rows) -> Float[np.ndarray, "m m"]:
+def _gram(rows: Rows) -> Float[np.ndarray, "m m"]:
     """All inner products of the rows, from pairs of blocks, summed in float64."""
     gram = np.zeros((len(rows), len(rows)))
     for part, left in rows.blocks():
@@ -288,7 +239,7 @@ def _products(left: Float[Tensor, "a n"], right: Float[Tensor, "b n"]) -> Float[
     return sum(x.double() @ y.double().T for x, y in pairs).numpy()
 
 
-def _combine(rows: _Rows, weights: Float[np.ndarray, "k m"]) -> Float[Tensor, "k n"]:
+def _combine(rows: Rows, weights: Float[np.ndarray, "k m"]) -> Float[Tensor, "k n"]:
     """Weighted sums of the rows, in float64, reading each row once."""
     total = torch.zeros(len(weights), len(rows.zero), dtype=torch.float64)
     for column, row in zip(weights.T, rows, strict=True):
@@ -308,7 +259,7 @@ def _factors(directions: Sequence[Params], origin: Params) -> tuple[Float[Tensor
         raise ValueError("directions: got none, wants one or more")
     for number, direction in enumerate(directions):
         check_params(f"directions[{number}]", direction, origin)
-    matrix = torch.stack([_vector({name: d[name] for name in origin}).double() for d in directions], dim=1)
+    matrix = torch.stack([as_vector({name: d[name] for name in origin}).double() for d in directions], dim=1)
     basis, triangle = torch.linalg.qr(matrix)
     lengths = torch.linalg.vector_norm(matrix, dim=0)
     if not lengths.all() or torch.linalg.matrix_rank(triangle / lengths, rtol=1e-6) < len(directions):
@@ -331,29 +282,3 @@ def _buffers(objective: Objective, trajectory: Points):
         return lambda _: None
     own: Buffers = dict(objective.model.named_buffers())
     return lambda i: own | {n: t.to(own[n].device, own[n].dtype) for n, t in trajectory.states[i].items() if n in own}
-
-
-def _points(name: str, points: Points) -> Sequence[Params]:
-    points = points.points if isinstance(points, Trajectory) else points
-    if isinstance(points, Mapping) or not (hasattr(points, "__len__") and hasattr(points, "__getitem__")):
-        raise TypeError(f"{name}: got {type(points).__name__}, wants a Trajectory or a sequence of points")
-    return points
-
-
-def _vector(params: Params) -> Float[Tensor, "n"]:
-    """All entries in one vector on the CPU, in float32 or better."""
-    vector = flatten(params).detach().cpu()
-    return vector.to(torch.promote_types(vector.dtype, torch.float32))
-
-
-def _precise(params: Params) -> Params:
-    """A copy in float32 or better, so that float16 checkpoints lose nothing more."""
-    return {
-        name: tensor.detach().to(torch.promote_types(tensor.dtype, torch.float32), copy=True)
-        for name, tensor in params.items()
-    }
-
-
-def _like(params: Params, reference: Params) -> dict[str, Shaped[Tensor, "..."]]:
-    """The same point in the number formats and on the device of `reference`."""
-    return {name: params[name].to(tensor.device, tensor.dtype) for name, tensor in reference.items()}

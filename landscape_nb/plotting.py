@@ -1,59 +1,35 @@
-"""Figures of lines, planes and surfaces, from the Datasets that `surface` returns; no loss is computed here."""
+"""Figures of what the library measures; no loss is computed here."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
-from jaxtyping import Float, Shaped
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm
 from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Patch
 
-if TYPE_CHECKING:
-    import plotly.graph_objects
+from landscape_nb.answers import draw_answers
+from landscape_nb.heights import plot_surfaces, plotly_surface
+from landscape_nb.panels import COLOURS, LABELS, STROKES, Datasets, by_name, panels
+
+__all__ = [
+    "PAPER_LEVELS",
+    "draw_answers",
+    "draw_contours",
+    "draw_line",
+    "draw_path",
+    "panels",
+    "plot_contours",
+    "plot_lines",
+    "plot_surfaces",
+    "plotly_surface",
+]
 
 PAPER_LEVELS = tuple(round(0.1 + 0.5 * i, 1) for i in range(20))
 """Contour levels of the paper's figures: 0.1, 0.6, …, 9.6."""
-
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_STROKES = ("-", "--", "-.", ":")
-_LABELS = {
-    "alpha": "α (first direction)",
-    "beta": "β (second direction)",
-    "loss": "loss",
-    "accuracy": "accuracy",
-}
-_STYLE = {"font.size": 13, "axes.titlesize": 14, "lines.linewidth": 2.5, "axes.grid": False}
-
-Datasets = xr.Dataset | Mapping[str, xr.Dataset]
-
-
-def panels(
-    columns: int, rows: int = 1, size: tuple[float, float] = (6.4, 4.6), **axes: str
-) -> tuple[Figure, Sequence[Axes]]:
-    """An empty figure with lettering that is legible at lecture distance.
-
-    Args:
-        columns: Panels in a row.
-        rows: Rows of panels.
-        size: Width and height of a panel in inches.
-        **axes: What else `Figure.add_subplot` takes, such as `projection='3d'`.
-
-    Returns:
-        The figure and its panels, row by row.
-
-    Example:
-        >>> len(panels(2, 2)[1])
-        4
-    """
-    shape = {"figsize": (size[0] * columns, size[1] * rows), "layout": "constrained", "squeeze": False}
-    with plt.rc_context(_STYLE):
-        figure, grid = plt.subplots(rows, columns, subplot_kw=axes, **shape)
-    return figure, grid.ravel()
 
 
 def plot_lines(
@@ -86,7 +62,7 @@ def plot_lines(
         >>> plot_lines({"a parabola": line}).axes[0].get_xlabel()
         'α (first direction)'
     """
-    lines = _by_name(lines, ("alpha",), variables)
+    lines = by_name(lines, ("alpha",), variables)
     figure, axes = panels(len(variables))
     for panel, variable in zip(axes, variables, strict=True):
         for number, (name, line) in enumerate(lines.items()):
@@ -115,69 +91,12 @@ def draw_line(panel: Axes, line: xr.Dataset, variable: str = "loss", label: str 
         >>> draw_line(panel, xr.Dataset({"loss": ("alpha", [1.0, 0.0])}, {"alpha": [0.0, 1.0]}), label="down")
     """
     values = line[variable]
-    stroke = {"color": _COLOURS[number % len(_COLOURS)], "linestyle": _STROKES[number % len(_STROKES)]}
+    stroke = {"color": COLOURS[number % len(COLOURS)], "linestyle": STROKES[number % len(STROKES)]}
     panel.plot(line.alpha, values.where(np.isfinite(values)), label=label, linewidth=2.5, **stroke)
     _shade_gaps(panel, values)
     panel.xaxis.set_major_locator(plt.MaxNLocator(5))
-    panel.set(xlabel=_LABELS["alpha"], ylabel=_LABELS.get(variable, variable))
+    panel.set(xlabel=LABELS["alpha"], ylabel=LABELS.get(variable, variable))
     panel.grid(alpha=0.3)
-
-
-def draw_answers(
-    panel: Axes,
-    images: Shaped[np.ndarray, "n h w *c"],
-    labels: Sequence[int],
-    probabilities: Float[np.ndarray, "n classes"],
-    names: Sequence[str] | None = None,
-    columns: int = 4,
-) -> None:
-    """Draw images into a panel as a sheet, each with a network's answer and how sure it is.
-
-    Right answers have a tick and a solid frame, wrong ones a cross, a dashed frame and the truth
-    below them; where the probabilities are not finite there is no answer.
-
-    Args:
-        panel: Where to draw.
-        images: Pixels in [0, 1], with a last dimension of channels or without.
-        labels: The true class of each image.
-        probabilities: The network's, one row an image.
-        names: Names of the classes; default their numbers.
-        columns: Images in a row.
-
-    Raises:
-        ValueError: There are not as many images, labels and rows of probabilities.
-
-    Example:
-        >>> figure, (panel,) = panels(1)
-        >>> draw_answers(panel, np.zeros((2, 8, 8)), [0, 1], np.array([[0.9, 0.1], [0.7, 0.3]]))
-        >>> [text.get_text() for text in panel.texts]
-        ['✓ 0 (90 %)', '✗ 0 (70 %)\\nis 1']
-    """
-    images, probabilities = np.asarray(images), np.asarray(probabilities)
-    if not len(images) == len(labels) == len(probabilities):
-        raise ValueError(f"got {len(images)} images, {len(labels)} labels, {len(probabilities)} rows of probabilities")
-    names = [str(number) for number in range(probabilities.shape[1])] if names is None else names
-    for number, (image, label, row) in enumerate(zip(images, map(int, labels), probabilities, strict=True)):
-        left, bottom = number % columns, -1.45 * (number // columns)
-        place = left + 0.08, left + 0.92, bottom + 0.08, bottom + 0.92
-        panel.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=1, extent=place)
-        text, right = _answer(row, label, names)
-        colour, stroke = (_COLOURS[0], "-") if right else (_COLOURS[1], "--")
-        size = place[1] - place[0], place[3] - place[2]
-        panel.add_patch(Rectangle((place[0], place[2]), *size, fill=False, color=colour, ls=stroke, lw=3))
-        panel.text(left + 0.5, bottom + 0.02, text, ha="center", va="top", color=colour, fontsize=12)
-    rows = -(-len(images) // columns)
-    panel.set(xlim=(0, columns), ylim=(1.45 * (1 - rows) - 0.4, 1), aspect="equal")
-    panel.axis("off")
-
-
-def _answer(row: np.ndarray, label: int, names: Sequence[str]) -> tuple[str, bool]:
-    """What the network says of an image, in words, and whether it is right."""
-    if not np.isfinite(row).all():
-        return f"no answer\nis {names[label]}", False
-    said = int(row.argmax())
-    text = f"{names[said]} ({row[said]:.0%})".replace("%", " %")
-    return (f"✓ {text}", True) if said == label else (f"✗ {text}\nis {names[label]}", False)
 
 
 def draw_contours(
@@ -204,7 +123,7 @@ def draw_contours(
         >>> draw_contours(panel, bowl, levels=(0.5, 1.0)).levels.round(2)
         array([-0.3,  0. ])
     """
-    (plane,) = _by_name(plane, ("alpha", "beta"), (variable,)).values()
+    (plane,) = by_name(plane, ("alpha", "beta"), (variable,)).values()
     return _contour(panel, plane[variable], np.asarray(levels, dtype=float))
 
 
@@ -270,7 +189,7 @@ def plot_contours(
 
     Source: Li et al. (2018), Figure 5.
     """
-    planes = _by_name(planes, ("alpha", "beta"), (variable,))
+    planes = by_name(planes, ("alpha", "beta"), (variable,))
     columns = min(columns, len(planes))
     figure, axes = panels(columns, -(-len(planes) // columns), (4.9, 4.5))
     for panel, (name, plane) in zip(axes, planes.items(), strict=False):
@@ -280,118 +199,9 @@ def plot_contours(
         panel.remove()
     bar = figure.colorbar(filled, ax=list(axes[: len(planes)]), shrink=0.9, ticks=filled.levels[::2], spacing="uniform")
     bar.set_ticklabels([f"{level:.3g}" for level in levels[::2]])
-    bar.set_label(_LABELS.get(variable, variable))
+    bar.set_label(LABELS.get(variable, variable))
     figure.suptitle(title, fontsize=16)
     return figure
-
-
-def plot_surfaces(
-    planes: Datasets,
-    variable: str = "loss",
-    log: bool = True,
-    top: float | None = None,
-    columns: int = 2,
-    title: str = "",
-) -> Figure:
-    """Draw planes as surfaces in three dimensions, all with the same height.
-
-    Args:
-        planes: What `evaluate_plane` returned, or several by name.
-        variable: What the height shows.
-        log: Whether the height is logarithmic, as in the paper's Figure 1.
-        top: Heights above are cut off there; default the largest finite value.
-        columns: Panels in a row.
-        title: Title of the figure.
-
-    Returns:
-        A figure with one panel a plane.
-
-    Raises:
-        ValueError: A Dataset that is no plane, or has no such variable.
-
-    Example:
-        >>> a = np.linspace(-1, 1, 5)
-        >>> bowl = xr.Dataset({"loss": (("alpha", "beta"), a[:, None] ** 2 + a**2 + 1)}, {"alpha": a, "beta": a})
-        >>> plot_surfaces(bowl).axes[0].name
-        '3d'
-
-    Source: Li et al. (2018), Figures 1 and 4.
-    """
-    planes = _by_name(planes, ("alpha", "beta"), (variable,))
-    heights = {name: _height(plane[variable], log, top) for name, plane in planes.items()}
-    low, high = (float(f([f(height) for height in heights.values()])) for f in (np.nanmin, np.nanmax))
-    columns = min(columns, len(planes))
-    figure, axes = panels(columns, -(-len(planes) // columns), (5.6, 4.4), projection="3d")
-    for panel, (name, plane) in zip(axes, planes.items(), strict=False):
-        x, y = np.meshgrid(plane.alpha, plane.beta, indexing="ij")
-        shading = {"cmap": "viridis", "vmin": low, "vmax": high, "rstride": 1, "cstride": 1}
-        panel.plot_surface(x, y, heights[name], linewidth=0.1, edgecolor="0.25", antialiased=True, **shading)
-        panel.set(zlim=(low, high), xlabel="α", ylabel="β")
-        panel.set_title(name, fontsize=15)
-        panel.set_zticks(*_height_ticks(low, high, log))
-        panel.set_box_aspect((1, 1, 0.75), zoom=0.95)
-        panel.set_zlabel(_LABELS.get(variable, variable) + (", log scale" if log else ""), labelpad=6)
-    for panel in axes[len(planes) :]:
-        panel.remove()
-    figure.suptitle(title, fontsize=16)
-    return figure
-
-
-def plotly_surface(
-    plane: xr.Dataset, variable: str = "loss", log: bool = True, top: float | None = None, title: str = ""
-) -> "plotly.graph_objects.Figure":
-    """An interactive surface in three dimensions, to turn and zoom with the mouse.
-
-    Args:
-        plane: What `evaluate_plane` returned.
-        variable: What the height shows.
-        log: Whether the height is logarithmic.
-        top: Heights above are cut off there; default the largest finite value.
-        title: Title of the figure.
-
-    Returns:
-        A plotly figure; the label under the mouse gives the value itself.
-
-    Raises:
-        ValueError: A Dataset that is no plane, or has no such variable.
-
-    Example:
-        >>> a = np.linspace(-1, 1, 5)
-        >>> bowl = xr.Dataset({"loss": (("alpha", "beta"), a[:, None] ** 2 + a**2)}, {"alpha": a, "beta": a})
-        >>> plotly_surface(bowl, log=False).data[0].type
-        'surface'
-    """
-    import plotly.graph_objects as go
-
-    (plane,) = _by_name(plane, ("alpha", "beta"), (variable,)).values()
-    height = _height(plane[variable], log, top)
-    ticks, labels = _height_ticks(float(np.nanmin(height)), float(np.nanmax(height)), log)
-    surface = go.Surface(
-        x=plane.alpha.values,
-        y=plane.beta.values,
-        z=height.T,
-        customdata=plane[variable].values.T,
-        colorscale="Viridis",
-        colorbar={"title": variable, "tickvals": ticks, "ticktext": labels},
-        hovertemplate=f"α %{{x:.2f}}<br>β %{{y:.2f}}<br>{variable} %{{customdata:.3g}}<extra></extra>",
-    )
-    z_axis = {"title": variable, "tickvals": ticks, "ticktext": labels}
-    scene = {"xaxis_title": "α", "yaxis_title": "β", "zaxis": z_axis, "aspectratio": {"x": 1, "y": 1, "z": 0.8}}
-    layout = {"scene": scene, "title": title, "height": 520, "margin": {"l": 0, "r": 0, "t": 40, "b": 0}}
-    return go.Figure(surface, layout)
-
-
-def _by_name(datasets: Datasets, dims: Sequence[str], variables: Sequence[str]) -> dict[str, xr.Dataset]:
-    """Check the Datasets and put a single one under an empty name."""
-    named = {"": datasets} if isinstance(datasets, xr.Dataset) else dict(datasets)
-    if not named:
-        raise ValueError("got no Dataset to draw")
-    for name, dataset in named.items():
-        for variable in variables:
-            if variable not in dataset or dataset[variable].dims != tuple(dims):
-                has = {key: value.dims for key, value in dataset.items()}
-                raise ValueError(f"Dataset {name!r}: wants {variable!r} over {tuple(dims)}, has {has}")
-    return named
 
 
 def _contour(panel: Axes, values: xr.DataArray, levels: np.ndarray) -> QuadContourSet:
@@ -410,7 +220,7 @@ def _contour(panel: Axes, values: xr.DataArray, levels: np.ndarray) -> QuadConto
         panel.patch.set_hatch("///")
         panel.legend(handles=[Patch(facecolor="0.8", hatch="///", label="not finite")], loc="upper right")
     panel.plot(0, 0, marker="+", color="white", markersize=14, markeredgewidth=2.5)
-    panel.set(xlabel=_LABELS["alpha"], ylabel=_LABELS["beta"], aspect="auto")
+    panel.set(xlabel=LABELS["alpha"], ylabel=LABELS["beta"], aspect="auto")
     return filled
 
 
@@ -420,17 +230,3 @@ def _shade_gaps(panel: Axes, values: xr.DataArray) -> None:
     half = (alpha[1] - alpha[0]) / 2
     for start in alpha[gaps]:
         panel.axvspan(start - half, start + half, color="0.85", linewidth=0)
-
-
-def _height(values: xr.DataArray, log: bool, top: float | None) -> np.ndarray:
-    height = values.transpose("alpha", "beta").where(np.isfinite(values)).clip(max=top)
-    return np.log10(height.clip(min=1e-12)).values if log else height.values
-
-
-def _height_ticks(low: float, high: float, log: bool) -> tuple[list[float], list[str]]:
-    if not log:
-        ticks = [tick for tick in plt.MaxNLocator(5).tick_values(low, high) if low <= tick <= high]
-        return ticks, [f"{tick:g}" for tick in ticks]
-    step = max(1, round((high - low) / 5))
-    ticks = list(range(int(np.ceil(low)), int(np.floor(high)) + 1, step)) or [low, high]
-    return ticks, [f"{10.0**tick:g}" for tick in ticks]

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from landscape_nb.batches import is_pair
-from landscape_nb.engines import OneByOne, streamlined
+from landscape_nb.engines import BLOCKS, OneByOne, streamlined
 from landscape_nb.objective import Objective
 from landscape_nb.parameters import Affine
 
@@ -81,7 +81,8 @@ def bfloat16_engine(
         ('one point at a time, in bfloat16', True)
     """
     exact = streamlined(objective, affines[0])
-    engine = OneByOne(Bfloat16(exact.objective), f"{exact.description}, in bfloat16")
+    how = exact.description.replace(BLOCKS, "")
+    engine = OneByOne(Bfloat16(exact.objective), f"{how}, in bfloat16")
     parts = 4 if len(axes) == 1 else 2
     places = np.array(list(product(*(axis[np.linspace(0, len(axis) - 1, parts + 1).astype(int)] for axis in axes))))
     worst = 0.0

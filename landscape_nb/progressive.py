@@ -13,6 +13,8 @@ import xarray as xr
 from jaxtyping import Bool, Float, Int
 from tqdm.auto import tqdm
 
+from landscape_nb.arguments import check_positive
+from landscape_nb.description import describe_around
 from landscape_nb.engines import streamlined
 from landscape_nb.grid import Extent, Resolution, make_axes
 from landscape_nb.objective import Objective
@@ -20,7 +22,6 @@ from landscape_nb.parameters import Affine, Params, check_frame
 from landscape_nb.provenance import versions
 from landscape_nb.sampling import Estimate, Sampler
 from landscape_nb.scattered import interpolate_scattered, neighbour_tree, spread_out
-from landscape_nb.surface import describe_around
 
 _FIRST_CELLS = 6
 _GROWTH = 0.15
@@ -91,9 +92,9 @@ def progressive_plane(
     """
     if len(directions) != 2:
         raise ValueError(f"directions: got {len(directions)}, a plane has two")
-    for name, value in (("error", error), ("seconds", np.inf if seconds is None else seconds)):
-        if not value > 0:
-            raise ValueError(f"{name}: got {value!r}, wants a positive number")
+    check_positive("error", error)
+    if seconds is not None:
+        check_positive("seconds", seconds)
     origin = objective.origin if origin is None else origin
     check_frame(origin, directions, objective.origin)
     axes = make_axes(extent, resolution, 2)

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float
 
+from landscape_nb.arguments import check_whole
+
 _ENTRIES_AT_ONCE = 2**22
 
 
@@ -84,8 +86,7 @@ def random_walk_ratios(count: int, points: int | None = None) -> Float[np.ndarra
 def _walks(points: int, dimension: int, seed: int) -> Iterator[Float[np.ndarray, "points some"]]:
     """A random walk, some of its dimensions at a time."""
     for name, value, least in (("points", points, 2), ("dimension", dimension, 1), ("seed", seed, 0)):
-        if not isinstance(value, int | np.integer) or value < least:
-            raise ValueError(f"{name}: got {value!r}, wants a whole number from {least} up")
+        check_whole(name, value, least)
     rng = np.random.default_rng(seed)
     size = max(1, _ENTRIES_AT_ONCE // points)
     for start in range(0, dimension, size):
@@ -100,7 +101,5 @@ def centred(gram: Float[np.ndarray, "m m"]) -> Float[np.ndarray, "m m"]:
 
 def check_count(count: int, points: int) -> None:
     """Raise a `ValueError` unless so many points have so many principal components."""
-    if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
-        raise ValueError(f"count: got {count!r}, wants a whole number from 1 up")
-    if points < count + 1:
+    if points < check_whole("count", count, 1) + 1:
         raise ValueError(f"count: got {count}, which takes {count + 1} points or more; there are {points}")

@@ -5,6 +5,7 @@ import copy
 import torch
 from torch import nn
 
+from landscape_nb.arguments import check_positive
 from landscape_nb.models import Net
 
 
@@ -33,7 +34,7 @@ def rescale_relu(model: Net, first: str, second: str, factor: float) -> Net:
 
     Source: Dinh et al. (2017), section 3; Li et al. (2018), section 3.
     """
-    _check_factor(factor)
+    check_positive("factor", factor)
     model = copy.deepcopy(model)
     before, after = (_layer(model, name, nn.Linear | nn.Conv1d | nn.Conv2d) for name in (first, second))
     with torch.no_grad():
@@ -71,7 +72,7 @@ def rescale_batch_norm(model: Net, layer: str, norm: str, factor: float) -> Net:
 
     Source: Li et al. (2018), section 3.
     """
-    _check_factor(factor)
+    check_positive("factor", factor)
     model = copy.deepcopy(model)
     before = _layer(model, layer, nn.Linear | nn.Conv1d | nn.Conv2d)
     after = _layer(model, norm, nn.BatchNorm1d | nn.BatchNorm2d)
@@ -82,11 +83,6 @@ def rescale_batch_norm(model: Net, layer: str, norm: str, factor: float) -> Net:
         after.running_mean.mul_(factor)
         after.running_var.copy_(factor**2 * (after.running_var + after.eps) - after.eps)
     return model
-
-
-def _check_factor(factor: float) -> None:
-    if not factor > 0:
-        raise ValueError(f"factor: got {factor!r}, wants a positive number")
 
 
 def _layer(model: nn.Module, name: str, kinds: type) -> nn.Module:

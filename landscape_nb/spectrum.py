@@ -10,7 +10,8 @@ from jaxtyping import Float
 from scipy.linalg import eigh_tridiagonal
 from scipy.special import ndtr
 
-from landscape_nb.hessian import HessianOperator, check_positive, check_whole, hessian_operator
+from landscape_nb.arguments import check_positive, check_whole
+from landscape_nb.hessian_products import HessianOperator, hessian_operator
 from landscape_nb.lanczos import orthogonal
 from landscape_nb.normalization import Ignore
 from landscape_nb.objective import Objective

@@ -14,6 +14,7 @@ from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 from tqdm.auto import tqdm
 
+from landscape_nb.arguments import check_choice, check_positive, check_whole
 from landscape_nb.datasets import Augmentation, ImageData, Pair
 from landscape_nb.objective import Measure, Objective, accuracy, preserved_rng
 from landscape_nb.parameters import check_params, norm, parameters_of
@@ -85,7 +86,8 @@ def train(
         ([0, 2], [1], 2)
     """
     train_pair, test_pair, default = _parts(data)
-    _check_settings(epochs, batch_size, optimizer, lr, weight_decay, drops)
+    epochs, batch_size = check_whole("epochs", epochs, 1), check_whole("batch_size", batch_size, 1)
+    _check_settings(optimizer, lr, weight_decay, drops)
     settings = {
         "epochs": epochs,
         "batch_size": batch_size,
@@ -293,14 +295,10 @@ def _parts(data: ImageData | Pair) -> tuple[Pair, Pair | None, Augmentation | No
     return tuple(data), None, None
 
 
-def _check_settings(epochs, batch_size, optimizer, lr, weight_decay, drops) -> None:
-    for name, value in (("epochs", epochs), ("batch_size", batch_size)):
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name}: got {value!r}, wants a whole number from 1 up")
-    if optimizer not in _RATES:
-        raise ValueError(f"optimizer: got {optimizer!r}, wants one of {', '.join(map(repr, _RATES))}")
-    if lr is not None and not lr > 0:
-        raise ValueError(f"lr: got {lr!r}, wants a positive number")
+def _check_settings(optimizer, lr, weight_decay, drops) -> None:
+    check_choice("optimizer", optimizer, _RATES)
+    if lr is not None:
+        check_positive("lr", lr)
     if not weight_decay >= 0:
         raise ValueError(f"weight_decay: got {weight_decay!r}, wants a number from 0 up")
     if not all(0 < fraction < 1 for fraction in drops):

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import landscape_nb as lnb
+from landscape_nb.interpolation import STATISTICS
 
 
 @settings(deadline=None, max_examples=20)
@@ -84,8 +85,7 @@ def test_statistics_between_two_models():
     models = [batch_norm_net(seed) for seed in (0, 1)]
     objective = lnb.Objective(models[0], small_data(), batch_size=50)
     paths = {
-        name: lnb.interpolate(objective, *models, (-1, 2), 7, batch_norm=name, progress=False)
-        for name in lnb.surface.STATISTICS
+        name: lnb.interpolate(objective, *models, (-1, 2), 7, batch_norm=name, progress=False) for name in STATISTICS
     }
     origin, end = (lnb.parameters_of(model) for model in models)
     for alpha in (-1, 0.5, 2):
@@ -97,6 +97,6 @@ def test_statistics_between_two_models():
             recalibrated(point)["loss"], rel=1e-5
         )
     assert not paths["recalibrated"].loss.isnull().any()
-    assert {path.attrs["batch_norm"] for path in paths.values()} == set(lnb.surface.STATISTICS)
+    assert {path.attrs["batch_norm"] for path in paths.values()} == set(STATISTICS)
     with pytest.raises(ValueError, match="batch_norm: got 'interpolated', wants one of 'frozen', 'recalibrated'"):
         lnb.interpolate(objective, origin, end, batch_norm="interpolated")

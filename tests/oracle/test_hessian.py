@@ -16,12 +16,8 @@ from torch import nn
 import landscape_nb as lnb
 from landscape_nb import curvature
 from landscape_nb.curvature import curvature_map
-from landscape_nb.hessian import (
-    curvature_along,
-    extreme_eigenvalues,
-    hessian_operator,
-    hessian_vector_product,
-)
+from landscape_nb.hessian import curvature_along, extreme_eigenvalues
+from landscape_nb.hessian_products import hessian_operator, hessian_vector_product
 from landscape_nb.parameters import flatten, unflatten
 from landscape_nb.spectrum import spectral_density
 

@@ -16,7 +16,7 @@ from sklearn.decomposition import PCA
 from torch import nn
 
 import landscape_nb as lnb
-from landscape_nb import pca, random_walk
+from landscape_nb import pca, random_walk, rows
 from landscape_nb.parameters import flatten, unflatten
 
 LIKE = {"w": torch.zeros(4, 6), "b": torch.zeros(5)}
@@ -75,7 +75,7 @@ def objective(run):
 )
 @pytest.mark.parametrize("block", [1, 3, 16])
 def test_components_are_those_of_scikit_learn(dtype, scale, atol, block, monkeypatch):
-    monkeypatch.setattr(pca, "_BLOCK_POINTS", block)
+    monkeypatch.setattr(rows, "_BLOCK_POINTS", block)
     monkeypatch.setattr(pca, "_COLUMNS", 7)
     points = walk(scale=scale, dtype=dtype)
     matrix = as_matrix(points)
@@ -124,7 +124,7 @@ def test_the_plane_through_the_mean_is_the_closest():
 
 
 def test_checkpoints_are_read_a_few_at_a_time(monkeypatch):
-    monkeypatch.setattr(pca, "_BLOCK_POINTS", 4)
+    monkeypatch.setattr(rows, "_BLOCK_POINTS", 4)
     lazy = Lazy(walk(50))
     gc.disable()
     try:
@@ -144,10 +144,10 @@ def test_no_matrix_of_all_points_is_made(monkeypatch):
     stacked = []
     stack = torch.stack
     monkeypatch.setattr(torch, "stack", lambda rows, **how: stacked.append(len(rows)) or stack(rows, **how))
-    monkeypatch.setattr(pca, "_BLOCK_BYTES", 3 * 4 * SIZE + 5)
+    monkeypatch.setattr(rows, "_BLOCK_BYTES", 3 * 4 * SIZE + 5)
     pca.pca_directions(walk(20))
     assert max(stacked) == 3
-    monkeypatch.setattr(pca, "_BLOCK_BYTES", 1)
+    monkeypatch.setattr(rows, "_BLOCK_BYTES", 1)
     pca.pca_directions(walk(20))
     assert stacked[-1] == 1
 
@@ -310,7 +310,7 @@ def test_what_cannot_be_decomposed_is_said():
         pca.pca_directions([points[0]] * 4)
     with pytest.raises(ValueError, match=r"count: got 2, the 4 points span 1 direction"):
         pca.pca_directions(as_points(np.arange(4)[:, None] * np.ones(SIZE)))
-    with pytest.raises(ValueError, match=r"center: got 'first', wants 'final' or 'mean'"):
+    with pytest.raises(ValueError, match=r"center: got 'first', wants one of 'final', 'mean'"):
         pca.pca_directions(points, center="first")
     with pytest.raises(TypeError, match=r"trajectory: got dict, wants a Trajectory or a sequence"):
         pca.pca_directions(points[0])

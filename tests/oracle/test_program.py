@@ -288,7 +288,9 @@ def test_bfloat16_is_compared_and_says_its_error():
     errors = np.abs(half.loss / exact.loss - 1).values
     assert 0 < errors.max() < 0.02
     assert half.attrs["precision_error"] == pytest.approx(errors[::2, ::2].max(), rel=1e-6)
-    assert "bfloat16" in half.attrs["engine"]
+    assert "in bfloat16" in half.attrs["engine"]
+    assert "in blocks" in exact.attrs["engine"]
+    assert "in blocks" not in half.attrs["engine"]
     assert exact.attrs["precision"] == "full"
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import landscape_nb as lnb
-from landscape_nb import surface
+from landscape_nb.directions import redrawn
 from landscape_nb.normalization import METHODS
 
 
@@ -175,7 +175,7 @@ def test_more_directions_than_dimensions_cannot_be_orthogonal():
 def test_repeats_of_orthogonal_directions_are_orthogonal_pairs(monkeypatch):
     model = convolutional()
     directions = lnb.random_directions(model, 2, orthogonal=True)
-    for group in surface._draws(directions, lnb.parameters_of(model), 3):
+    for group in redrawn(directions, lnb.parameters_of(model), 3):
         assert abs(lnb.cosines(group)[0, 1]) < 1e-6
 
 

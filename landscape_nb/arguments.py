@@ -1,0 +1,42 @@
+"""Checks of arguments: an error names the argument, what it got and what it wants."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+
+def check_whole(name: str, value: object, least: int) -> int:
+    """The argument as an int; a `ValueError` unless it is a whole number from `least` up.
+
+    Example:
+        >>> check_whole("seed", np.int64(3), 0)
+        3
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{name}: got {value!r}, wants a whole number from {least} up")
+    return int(value)
+
+
+def check_positive(name: str, value: object) -> None:
+    """Raise a `ValueError` unless the argument is a positive, finite number.
+
+    Example:
+        >>> check_positive("tolerance", 0)
+        Traceback (most recent call last):
+        ValueError: tolerance: got 0, wants a positive number
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < np.inf:
+        raise ValueError(f"{name}: got {value!r}, wants a positive number")
+
+
+def check_choice(name: str, value: object, choices: Iterable[object]) -> None:
+    """Raise a `ValueError` unless the argument is one of the choices.
+
+    Example:
+        >>> check_choice("center", "first", ("final", "mean"))
+        Traceback (most recent call last):
+        ValueError: center: got 'first', wants one of 'final', 'mean'
+    """
+    choices = list(choices)
+    if value not in choices:
+        raise ValueError(f"{name}: got {value!r}, wants one of {', '.join(map(repr, choices))}")

@@ -1,0 +1,53 @@
+"""What determines the values on a line or a plane, as the `attrs` of their Dataset say it."""
+
+import json
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from landscape_nb.normalization import relative_steps
+from landscape_nb.objective import Objective
+from landscape_nb.parameters import Params
+from landscape_nb.provenance import fingerprint
+
+
+def describe_around(
+    objective: Objective, axes: Sequence[Float[np.ndarray, "_"]], origin: Params, draws: Sequence[Sequence[Params]]
+) -> dict:
+    """What determines the values on a line or plane, as a Dataset's `attrs` say it."""
+    made = [getattr(direction, "made", {}) for direction in draws[0]]
+    return describe(objective, "line" if len(axes) == 1 else "plane", axes, origin, draws) | {
+        "normalization": _common(m.get("normalization", "unknown") for m in made),
+        "seed": _common(m.get("seed", "none") for m in made),
+        "directions": json.dumps(made),
+        "relative_steps": _relative_steps(draws[0], origin),
+        "origin_loss": (objective.origin_values if origin is objective.origin else objective(origin))["loss"],
+    }
+
+
+def _relative_steps(directions: Sequence[Params], origin: Params) -> list[float]:
+    """The shortest and longest relative step of directions that are filter- or layer-normalized; else nothing."""
+    methods = [getattr(direction, "made", {}).get("normalization") for direction in directions]
+    if not set(methods) <= {"filter", "layer"}:
+        return []
+    steps = [relative_steps(d, origin, method) for d, method in zip(directions, methods, strict=True)]
+    return [min(low for low, _ in steps), max(high for _, high in steps)]
+
+
+def describe(objective: Objective, kind: str, axes: Sequence[Float[np.ndarray, "_"]], *geometry: object) -> dict:
+    """What determines the values: the objective, the grid, and the points and directions it lies on."""
+    return {
+        "kind": kind,
+        "extent": [float(end) for axis in axes for end in (axis[0], axis[-1])],
+        "resolution": list(map(len, axes)),
+        "samples": objective.samples,
+        "batch_norm": objective.batch_norm,
+        "objective": objective.fingerprint,
+        "geometry": fingerprint(*geometry),
+    }
+
+
+def _common(values: Iterable) -> object:
+    distinct = list(dict.fromkeys(values))
+    return distinct[0] if len(distinct) == 1 else ", ".join(map(str, distinct))

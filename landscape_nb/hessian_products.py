@@ -1,0 +1,179 @@
+"""The Hessian of the mean loss as a matrix that is only multiplied with.
+
+A product Hv is the gradient of gᵀv, g the gradient (Pearlmutter, 1994): two backward passes and no
+matrix. Batch norm uses its running statistics, as `Objective.batch_losses` does.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.sparse.linalg import LinearOperator
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from landscape_nb.normalization import Direction, Ignore, check_ignore, is_ignored
+from landscape_nb.objective import Objective
+from landscape_nb.parameters import Params, check_params, flatten, unflatten
+from landscape_nb.program import FAILURES
+from landscape_nb.streamline import Streamlined
+
+_SAME = 1e-4
+
+
+class NotFiniteError(ValueError):
+    """A loss or a Hessian-vector product is NaN or infinite."""
+
+
+class HessianOperator(LinearOperator):
+    """The Hessian in the parameters that `ignore` leaves, as a matrix that is only multiplied with.
+
+    With a single batch of data the graph of its gradient is built once and kept for all products;
+    with more it is rebuilt, batch by batch, at every product, so that memory holds one batch at a time.
+
+    Scaled dot-product attention is computed by its plain formula, the only one that torch differentiates twice.
+
+    Attributes:
+        chosen: The parameters that count, in the order of their entries in a vector.
+        products: How many Hessian-vector products have been computed.
+    """
+
+    def __init__(self, objective: Objective, params: Params, ignore: Ignore):
+        self.objective, self.products = objective, 0
+        self._differentiated = _folded(objective)
+        self.params = {name: params[name].detach() for name in objective.origin}
+        self.chosen = {name: p for name, p in self.params.items() if not is_ignored(name, p, ignore)}
+        if not self.chosen:
+            raise ValueError("ignore: it leaves no parameter")
+        weights = flatten(self.chosen)
+        self._weights = weights.to(torch.promote_types(weights.dtype, torch.float32)).requires_grad_()
+        self._kept = []
+        super().__init__(torch.empty(0, dtype=self._weights.dtype).numpy().dtype, (len(weights), len(weights)))
+
+    def vector(self, direction: Params) -> Float[np.ndarray, "n"]:
+        """List the entries of a direction in the chosen parameters."""
+        return flatten({name: direction[name] for name in self.chosen}).detach().cpu().numpy().astype(self.dtype)
+
+    def direction(self, vector: Float[np.ndarray, "n"], **made: str | int | None) -> Direction:
+        """Make the direction with these entries in the chosen parameters and zeros in all others."""
+        entries = unflatten(torch.as_tensor(vector, device=self._weights.device), self.chosen)
+        return Direction({name: entries.get(name, torch.zeros_like(p)) for name, p in self.params.items()}, **made)
+
+    def _matvec(self, vector: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "n"]:
+        self.products += 1
+        v = torch.from_numpy(vector.reshape(-1).astype(self.dtype)).to(self._weights.device)
+        product = torch.zeros_like(v)
+        with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
+            for gradient in self._gradients():
+                if gradient.requires_grad:
+                    keep = {"retain_graph": bool(self._kept), "materialize_grads": True}
+                    product += torch.autograd.grad(gradient, self._weights, v, **keep)[0]
+        if not torch.isfinite(product).all():
+            raise NotFiniteError("params: the Hessian has NaN or infinite entries there")
+        return product.cpu().numpy()
+
+    def _gradients(self) -> Iterator[Float[Tensor, "n"]]:
+        """Each batch's share of the gradient, differentiable."""
+        yield from self._kept
+        params = self.params | unflatten(self._weights, self.chosen)
+        for share, loss in () if self._kept else self._differentiated.batch_losses(params):
+            if not torch.isfinite(loss):
+                raise NotFiniteError(f"params: the loss is {loss.item()} there")
+            gradient = torch.autograd.grad(share * loss, self._weights, create_graph=True, materialize_grads=True)[0]
+            if share == 1:
+                self._kept.append(gradient)
+            yield gradient
+
+    def _adjoint(self) -> "HessianOperator":
+        return self
+
+
+def _folded(objective: Objective) -> Objective:
+    """The objective with batch norm folded into convolutions, made once; itself where that changes the gradient.
+
+    Second derivatives of batch norm take as long as those of the convolutions.
+    """
+    if objective.folded is None:
+        try:
+            faster = Streamlined(objective, differentiable=True)
+            pair = [_gradient(o) for o in (objective, faster)]
+            same = torch.dist(*pair) <= _SAME * pair[0].norm()
+        except FAILURES:
+            same = False
+        objective.folded = faster if same else objective
+    return objective.folded
+
+
+def _gradient(objective: Objective) -> Float[Tensor, "n"]:
+    weights = flatten(objective.origin).requires_grad_()
+    total = torch.zeros_like(weights)
+    for share, loss in objective.batch_losses(unflatten(weights, objective.origin)):
+        total += torch.autograd.grad(share * loss, weights, materialize_grads=True)[0]
+    return total
+
+
+def hessian_operator(
+    objective: Objective, params: Params | None = None, ignore: Ignore = "one-dimensional"
+) -> HessianOperator:
+    """The Hessian of the mean loss at a point, for SciPy's iterative solvers.
+
+    The mean is over samples, whatever the batches: the authors' code sums the means of the batches,
+    which multiplies every eigenvalue by their number.
+
+    Args:
+        objective: Its loss is what is differentiated, in evaluation mode.
+        params: The point; default the objective's origin.
+        ignore: Parameters held constant, as in `normalize_direction`: tensors of one dimension, the
+            names for which a function is True, or none (None).
+
+    Returns:
+        A `scipy.sparse.linalg.LinearOperator` that counts its `.products`, in the parameters' precision.
+
+    Raises:
+        ValueError: `params` does not fit the model, or `ignore` leaves nothing. A product raises one
+            if the loss or the product is not finite.
+
+    Example:
+        >>> model = torch.nn.Linear(2, 1, bias=False)
+        >>> objective = Objective(model, (2 * torch.eye(2), torch.zeros(2, 1)), torch.nn.functional.mse_loss)
+        >>> hessian_operator(objective) @ np.array([1.0, 3.0])
+        array([ 4., 12.], dtype=float32)
+
+    Source: Pearlmutter (1994); Li et al. (2018), section 6.
+    """
+    check_ignore(ignore)
+    params = objective.origin if params is None else params
+    check_params("params", params, objective.origin)
+    return HessianOperator(objective, params, ignore)
+
+
+def hessian_vector_product(
+    objective: Objective, direction: Params, params: Params | None = None, ignore: Ignore = "one-dimensional"
+) -> Direction:
+    """The Hessian of the mean loss times a direction.
+
+    Args:
+        objective: Its loss is what is differentiated.
+        direction: The direction, keyed like `objective.origin`; its ignored tensors do not count.
+        params: The point; default the objective's origin.
+        ignore: Parameters held constant, as in `hessian_operator`.
+
+    Returns:
+        The product; ignored tensors are zero.
+
+    Raises:
+        ValueError: `direction` or `params` does not fit the model, or the product is not finite.
+
+    Example:
+        >>> model = torch.nn.Linear(2, 1)
+        >>> objective = Objective(model, (2 * torch.eye(2), torch.zeros(2, 1)), torch.nn.functional.mse_loss)
+        >>> ones = {"weight": torch.ones(1, 2), "bias": torch.ones(1)}
+        >>> dict(hessian_vector_product(objective, ones))
+        {'weight': tensor([[4., 4.]]), 'bias': tensor([0.])}
+
+    Source: Pearlmutter (1994).
+    """
+    operator = hessian_operator(objective, params, ignore)
+    check_params("direction", direction, objective.origin)
+    return operator.direction(operator @ operator.vector(direction), kind="Hessian product", normalization="none")

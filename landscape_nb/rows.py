@@ -1,0 +1,88 @@
+"""Points of weight space as rows of a matrix that is never held: each is read when it is asked for."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from landscape_nb.parameters import Params, check_params, flatten, unflatten
+from landscape_nb.trajectory import Trajectory
+
+Points = Trajectory | Sequence[Params]
+
+_BLOCK_POINTS, _BLOCK_BYTES = 16, 2**28
+
+
+def points_of(name: str, points: Points) -> Sequence[Params]:
+    """The points of a run, or the sequence that they are already; a `TypeError` names the argument otherwise."""
+    points = points.points if isinstance(points, Trajectory) else points
+    if isinstance(points, Mapping) or not (hasattr(points, "__len__") and hasattr(points, "__getitem__")):
+        raise TypeError(f"{name}: got {type(points).__name__}, wants a Trajectory or a sequence of points")
+    return points
+
+
+class Stacked(Sequence):
+    """Several sequences as one, without reading any."""
+
+    def __init__(self, parts: Sequence[Sequence[Params]]):
+        self.parts = parts
+        self.ends = list(accumulate(map(len, parts)))
+
+    def __len__(self) -> int:
+        return self.ends[-1]
+
+    def __getitem__(self, index: int) -> Params:
+        part = bisect_right(self.ends, index)
+        return self.parts[part][index - self.ends[part] + len(self.parts[part])]
+
+
+class Rows:
+    """The differences of points from an origin as vectors, each made when it is asked for."""
+
+    def __init__(self, name: str, points: Sequence[Params], origin: Params):
+        self.name, self.points, self.origin = name, points, origin
+        self.zero = as_vector(origin)
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def __getitem__(self, index: int) -> Float[Tensor, "n"]:
+        point = self.points[index]
+        check_params(f"{self.name}[{index}]", point, self.origin)
+        return as_vector({name: point[name] for name in self.origin}) - self.zero
+
+    def __iter__(self) -> Iterator[Float[Tensor, "n"]]:
+        return map(self.__getitem__, range(len(self)))
+
+    def params(self, vector: Float[Tensor, "n"]) -> Params:
+        """A vector as tensors like the origin's."""
+        return formatted_like(unflatten(vector, self.origin), self.origin)
+
+    def blocks(self, begin: int = 0) -> Iterator[tuple[slice, Float[Tensor, "block n"]]]:
+        """A few rows at a time, and which they are."""
+        size = max(1, min(_BLOCK_POINTS, _BLOCK_BYTES // (self.zero.nbytes + 1)))
+        for start in range(begin, len(self), size):
+            part = slice(start, min(start + size, len(self)))
+            yield part, torch.stack([self[i] for i in range(part.start, part.stop)])
+
+
+def as_vector(params: Params) -> Float[Tensor, "n"]:
+    """All entries in one vector on the CPU, in float32 or better."""
+    vector = flatten(params).detach().cpu()
+    return vector.to(torch.promote_types(vector.dtype, torch.float32))
+
+
+def precise(params: Params) -> Params:
+    """A copy in float32 or better, so that float16 checkpoints lose nothing more."""
+    return {
+        name: tensor.detach().to(torch.promote_types(tensor.dtype, torch.float32), copy=True)
+        for name, tensor in params.items()
+    }
+
+
+def formatted_like(params: Params, reference: Params) -> dict[str, Shaped[Tensor, "..."]]:
+    """The same point in the number formats and on the device of `reference`."""
+    return {name: params[name].to(tensor.device, tensor.dtype) for name, tensor in reference.items()}
