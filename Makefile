@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: lab course test notebooks bench site
+.PHONY: lab course test test-library test-course notebooks bench site
 .DELETE_ON_ERROR:
 
 course: .venv/installed
@@ -16,7 +16,14 @@ lab: .venv/installed
 test: .venv/installed
 	ruff format --check .
 	ruff check .
-	python -m pytest
+	OMP_NUM_THREADS=1 $(MAKE) -j2 test-library test-course
+
+# One thread each: for networks this small, two halves side by side are done sooner.
+test-library: .venv/installed
+	python -m pytest landscape_nb tests/unit tests/oracle tests/faults tests/notebooks/test_anatomy.py tests/notebooks/test_presets.py
+
+test-course: .venv/installed
+	python -m pytest tests/notebooks/test_run.py tests/browser notebooks/solutions
 
 bench: .venv/installed
 	$(BIN)/python -m pip install $(PIP_OPTIONS) --quiet --editable '.[bench]'
