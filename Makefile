@@ -2,6 +2,7 @@
 PIP_OPTIONS ?=
 PYTHON ?= python3
 BIN := .venv/bin
+COURSE := tests/notebooks/test_run.py notebooks/solutions
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: lab course test test-library test-course notebooks bench site
@@ -20,10 +21,10 @@ test: .venv/installed
 
 # One thread each: for networks this small, two halves side by side are done sooner.
 test-library: .venv/installed
-	python -m pytest landscape_nb tests/unit tests/oracle tests/faults tests/notebooks/test_anatomy.py tests/notebooks/test_presets.py
+	python -m pytest $(addprefix --ignore=,$(COURSE))
 
 test-course: .venv/installed
-	python -m pytest tests/notebooks/test_run.py tests/browser notebooks/solutions
+	python -m pytest $(COURSE)
 
 bench: .venv/installed
 	$(BIN)/python -m pip install $(PIP_OPTIONS) --quiet --editable '.[bench]'

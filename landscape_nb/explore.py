@@ -6,6 +6,8 @@ import html
 import inspect
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -21,17 +23,18 @@ if TYPE_CHECKING:
 
 ERROR_CLASS = "landscape-nb-error"
 _SEVERAL_DECADES = 1000
-_DELAY = 0.05
+_REST = 0.05
+_AHEAD = 6
 _STYLE = {"description_width": "9em"}
 
 
 def explore(draw: Callable[..., Figure], /, *, alt: str, **controls: Any) -> "Explorer":
     """Put sliders before a function that draws; make this the last line of a cell.
 
-    The picture follows the controls: drags are debounced, pictures are kept, and a setting that
-    cannot be drawn says so in words. Readers without a kernel see the first picture. Where the
-    environment variable `LANDSCAPE_NB_STRICT` is 1, every value of every control is drawn once and an
-    error is raised, so that a notebook's tests see it.
+    The picture follows the controls: drags are debounced, pictures are kept, those that a control comes
+    to next are drawn while it rests, and a setting that cannot be drawn says so in words. Readers
+    without a kernel see the first picture. Where the environment variable `LANDSCAPE_NB_STRICT` is 1,
+    every value of every control is drawn once and an error is raised, so that a notebook's tests see it.
 
     Args:
         draw: Called with one keyword argument a control; returns a matplotlib figure and changes
@@ -90,12 +93,12 @@ class Explorer:
         self.widgets = {name: _control(name, spec, defaults.get(name)) for name, spec in controls.items()}
         self._pictures: dict[str, bytes] = {}
         self._places: dict[str, list[Bbox]] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        self._following: asyncio.Task | None = None
         self._image = widgets.Image(format="png", value=self.picture(**self.values))
         self._image.layout.max_width = "100%"
         self._message = widgets.HTML()
-        for control in self.widgets.values():
-            control.observe(self._changed, "value")
+        for name, control in self.widgets.items():
+            control.observe(partial(self._changed, name), "value")
 
     @property
     def values(self) -> dict[str, Any]:
@@ -104,7 +107,7 @@ class Explorer:
 
     def picture(self, **values: Any) -> bytes:
         """The PNG for these values of the controls, drawn if it has not been."""
-        key = repr(values)
+        key = _key(values)
         if key not in self._pictures:
             figure = self.draw(**values)
             if not isinstance(figure, Figure):
@@ -117,7 +120,7 @@ class Explorer:
         _drop_minor_ticks(figure)
         if figure.get_layout_engine() is None:
             return png(figure)
-        choices = {name: value for name, value in values.items() if type(value) not in (int, float)}
+        choices = {name: value for name, value in values.items() if not _is_number(value)}
         key = repr((choices, figure.get_size_inches(), len(figure.axes)))
         if key not in self._places:
             picture = png(figure)
@@ -139,9 +142,9 @@ class Explorer:
             self.picture(**setting)
         return len(settings)
 
-    def _changed(self, _: object) -> None:
-        if self._timer:
-            self._timer.cancel()
+    def _changed(self, name: str, _: object) -> None:
+        if self._following:
+            self._following.cancel()
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -149,7 +152,23 @@ class Explorer:
         if loop is None or is_strict():
             self._redraw()
         else:
-            self._timer = loop.call_later(_DELAY, self._redraw)
+            self._following = loop.create_task(self._follow(name))
+
+    async def _follow(self, name: str) -> None:
+        """Redraw when the control rests; then draw what it comes to next, until it moves again."""
+        await asyncio.sleep(_REST)
+        self._redraw()
+        for setting in self._nearest(name):
+            await asyncio.sleep(_REST)
+            with suppress(Exception):  # is said when that setting is chosen
+                self.picture(**setting)
+
+    def _nearest(self, name: str) -> list[dict[str, Any]]:
+        """The present setting with other values of a control, the nearest first."""
+        values, now = list(_range(self.widgets[name])), self.widgets[name].value
+        at = int(np.argmin(np.abs(np.subtract(values, now)))) if _is_number(now) else values.index(now)
+        others = sorted(range(len(values)), key=lambda i: (abs(i - at), -i))[1:]
+        return [self.values | {name: values[i]} for i in others[:_AHEAD]]
 
     def _redraw(self) -> None:
         try:
@@ -170,6 +189,15 @@ class Explorer:
         still = base64.b64encode(self._image.value).decode()
         bundle = box._repr_mimebundle_() | {"image/png": still, "text/plain": self.alt}
         return bundle, {"image/png": {"alt": self.alt}}
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float)
+
+
+def _key(values: dict[str, Any]) -> str:
+    """Tells settings apart, but not 0.3 and what 3 · 0.1 rounds to."""
+    return repr({name: float(f"{v:.9g}") if isinstance(v, float) else v for name, v in values.items()})
 
 
 def _drop_minor_ticks(figure: Figure) -> None:

@@ -85,14 +85,14 @@ def notebooks_directory() -> Path:
 
 
 def shipped_planes(notebook: str) -> "dict[str, xr.Dataset]":
-    """Planes of the paper's own networks that ship with the package, for the notebook that shows them.
+    """Planes and maps of the paper's own networks that ship with the package, for the notebook that shows them.
 
     Args:
         notebook: The notebook's number.
 
     Returns:
-        Planes by the name of their network, as `progressive_plane` gave them, without the columns that
-        no figure needs. Their `attrs` say data, seed, versions and the estimated error.
+        By the name of the network, what `progressive_plane` or `curvature_map` gave, without the columns
+        that no figure needs. Its `attrs` say data, seed, versions and the error.
 
     Raises:
         ValueError: Nothing is shipped for this notebook.
@@ -119,7 +119,7 @@ def choose_preset(name: str, **settings: dict) -> SimpleNamespace:
     Args:
         name: `'quick'` (seconds, on the digits), `'gallery'` (shipped results beside the quick run)
             or `'full'` (the paper's scale).
-        **settings: For `quick` and `full` their settings, and for `gallery` if they differ from quick.
+        **settings: For `quick` and `full` their settings, and for `gallery` if something is shipped.
 
     Returns:
         The settings as attributes (those of `quick`, with a word about it, where the gallery has nothing
@@ -134,7 +134,9 @@ def choose_preset(name: str, **settings: dict) -> SimpleNamespace:
         6
     """
     check_choice("PRESET", name, PRESETS)
-    if name == "gallery" and name not in settings:
+    if name == "gallery" and name in settings:
+        print("What is shipped at the paper's scale has a section of its own; the rest is the quick preset.")
+    elif name == "gallery":
         print("No paper-scale result is shipped for this notebook yet; what follows is the quick preset.")
         name = "quick"
     if name not in settings:

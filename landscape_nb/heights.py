@@ -56,6 +56,8 @@ def plot_surfaces(
         panel.plot_surface(x, y, heights[name], linewidth=0.1, edgecolor="0.25", antialiased=True, **shading)
         panel.set(zlim=(low, high), xlabel="α", ylabel="β")
         panel.set_title(name, fontsize=15)
+        for axis in (panel.xaxis, panel.yaxis):
+            axis.set_major_locator(plt.MaxNLocator(4))
         panel.set_zticks(*_height_ticks(low, high, log))
         panel.set_box_aspect((1, 1, 0.75), zoom=0.95)
         panel.set_zlabel(LABELS.get(variable, variable) + (", log scale" if log else ""), labelpad=6)

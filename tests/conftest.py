@@ -27,13 +27,13 @@ def pytest_configure(config):
 
 
 class _InOrder:
-    """Browser and solutions come last, with the networks that the notebooks' tests have trained.
+    """Solutions come last, with the networks that the notebooks' tests have trained.
 
-    Solutions run as a class sees them: the notebooks' tests have drawn all their sliders already.
+    They run as a class sees them: the notebooks' tests have drawn all their sliders already.
     """
 
     def pytest_collection_modifyitems(self, items):
-        items.sort(key=lambda item: ("browser" in item.path.parts) + 2 * ("solutions" in item.path.parts))
+        items.sort(key=lambda item: "solutions" in item.path.parts)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item):

@@ -50,7 +50,7 @@ PRESET = "quick"  # "quick": about a minute, on scikit-learn's digits · "full":
 # %%
 quick = {"data": "digits", "epochs": 6, "batch": 64, "lr": 0.02, "images": 100, "reach": 0.5, "points": 13}
 full = {"data": "cifar10", "epochs": 300, "batch": 128, "lr": 0.1, "images": 50_000, "reach": 1.0, "points": 51}
-settings = lnb.choose_preset(PRESET, quick=quick, full=full)
+settings = lnb.choose_preset(PRESET, quick=quick, gallery=quick, full=full)
 data = lnb.datasets.LOADERS[settings.data]()
 sample = data.subset(settings.images)
 
@@ -226,6 +226,20 @@ lnb.show(
     plotting.plot_contours(shipped),
     alt="Contours of the loss around the authors' ResNet-56 on CIFAR-10, range ±1. With shortcuts: a wide round bowl. Without: a narrow, ragged hole in a plateau of high loss.",
 )
+
+
+# %%
+def draw_shipped(beta=0.0):
+    figure, (panel,) = plotting.panels(1, size=(8.5, 5))
+    for number, (name, p) in enumerate(shipped.items()):
+        plotting.draw_line(panel, p.sel(beta=beta, method="nearest"), label=name, number=number)
+    panel.set(yscale="log", ylim=(3e-4, 3e2), title=f"β = {beta:.2f}")
+    panel.legend(loc="lower left")
+    return figure
+
+
+alt = "Slices along α at a chosen β through the planes of the authors' two networks: one valley with shortcuts; without, a narrow one between ragged walls."
+lnb.explore(draw_shipped, alt=alt, beta=[round(b / 5, 1) for b in range(-5, 6)])
 
 # %%
 for name, p in shipped.items():

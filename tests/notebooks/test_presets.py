@@ -10,8 +10,7 @@ import torchvision
 from conftest import real_file
 
 import landscape_nb as lnb
-from landscape_nb.figures import NOTEBOOKS, find_notebook
-from landscape_nb.runner import run_notebook
+from landscape_nb.figures import NOTEBOOKS
 
 FEW = 8
 CUTS = {
@@ -82,8 +81,3 @@ def test_full_trains_the_papers_networks_on_cifar10(notebook, full):
             break
     assert full.settings["data"] == "cifar10"
     assert wanted <= Counter(full.networks)
-
-
-def test_a_gallery_that_has_nothing_says_so(tmp_path):
-    report = run_notebook(find_notebook("02"), tmp_path / "out", preset="gallery", progress=False)
-    assert "No paper-scale result is shipped for this notebook yet" in report.page.read_text()

@@ -91,3 +91,13 @@ def test_a_script_with_a_false_claim_fails(planted, tmp_path):
     cells = [cell.source for cell in jupytext.reads(changed, "py:percent").cells if cell.cell_type == "code"]
     with pytest.raises(PapermillExecutionError, match="claim 02-raw-is-arbitrary does not hold"):
         runner.run_notebook(planted(*cells), tmp_path / "out", progress=False)
+
+
+def test_the_preset_reaches_the_notebook(planted, tmp_path):
+    notebook = planted('PRESET = "quick"', "import landscape_nb as lnb", "print(lnb.choose_preset(PRESET, quick={}))")
+    notebook_file = tmp_path / f"{notebook.name}.ipynb"
+    content = nbformat.read(notebook_file, as_version=4)
+    content.cells[0].metadata["tags"] = ["parameters"]
+    nbformat.write(content, notebook_file)
+    report = runner.run_notebook(notebook, tmp_path / "out", preset="gallery", progress=False)
+    assert "No paper-scale result is shipped for this notebook yet" in report.page.read_text()

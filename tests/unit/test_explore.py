@@ -92,9 +92,37 @@ def test_a_drag_draws_once_and_a_picture_is_kept():
         await asyncio.sleep(0.2)
 
     asyncio.run(drag())
-    assert [setting["power"] for setting in drawn] == [3, 49]
+    assert [setting["power"] for setting in drawn][:2] == [3, 49]
+    count = len(drawn)
     explorer.widgets["power"].value = 3
-    assert len(drawn) == 2
+    assert len(drawn) == count
+
+
+async def rest(explorer, name, value):
+    explorer.widgets[name].value = value
+    await explorer._following
+
+
+@pytest.mark.usefixtures("lenient")
+def test_what_a_control_comes_to_next_is_drawn_while_it_rests():
+    draw, drawn = recorder()
+    explorer = explore(draw, alt="A line", power=(1, 100), factor=(0.0, 1.0, 0.1))
+    asyncio.run(rest(explorer, "power", 50))
+    assert [setting["power"] for setting in drawn] == [3, 50, 51, 49, 52, 48, 53, 47]
+    asyncio.run(rest(explorer, "factor", 0.1))
+    count = len(drawn)
+    for value in (0.2, 0.3, 0.4):
+        explorer.widgets["factor"].value = value
+    assert len(drawn) == count
+
+
+@pytest.mark.usefixtures("lenient")
+def test_a_picture_that_cannot_be_drawn_ahead_is_told_of_when_it_is_chosen():
+    explorer = explore(fails_at(3), alt="Empty", c=(0, 7))
+    asyncio.run(rest(explorer, "c", 2))
+    assert explorer._message.value == ""
+    explorer.widgets["c"].value = 3
+    assert "c = 3 could not be drawn" in explorer._message.value
 
 
 @pytest.mark.usefixtures("lenient")
