@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ def png(figure: Figure, dpi: int = 90) -> bytes:
         b'\\x89PNG'
     """
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi)
+    figure.set_dpi(dpi)
+    FigureCanvasAgg(figure).print_png(buffer)  # draws once; savefig draws twice
     plt.close(figure)
     return buffer.getvalue()
 
