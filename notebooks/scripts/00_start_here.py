@@ -189,7 +189,7 @@ lnb.claim(
 # %%
 lnb.show(
     plotting.plot_surfaces(lnb.shipped_planes("05"), top=1000),
-    alt="Loss surfaces of the authors' ResNet-56 on CIFAR-10, logarithmic height, range ±1. With shortcuts: one smooth bowl. Without: a narrow hole in a high, ragged mountain range.",
+    alt="Loss surfaces of the authors' ResNet-56 on CIFAR-10, logarithmic height, range ±1. With shortcuts: one smooth bowl. Without: a high, uneven plateau, and the hole at its centre too narrow to be seen from here.",
 )
 
 # %% [markdown]
