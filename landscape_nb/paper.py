@@ -77,9 +77,9 @@ FIGURES = (
         "Figure 7",
         "08",
         "abs(λmin / λmax) over the plane: near 0 where the plot looks convex, large in the chaotic one.",
-        "A residual perceptron: small at the trained network and larger around it, with and without shortcuts.",
-        "not reproduced",
-        "the contrast between the networks needs plain networks that train to a comparable loss",
+        "The authors' ResNet-56 at 25 points: median 0.10 with shortcuts, 0.45 without. Live on digits: no contrast.",
+        "weaker",
+        "live, the plain networks do not train to a comparable loss; the shipped maps are of 100 images",
     ),
     PaperFigure(
         "Figure 8",
