@@ -5,6 +5,7 @@ import asyncio
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from landscape_nb import explore, plotting
@@ -117,6 +118,21 @@ def test_what_a_control_comes_to_next_is_drawn_while_it_rests():
 
 
 @pytest.mark.usefixtures("lenient")
+def test_a_control_that_was_left_is_drawn_no_further():
+    draw, drawn = recorder()
+    explorer = explore(draw, alt="A line", power=(1, 100), step=(0, 4))
+
+    async def move():
+        explorer.widgets["power"].value = 50
+        await rest(explorer, "step", 2)
+        await asyncio.sleep(0.5)
+
+    asyncio.run(move())
+    assert {setting["power"] for setting in drawn} == {3, 50}
+    assert {setting["step"] for setting in drawn} == {0, 1, 2, 3, 4}
+
+
+@pytest.mark.usefixtures("lenient")
 def test_a_picture_that_cannot_be_drawn_ahead_is_told_of_when_it_is_chosen():
     explorer = explore(fails_at(3), alt="Empty", c=(0, 7))
     asyncio.run(rest(explorer, "c", 2))
@@ -143,6 +159,13 @@ def test_panels_stay_where_they_are_while_a_number_moves(monkeypatch):
     assert explorer.picture(number=5, kind="plain") == explorer.picture(number=0, kind="plain")
     assert len(layouts) == solved
     assert explorer.picture(number=5, kind="tall") == png(draw(7, "tall"))
+
+
+def test_a_picture_takes_one_draw(monkeypatch):
+    draws, draw = [], Figure.draw
+    monkeypatch.setattr(Figure, "draw", lambda *args: (draws.append(1), draw(*args)))
+    png(plt.figure(figsize=(1, 1), layout="constrained"))
+    assert len(draws) == 1
 
 
 @pytest.mark.parametrize(("top", "minor"), [(50, True), (1e6, False)])
