@@ -1,13 +1,10 @@
 """What is measured at a point of weight space: the mean loss and metrics of a model on data."""
 
 import copy
-import random
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int, Shaped
@@ -19,6 +16,7 @@ from landscape_nb.arguments import check_choice
 from landscape_nb.batches import Batches, Measure, describe, is_pair, mean_and_error, sample_measure
 from landscape_nb.parameters import Params, check_params, parameters_of
 from landscape_nb.provenance import fingerprint
+from landscape_nb.rng import preserved_rng
 
 Buffers = dict[str, Shaped[Tensor, "..."]]
 
@@ -323,27 +321,6 @@ def _targets(batch: Any) -> Any:
 
 def _prefixed(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return {f"model.{name}": tensor for name, tensor in state.items()}
-
-
-@contextmanager
-def preserved_rng() -> Iterator[None]:
-    """Leave the random states of torch, NumPy and Python as they were.
-
-    Example:
-        >>> before = torch.get_rng_state()
-        >>> with preserved_rng():
-        ...     _ = torch.rand(3)
-        >>> bool((before == torch.get_rng_state()).all())
-        True
-    """
-    numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
-    try:
-        devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
-        with torch.random.fork_rng(devices):
-            yield
-    finally:
-        np.random.set_state(numpy_state)  # noqa: NPY002
-        random.setstate(python_state)
 
 
 def _check_point(params: Params, origin: Params) -> None:

@@ -16,9 +16,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from landscape_nb.batches import is_pair
-from landscape_nb.objective import Objective, preserved_rng
+from landscape_nb.objective import Objective
 from landscape_nb.parameters import Affine, Params, unflatten
 from landscape_nb.program import Call, FrozenNorm, Program, UnreplayableError, Weight, frozen_norm, record
+from landscape_nb.rng import preserved_rng
 from landscape_nb.sweep import Row
 
 _ENTRIES_AT_ONCE = 800_000

@@ -14,8 +14,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from landscape_nb.batches import Batches, is_pair
-from landscape_nb.objective import Objective, preserved_rng
+from landscape_nb.objective import Objective
 from landscape_nb.parameters import Params
+from landscape_nb.rng import preserved_rng
 
 _PILOT = 32
 _LARGEST_BATCH = 256

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from landscape_nb.batches import Batches, is_pair
 from landscape_nb.blocked import in_blocks
-from landscape_nb.objective import Objective, preserved_rng
+from landscape_nb.objective import Objective
 from landscape_nb.program import (
     CONVOLUTIONS,
     MAKERS,
@@ -31,6 +31,7 @@ from landscape_nb.program import (
     frozen_norm,
     record,
 )
+from landscape_nb.rng import preserved_rng
 
 _CACHE = {torch.channels_last: 16 * 2**20, torch.contiguous_format: 2 * 2**20}
 """Bytes that a convolution may read and write; measured to be fastest, with either layout."""

@@ -16,9 +16,10 @@ from tqdm.auto import tqdm
 
 from landscape_nb.arguments import check_choice, check_positive, check_whole
 from landscape_nb.datasets import Augmentation, ImageData, Pair
-from landscape_nb.objective import Measure, Objective, accuracy, preserved_rng
+from landscape_nb.objective import Measure, Objective, accuracy
 from landscape_nb.parameters import check_params, norm, parameters_of
 from landscape_nb.provenance import fingerprint, versions
+from landscape_nb.rng import preserved_rng
 from landscape_nb.trajectory import RunFiles, State, Trajectory, cache_directory
 
 PAPER_DROPS = (150 / 300, 225 / 300, 275 / 300)
