@@ -2,8 +2,8 @@
 
 Usage: python benchmarks/gallery.py planes maps     (LANDSCAPE_NB_DATA names the directory with the networks
                                                   and cifar10-lossless-4000.npz; the planes take ten
-                                                  minutes on two cores, the maps an hour; a run that is
-                                                  stopped goes on from `build/gallery`)
+                                                  minutes a network on two cores, the maps twenty;
+                                                  maps that are stopped go on from `build/gallery`)
 """
 
 import sys

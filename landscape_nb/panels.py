@@ -15,7 +15,7 @@ LABELS = {
     "loss": "loss",
     "accuracy": "accuracy",
 }
-STYLE = {"font.size": 13, "axes.titlesize": 14, "lines.linewidth": 2.5, "axes.grid": False}
+_STYLE = {"font.size": 13, "axes.titlesize": 14, "lines.linewidth": 2.5, "axes.grid": False}
 
 Datasets = xr.Dataset | Mapping[str, xr.Dataset]
 
@@ -39,7 +39,7 @@ def panels(
         4
     """
     shape = {"figsize": (size[0] * columns, size[1] * rows), "layout": "constrained", "squeeze": False}
-    with plt.rc_context(STYLE):
+    with plt.rc_context(_STYLE):
         figure, grid = plt.subplots(rows, columns, subplot_kw=axes, **shape)
     return figure, grid.ravel()
 

@@ -32,10 +32,11 @@ def test_a_notebook_runs_from_an_empty_cache(notebook, tmp_path, monkeypatch, se
 
 @pytest.fixture
 def planted(tmp_path, monkeypatch):
-    """Makes a notebook of a few cells that the runner finds."""
+    """Makes a notebook of a few cells that the runner finds; the first holds the parameters."""
 
     def make(*cells):
         content = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        content.cells[0].metadata["tags"] = ["parameters"]
         content.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         (tmp_path / "images").mkdir()
         nbformat.write(content, tmp_path / "99_planted.ipynb")
@@ -95,9 +96,5 @@ def test_a_script_with_a_false_claim_fails(planted, tmp_path):
 
 def test_the_preset_reaches_the_notebook(planted, tmp_path):
     notebook = planted('PRESET = "quick"', "import landscape_nb as lnb", "print(lnb.choose_preset(PRESET, quick={}))")
-    notebook_file = tmp_path / f"{notebook.name}.ipynb"
-    content = nbformat.read(notebook_file, as_version=4)
-    content.cells[0].metadata["tags"] = ["parameters"]
-    nbformat.write(content, notebook_file)
     report = runner.run_notebook(notebook, tmp_path / "out", preset="gallery", progress=False)
     assert "No paper-scale result is shipped for this notebook yet" in report.page.read_text()
