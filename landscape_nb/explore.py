@@ -2,11 +2,12 @@
 
 import asyncio
 import base64
+import gc
 import html
 import inspect
 import os
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -109,11 +110,15 @@ class Explorer:
         """The PNG for these values of the controls, drawn if it has not been."""
         key = _key(values)
         if key not in self._pictures:
-            figure = self.draw(**values)
-            if not isinstance(figure, Figure):
-                raise TypeError(f"draw: returned {type(figure).__name__}, wants a matplotlib Figure")
-            self._pictures[key] = self._rendered(figure, values)
+            with _garbage_left():
+                self._pictures[key] = self._rendered(self._figure(values), values)
         return self._pictures[key]
+
+    def _figure(self, values: dict[str, Any]) -> Figure:
+        figure = self.draw(**values)
+        if not isinstance(figure, Figure):
+            raise TypeError(f"draw: returned {type(figure).__name__}, wants a matplotlib Figure")
+        return figure
 
     def _rendered(self, figure: Figure, values: dict[str, Any]) -> bytes:
         """The PNG. While numbers move, panels stay where they are: to find their places takes longer than to draw."""
@@ -189,6 +194,18 @@ class Explorer:
         still = base64.b64encode(self._image.value).decode()
         bundle = box._repr_mimebundle_() | {"image/png": still, "text/plain": self.alt}
         return bundle, {"image/png": {"alt": self.alt}}
+
+
+@contextmanager
+def _garbage_left() -> Iterator[None]:
+    """Collect garbage later: among a notebook's objects that takes several times as long as a picture."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _is_number(value: object) -> bool:

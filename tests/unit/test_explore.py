@@ -1,6 +1,7 @@
 """Sliders: every value of every control is drawn, errors are words in class and red in tests."""
 
 import asyncio
+import gc
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
@@ -166,6 +167,26 @@ def test_a_picture_takes_one_draw(monkeypatch):
     monkeypatch.setattr(Figure, "draw", lambda *args: (draws.append(1), draw(*args)))
     png(plt.figure(figsize=(1, 1), layout="constrained"))
     assert len(draws) == 1
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_garbage_is_collected_after_a_picture_and_not_within(before):
+    within = []
+
+    def draw(c=0):
+        within.append(gc.isenabled())
+        return fails_at(1)(c)
+
+    try:
+        (gc.enable if before else gc.disable)()
+        explorer = Explorer(draw, "Empty", {"c": (0, 2)})
+        after = [gc.isenabled()]
+        with pytest.raises(ZeroDivisionError):
+            explorer.picture(c=1)
+        after.append(gc.isenabled())
+    finally:
+        gc.enable()
+    assert (within, after) == ([False, False], [before, before])
 
 
 @pytest.mark.parametrize(("top", "minor"), [(50, True), (1e6, False)])
