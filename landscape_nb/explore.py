@@ -14,16 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
 from matplotlib.transforms import Bbox
 
 from landscape_nb.display import png
+from landscape_nb.ticks import simplify_ticks
 
 if TYPE_CHECKING:
     import ipywidgets
 
 ERROR_CLASS = "landscape-nb-error"
-_SEVERAL_DECADES = 1000
 _REST = 0.05
 _AHEAD = 6
 _STYLE = {"description_width": "9em"}
@@ -122,7 +121,7 @@ class Explorer:
 
     def _rendered(self, figure: Figure, values: dict[str, Any]) -> bytes:
         """The PNG. While numbers move, panels stay where they are: to find their places takes longer than to draw."""
-        _drop_minor_ticks(figure)
+        simplify_ticks(figure)
         if figure.get_layout_engine() is None:
             return png(figure)
         choices = {name: value for name, value in values.items() if not _is_number(value)}
@@ -215,14 +214,6 @@ def _is_number(value: object) -> bool:
 def _key(values: dict[str, Any]) -> str:
     """Tells settings apart, but not 0.3 and what 3 · 0.1 rounds to."""
     return repr({name: float(f"{v:.9g}") if isinstance(v, float) else v for name, v in values.items()})
-
-
-def _drop_minor_ticks(figure: Figure) -> None:
-    """Leave out what takes half of the time to draw: ticks between the powers of ten, where there are several."""
-    for axis in (axis for panel in figure.axes for axis in (panel.xaxis, panel.yaxis)):
-        low, high = axis.get_view_interval()
-        if axis.get_scale() == "log" and high > _SEVERAL_DECADES * low:
-            axis.set_minor_locator(NullLocator())
 
 
 def _defaults(draw: Callable) -> dict[str, Any]:
