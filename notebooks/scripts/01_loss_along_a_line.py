@@ -182,7 +182,7 @@ lnb.show(
 )
 
 # %% [markdown]
-# In the grey parts there is no curve: beyond an end, extrapolation makes some running variance negative, and a network with a negative variance does not exist. It is no infinite loss, and no plot should suggest one.
+# In the grey parts the *interpolated* curve is missing: beyond an end, extrapolation makes some running variance negative, and a network with a negative variance does not exist. (The recalibrated curve exists everywhere.) It is no infinite loss, and no plot should suggest one.
 
 # %%
 missing = vgg_lines["interpolated"].negative_variance
@@ -478,7 +478,7 @@ lnb.explore(probe, alt=alt, alpha=(-0.5, 1.5, 0.25), beta=(-0.5, 1.5, 0.25))
 #
 # 1. At A (0, 0), at B (1, 0) and at M (0.5, 1) the network knows the digits, and gives each of its answers a high probability.
 # 2. On the wall (0.5, 0) it is less sure of everything, and some answers are wrong.
-# 3. Go from A to B by way of M, by (0.25, 0.5) and (0.75, 0.5): the answers stay as they are at the ends.
+# 3. Go from A to B by way of M, by (0.25, 0.5) and (0.75, 0.5): the table below says how often the network is right there.
 #
 # Eight images are few. On all test images:
 
@@ -491,7 +491,8 @@ def knows(alpha, beta):
 
 # %%
 asked = {name: knows(*place) for name, place in {"A": (0, 0), "B": (1, 0), "M": (0.5, 1), "wall": (0.5, 0)}.items()}
-for name, (right, sure) in asked.items():
+halfway = {"A–M": knows(0.25, 0.5), "M–B": knows(0.75, 0.5)}
+for name, (right, sure) in (asked | halfway).items():
     print(f"{name:5} right {right:.0%}, mean probability of the answer {sure:.2f}")
 (*good, wall) = asked.values()
 
@@ -593,7 +594,7 @@ exercises.check_loss_at(my_loss, objective, directions, [0.25, 0.5])
 #
 # - **A wall is no proof of division.** It is a property of one line out of infinitely many.
 # - **A way around is no road of training.** M was trained to be on it; no optimizer needs to find it.
-# - **The test error.** All curves here are training losses on a sample; the shape of a line has not been shown to predict how a network generalizes.
+# - **The test error.** The walls here are measured on training images; the shape of a line has not been shown to predict how a network generalizes.
 # - **Widths.** Nothing here is normalized. How wide a valley looks depends on the scale of the weights (notebook 02).
 # - **Scale.** Small perceptrons on 8×8 digits have walls of a height of their own; those of large networks differ.
 #

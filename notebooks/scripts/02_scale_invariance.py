@@ -85,6 +85,12 @@ with torch.no_grad():
     largest_change = (rescaled(images) - perceptron(images)).abs().max().item()
 print(f"largest output {perceptron(images).abs().max().item():.1f}, largest change of an output {largest_change:.1e}")
 
+# %%
+lengths = [lnb.norm(lnb.parameters_of(net)) for net in (perceptron, rescaled)]
+apart = lnb.norm(lnb.towards(*map(lnb.parameters_of, (perceptron, rescaled))))
+print(f"norms of the weights {lengths[0]:.1f} and {lengths[1]:.1f}, {apart:.1f} apart")
+lnb.Objective(rescaled, data, metrics={"accuracy": lnb.accuracy})()
+
 # %% [markdown]
 # Nothing changes but rounding. The two networks *are* the same function, at two points of weight space that lie far apart.
 
@@ -113,7 +119,7 @@ raw = {c: curve(rescale_perceptron(c), "none", 0.3) for c in factors}
 {c: round(float(raw[c].loss[-1]), 2) for c in factors}  # the loss at α = 0.3
 
 # %% [markdown]
-# One function, five "sharpnesses". The reason: a step of length 0.3 is large for a layer whose weights have become ten times smaller, and small for one whose weights have grown. A plot along raw directions measures the weights' scale, and the scale can be chosen freely.
+# One function, five "sharpnesses". The reason: a step of about 0.3 in every weight is large for a layer whose weights have become ten times smaller, and small for one whose weights have grown. A plot along raw directions measures the weights' scale, and the scale can be chosen freely.
 
 # %% [markdown]
 # ## 3 · Batch norm: flatter and flatter
@@ -175,7 +181,7 @@ lnb.explore(draw, alt=alt, c=factors, network=list(curves))
 # **Notice**
 #
 # 1. At c = 1 both panels show the same network twice, so the curves coincide.
-# 2. On the left the two curves part as soon as you move c, for the perceptron in either direction.
+# 2. On the left the two curves part as soon as you move c, for the perceptron whether c grows or shrinks.
 # 3. On the right they never part, although the networks' weights differ by a factor of up to ten.
 #
 # Here is the whole range at once:
@@ -301,12 +307,12 @@ exercises.check_loss_at(my_loss, objective, directions, [0.5])
 #
 # 1. Weight decay makes weights smaller while training. What does it do to a raw plot of sharpness, if the network has batch norm?
 # 2. Optimizers measure their steps in raw weights, too. Which of them would take the same path on the rescaled network?
-# 3. Is there a rescaling that filter normalization does not undo? Think of a factor for each weight rather than for each filter.
+# 3. Is there a rescaling that filter normalization does not undo? Think of a ReLU network without batch norm, and a factor of its own for each neuron.
 #
 # ## Take away
 #
 # - The same function lies at many points of weight space; sharpness along raw directions depends on which of them you hold.
-# - Filter-normalized directions measure relative steps, and give one answer for all of them.
+# - Filter-normalized directions measure relative steps, and give one answer for all points that differ by a factor on a layer.
 # - Draw curves of different networks in the same picture only after normalizing.
 #
 # ## References

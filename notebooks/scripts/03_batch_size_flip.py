@@ -59,7 +59,7 @@ sample = data.subset(settings.images, settings.images)
 # %% [markdown]
 # ## 1 · Four networks
 #
-# One VGG-9, trained four times from the same initial weights: with small and with large batches, without and with weight decay. Learning rate and number of epochs are the same for all.
+# One VGG-9, trained four times from the same initial weights: with small and with large batches, without and with weight decay. Learning rate, its drops (÷ 10 after half of the epochs, and twice more) and number of epochs are the same for all.
 #
 # > **Predict.** Which of the four will have the longest weight vector at the end, and which the shortest? Write down your ranking.
 
@@ -155,13 +155,16 @@ alt = "Loss and accuracy on the straight line from the small-batch network at 0 
 lnb.show(compare("interpolated", ("loss", "accuracy")), alt=alt)
 
 # %% [markdown]
-# The order flips. Without decay (left) the loss stays low for a long way from the small-batch end and rises at once from the large-batch end. With decay (right) it is the other way round.
+# The order flips. Without decay (left) the loss stays low for a long way from the small-batch end. With decay (right) it rises at once there, sooner than at the large-batch end. That end has hardly changed: it is the small-batch end that moved (section 3 has the numbers).
 #
 # **The grey parts** are no gaps in the drawing: there is no network. Batch norm's running statistics are interpolated with the weights, as in the paper. Beyond an end the same formula extrapolates them, and a running *variance* soon becomes negative. Two other answers are behind the buttons below: *recalibrated* finds the statistics anew from the training images at each point, so it exists everywhere; *frozen* keeps those of the small-batch network, and is wrong at the other end.
 
 # %%
 others = ("recalibrated", "frozen")
 lines |= {(statistics, name): walk(name, statistics, 41) for statistics in others for name in decays}
+for (statistics, name), line in lines.items():
+    between = line.loss.sel(alpha=slice(0, 1))
+    print(f"{statistics:12} {name:9} highest loss on the way {between.max():9.2f}, at α = 1 {between[-1]:.4f}")
 
 
 # %%
@@ -169,6 +172,7 @@ def draw(statistics="interpolated", quantity="loss"):
     return compare(statistics, (quantity,))
 
 
+# %%
 alt = "The line between the two networks without and with weight decay, for a choice of batch norm's statistics."
 lnb.explore(draw, alt=alt, statistics=["interpolated", *others], quantity=["loss", "accuracy"])
 
@@ -176,9 +180,9 @@ lnb.explore(draw, alt=alt, statistics=["interpolated", *others], quantity=["loss
 # **Notice**
 #
 # 1. *Interpolated*: the steep wall stands at the large-batch end without decay, and at the small-batch end with it.
-# 2. *Recalibrated*: the hill between the ends almost vanishes. Most of it was batch norm with the wrong statistics, not the weights.
+# 2. *Recalibrated*: the hill between the ends is a small part of what it was. Most of it was batch norm with the wrong statistics, not the weights. (In notebook 01 a high one stayed: there the two networks started from different weights, here from the same.)
 # 3. *Recalibrated*, beyond the ends: the flip is still there. The loss rises behind the large-batch network without decay, and behind the small-batch one with it.
-# 4. *Frozen*: right at α = 0 only; at the other end the loss is that of a broken network.
+# 4. *Frozen*: right at α = 0 only; at α = 1 it should be the loss of the large-batch network, and is far above it.
 
 # %% [markdown]
 # ## 3 · "Flat" as a number
@@ -252,15 +256,15 @@ passes = round(settings.epochs * updates["large"] / updates["small"])
 then = runs["small", "decay"].history["weight_norm"][passes - 1]
 lnb.claim(
     "03-updates-shrink-the-weights",
-    abs(then / norms["large", "decay"] - 1) < 0.3 and norms["small", "decay"] < 0.6 * then,
-    "After as many updates as large batches make, small batches had about the same norm; the rest came later.",
+    then - norms["small", "decay"] > first - then,
+    "Most of what small batches lost in norm came after as many updates as large batches make.",
     norm_small_after_as_many_updates=then,
     norm_large_at_the_end=norms["large", "decay"],
     norm_small_at_the_end=norms["small", "decay"],
 )
 
 # %% [markdown]
-# So with decay the small-batch weights are short because there were many updates. The weights themselves show the same:
+# So with decay the small-batch weights are short because there were many updates. (The two curves part before the dashed one ends: after half of its few updates, the large batches' learning rate has dropped.) The weights themselves show the same:
 
 # %%
 figure, panels = plotting.panels(2, size=(6.4, 4.2))
@@ -336,7 +340,7 @@ lnb.claim(
 )
 
 # %% [markdown]
-# **Why.** On the straight line both networks take the same absolute steps: θₗ − θₛ is one vector. For short weights that is a large relative step, for long weights a small one, and through batch norm only the relative step counts. So the end with the longer weights looks flat. Without decay that is the small-batch end, whose weights grew through many updates; with decay it is the large-batch end, which decay had little time to shrink. The plot shows the scale of the weights, not the shape of the minimum. [Notebook 04](04_filter_normalization.ipynb) takes the scale out.
+# **Why.** On the straight line both networks take the same absolute steps: θₗ − θₛ is one vector. For short weights that is a large relative step, for long weights a small one, and through batch norm only the relative step counts. So the end with the longer weights looks flat. With decay that is the large-batch end, which decay had little time to shrink. Without decay the norms differ by a tenth only, which is little for so much longer a reach: there something remains when the scale is taken out. The plot mixes the scale of the weights with the shape of the minimum, and rescaling shows that the scale alone can turn it around. [Notebook 04](04_filter_normalization.ipynb) takes the scale out.
 
 # %% [markdown]
 # ## Exercises
@@ -401,7 +405,7 @@ exercises.check_same_function(my_network, original, sample.test[0])
 # - **Batch size alone.** Large batches made far fewer updates, and section 4 shows how much of the difference is that.
 # - **That either minimum is flat.** The line is one direction out of many, and its length is the distance of *these* two networks.
 # - **The weights alone.** The hill between the ends is mostly batch norm with interpolated statistics: recalibrated, it almost vanishes. The paper interpolates them too.
-# - **Scale.** 720 digits and seconds of training. Errors on the few test images differ by luck from seed to seed; orders and ratios of norms and reaches do not.
+# - **Scale.** 720 digits and seconds of training. Errors on the few test images differ by luck from seed to seed, and so do ratios; the orders of norms and reaches do not.
 #
 # ## To discuss
 #
@@ -411,7 +415,7 @@ exercises.check_same_function(my_network, original, sample.test[0])
 #
 # ## Take away
 #
-# - On the line between two networks, the end with the longer weights looks flat. Weight decay decides which one that is.
+# - On the line between two networks, the end with the longer weights looks flat. Scale alone can decide it; it need not be the only cause.
 # - The order of test errors did not flip with it. So this flatness does not explain it.
 # - Interpolated plots need a word on batch norm: whose statistics, and what where there are none.
 #

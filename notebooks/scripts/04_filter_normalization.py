@@ -161,6 +161,8 @@ lnb.claim(
 )
 
 # %% [markdown]
+# Points are 0.1 apart, so a width is known to about 0.1, and the spread of the narrow valleys is below that.
+#
 # One direction out of thousands of dimensions, and the next one tells nearly the same story. That is no wonder: along a random direction one sees a weighted average of *all* curvatures, and averages over many differ little. It also says what such curves cannot show: the few special directions.
 
 # %% [markdown]
@@ -239,11 +241,11 @@ lnb.claim(
 # 1. Along *raw* directions the small-batch valley is narrower with decay than without: its weights are shorter there.
 # 2. Along the other three it is wider with decay than without.
 # 3. The methods do not agree on how wide a valley is; compare networks within a method only.
-# 4. Another direction moves the curves a little; it does not change who is first.
+# 4. Another direction changes the width little; on the flanks the loss may change tenfold. Who is first does not change.
 #
 # **Not reproduced at this scale:** a full flip along raw *random* directions. Decay only shrinks the small batches' lead there (the ratio printed above stays over 1). The straight line of notebook 03 does flip.
 #
-# So would layer normalization do? It undoes a factor on a whole layer. But batch norm and ReLU cancel a factor on *every single filter*. Let us give each filter of a network its own factor between 1/4 and 4, without changing an answer.
+# So would layer normalization do? It undoes a factor on a whole layer. But batch norm cancels a factor on *every single filter*. Let us give each filter of a network its own factor between 1/4 and 4, without changing an answer.
 
 
 # %%
@@ -387,7 +389,7 @@ exercises.check_relative_spread(my_spread, values)
 # ## Take away
 #
 # - In relative steps the small-batch minima are the flatter ones, with and without weight decay, as in the paper's Figure 3.
-# - Layer normalization undoes one factor a layer, filter normalization one a filter: that is the freedom that batch norm and ReLU leave.
+# - Layer normalization undoes one factor a layer, filter normalization one a filter: that is the freedom that batch norm leaves. ReLU alone leaves more: a factor on one neuron divides a column of the next layer, and filter normalization does not follow it.
 # - Repeat the plot along several directions, and show their spread.
 #
 # ## References

@@ -16,7 +16,7 @@
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/landscape-nb/landscape-nb/blob/main/notebooks/05_skip_connections.ipynb)
 # [![Launch Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/landscape-nb/landscape-nb/main?urlpath=lab/tree/notebooks/05_skip_connections.ipynb)
 #
-# **Question.** Why is a plain network of 56 layers so much harder to train than one of 20, and why do shortcuts help?
+# **Question.** What changes around a plain network when it grows from 20 to 56 layers, and what do shortcuts change?
 #
 # ![Four contour plots of the loss. ResNet-20 and ResNet-56 with shortcuts lie in round bowls; without shortcuts the bowl of ResNet-20 is shallower and ResNet-56 sits on a high, uneven plateau.](images/05_skip_connections.png)
 #
@@ -95,7 +95,7 @@ lnb.claim(
 )
 
 # %% [markdown]
-# The shallow plain network learns, with some delay. The deep plain one barely starts. Is it a matter of a few more epochs, or of the ground it walks on?
+# The shallow plain network has learned about two thirds of its images, the deep plain one barely starts. Is it a matter of a few more epochs, or of the ground it walks on?
 
 # %% [markdown]
 # ## 2 · Four planes
@@ -127,24 +127,24 @@ lnb.show(
 # %%
 lnb.show(
     plotting.plot_surfaces(planes, top=100),
-    alt="The same four planes as surfaces with logarithmic height: deep funnels with shortcuts, a shallow bowl and a ragged plateau without.",
+    alt="The same four planes as surfaces with logarithmic height: deep funnels with shortcuts, a shallow bowl and a high, lopsided trough without.",
 )
 
 # %% [markdown]
 # ## 3 · Turn it and slice it
 #
-# The two deep networks side by side, as the paper's Figure 1 shows them. In JupyterLab, drag to turn the next picture.
+# The deep plain network by itself, the left one of the paper's Figure 1. In JupyterLab, drag to turn it.
 
 # %%
 name = "ResNet-56, no shortcuts"
 lnb.show_interactive(
     plotting.plotly_surface(planes[name], top=100, title=name),
     plotting.plot_surfaces({name: planes[name]}, top=100),
-    alt="The loss surface of ResNet-56 without shortcuts, to be turned with the mouse: a ragged plateau with steep walls.",
+    alt="The loss surface of ResNet-56 without shortcuts, to be turned with the mouse: a high, lopsided trough with raised corners.",
 )
 
 # %% [markdown]
-# A slice at constant β shows what the eye misses on a surface. Move it, and watch the deep plain network: does its slice have one valley?
+# A slice at constant β shows what the eye misses on a surface. Move it, and watch the deep plain network: is its slice a valley?
 
 
 # %%
@@ -169,7 +169,7 @@ lnb.explore(
 #
 # 1. With shortcuts the two depths have almost the same bowl, down to a loss below 0.1.
 # 2. Without them the minimum rises with depth, and at 56 layers the bottom is a plateau near the loss of guessing, ln 10 ≈ 2.3.
-# 3. The deep plain network's contours are not round: they have dents and corners, and its slices more than one valley.
+# 3. The deep plain network's contours are not round: they have dents and corners, and its slice at β = 0 has a shoulder.
 
 # %% [markdown]
 # ## 4 · How convex is it?
@@ -247,7 +247,7 @@ for name, p in shipped.items():
     print(f"{name:24} loss {reached:.4f} at the centre, below 1 at {below:5.1%} of the points")
 
 # %% [markdown]
-# Both networks reached a low loss, so "it did not train" is no explanation here: the surroundings of two good points differ. The paper's test errors (in %, Figure 5):
+# Both networks learned: even the larger loss is far below that of guessing, 2.3, so "it did not train" is no explanation here. But it is more than 200 times the smaller one, so the two points are not equally good. The picture shows that their surroundings differ; it does not say which came first. The paper's test errors (in %, Figure 5):
 #
 # | depth | with shortcuts | without |
 # |---|---|---|
@@ -255,7 +255,13 @@ for name, p in shipped.items():
 # | 56 | 5.89 | 13.31 |
 # | 110 | 5.79 | 16.44 |
 #
-# Our small plain ResNet-56 stops much earlier than theirs. What carries over is the order.
+# Ours, on the digits:
+
+# %%
+{name: round(100 * (1 - run.history["test_accuracy"][-1]), 1) for name, run in runs.items()}
+
+# %% [markdown]
+# Our plain networks stop much earlier than theirs. What carries over is that the plain network does worse at both depths, and more so at 56.
 
 # %% [markdown]
 # ## Exercises
@@ -325,7 +331,7 @@ exercises.check_area_below(my_other_fraction, my_plane, 0.6)
 #
 # ## Take away
 #
-# - At 20 layers shortcuts matter little; at 56 they decide whether there is a bowl to walk down.
+# - At 20 layers the plain network's plane is still nearly convex, but its bowl is much shallower. At 56 layers no bowl below a loss of 1 is left, unless there are shortcuts.
 # - Comparing landscapes takes the same normalization, range, levels and seed in every panel, and a number beside the picture.
 #
 # ## References

@@ -248,11 +248,11 @@ lnb.explore(draw, alt=alt, k=widths, shortcuts=False)
 # **Notice**
 #
 # 1. Without shortcuts, the contours around k = 1 are uneven; around k = 8 they are closed and round.
-# 2. With shortcuts, the step from k = 1 to k = 2 is large. After that, width changes little at this range.
+# 2. With shortcuts, the step from k = 1 to k = 2 is the largest. After that the part below 1 grows slowly, while the centre still gets deeper.
 # 3. The dashed curve of the left panel begins to rise where the solid one has nearly stopped.
-# 4. In the middle panel the dashed curve falls. The narrow plain networks sit on plateaus near the loss of guessing, which rise slowly. They are flat, and they are bad.
+# 4. In the middle panel the dashed curve falls. The narrow plain networks sit high, at losses well above 1, on ground that rises slowly. It is flat, and they are bad.
 #
-# **Why.** A neuron adds up what many channels say. If every weight is moved a little at random, the errors of many channels partly cancel, and the more channels there are, the better. A second reason is about the plot itself: of a random direction in a larger space, a smaller part points where the loss rises. So some of the flatness belongs to the directions and not to the network; exercise 4 measures it.
+# **Why, perhaps.** A neuron adds up what many channels say. If every weight is moved a little at random, the errors of many channels partly cancel, and the more channels there are, the better. A second reason is about the plot itself: of a random direction in a larger space, a smaller part points where the loss rises. Then some of the flatness belongs to the directions and not to the network; exercise 4 lets you measure it.
 #
 # **The paper's own numbers** (CIFAR-10, 300 epochs, ResNet-56; test error in %, Figure 6):
 
@@ -270,9 +270,9 @@ for shortcuts, row in papers.items():
 # %% [markdown]
 # ## 4 · Another way: every layer sees all before it
 #
-# A shortcut *adds* what came before to a layer's output. A DenseNet *keeps* it: every layer gets the outputs of all earlier layers of its group, side by side. The paper draws DenseNet-121 beside its ResNets (Figure 4) and finds a bowl as smooth as theirs with shortcuts.
+# A shortcut *adds* what came before to a layer's output. A DenseNet *keeps* it: every layer gets the outputs of all earlier layers of its group, side by side. The paper draws DenseNet-121 beside a ResNet-110 without shortcuts (Figure 4), and finds a smooth bowl.
 #
-# Ours has 28 layers and 46,000 weights, between the ResNet of k = 1 and that of k = 2. At the small learning rate of the eight it is far from done after six epochs, so it gets the paper's 0.1; each network is drawn as it ended.
+# Ours has 28 layers and 46,000 weights, between the ResNet of k = 1 and that of k = 2. It gets the paper's learning rate of 0.1, five times that of the eight; each network is drawn as it ended.
 #
 # > **Predict.** It has no additions around its layers, and its channels are few. Does its plane look like the upper or the lower row?
 
@@ -311,7 +311,7 @@ lnb.claim(
 )
 
 # %% [markdown]
-# The upper row. Adding and keeping have one thing in common: there is a way from the image to the answer, and back for the gradient, on which few layers lie. Depth without such a way is what makes the lower row.
+# The upper row. Adding and keeping have one thing in common: there is a way from the image to the answer, and back for the gradient, on which few layers lie. That may be the reason; the learning rates differ, too.
 #
 # ## 5 · Width to spare: pruning
 #
@@ -346,19 +346,19 @@ for panel, shortcuts in zip(panels, (True, False)):
 panels[1].legend()
 lnb.show(
     figure,
-    alt="Accuracy on the training images against the part of the weights removed, for four widths, with and without shortcuts. Wider networks keep their accuracy longer.",
+    alt="Accuracy on the training images against the part of the weights removed, for four widths, with and without shortcuts. With shortcuts, k = 8 keeps its accuracy longest up to half of the weights; the order of the others is not that of their widths.",
 )
 
 # %%
 for k in widths:
     objective = objectives[k, True]
-    step = lnb.norm(lnb.towards(objective.origin, prune(objective.origin, 0.4))) / lnb.norm(objective.origin)
     (d,) = lnb.random_directions(runs[k, True].model, 1, seed=settings.seed)
+    step = lnb.norm(lnb.towards(objective.origin, prune(objective.origin, 0.4))) / lnb.norm(d)
     losses = [objective(at)["loss"] for at in (prune(objective.origin, 0.4), lnb.move(objective.origin, [d], [step]))]
     print(f"k = {k}: a step of {step:.2f}; loss when pruned {losses[0]:.2f}, after a random step {losses[1]:.2f}")
 
 # %% [markdown]
-# A step of pruning is short, but it costs more than a random step of the same length: compare the two losses in each line. It is no random step. It pulls every filter towards zero, and the frozen statistics of batch norm no longer fit.
+# A step of pruning is short, but it costs more than a random step of the same length: compare the two losses in each line. It is no random step. It pulls every filter towards zero; the frozen statistics of batch norm may no longer fit.
 
 # %%
 point = fractions.index(0.4)
@@ -371,6 +371,9 @@ lnb.claim(
     "With shortcuts, the widest network keeps more of its accuracy than the narrowest when 40 % of its weights go.",
     part_of_the_accuracy_kept_for_k_1_2_4_8=lasting,
 )
+
+# %% [markdown]
+# The order is not monotone: k = 4 keeps less than k = 2 here. Without shortcuts the widest network loses about half of its accuracy, and k = 2 hardly any of the little that it had. And k = 1 had not finished learning. So this is a hint, not a law.
 
 # %% [markdown]
 # ## Exercises
@@ -445,7 +448,7 @@ exercises.check_curvature_gap(my_ratio, objective, d)
 # ```python
 # my_ratio = lnb.extreme_eigenvalues(objective, tolerance=0.01).max / lnb.curvature_along(objective, d)
 # ```
-# The plane shows an average over very many nearly flat directions. The wider the network, the more of them there are, and the less of the sharpest one is seen.
+# The plane shows an average over very many nearly flat directions. Is the ratio larger for k = 8? Then more of the flatness belongs to the direction.
 # </details>
 
 # %% [markdown]
@@ -466,7 +469,7 @@ exercises.check_curvature_gap(my_ratio, objective, d)
 # ## Take away
 #
 # - Width smooths the surroundings of a plain network and widens its basin of low loss; with shortcuts there is less left to gain.
-# - At every width but the smallest, shortcuts do more, and they cost almost no weights.
+# - At every width here the network with shortcuts has the wider basin below 1.
 # - Before saying "flatter", ask how low the bottom is. A plateau is flat, too.
 #
 # ## References
