@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from landscape_nb.arguments import check_whole
 from landscape_nb.datasets import ImageData
+from landscape_nb.program import FAILURES
 
 Measure = Callable[[Any, Any], Tensor]
 
@@ -24,10 +26,12 @@ class Batches:
     Attributes:
         batches: The batches, in order.
         counts: How many samples each has.
+        fragile: Whether who gets a batch changes it, so that copies are given out.
     """
 
     batches: list[Any]
     counts: list[int]
+    fragile: bool = False
 
     @classmethod
     def read(cls, data: Any, batch_size: int, device: torch.device | str) -> "Batches":
@@ -58,7 +62,7 @@ class Batches:
         return sum(self.counts)
 
     def __iter__(self) -> Iterator[tuple[Any, int]]:
-        return zip(self.batches, self.counts, strict=True)
+        return zip(map(copied, self.batches) if self.fragile else self.batches, self.counts, strict=True)
 
 
 def read_batches(data: Any, batch_size: int) -> list[Any]:
@@ -71,13 +75,25 @@ def read_batches(data: Any, batch_size: int) -> list[Any]:
         inputs, targets = data
         if len(inputs) != len(targets):
             raise ValueError(f"data: got {len(inputs)} inputs and {len(targets)} targets")
-        batch_size = check_whole("batch_size", batch_size, 1)
-        return list(zip(inputs.split(batch_size), targets.split(batch_size), strict=True)) if len(inputs) else []
+        return split_pair(inputs, targets, check_whole("batch_size", batch_size, 1))
     if isinstance(data, Tensor) or not isinstance(data, Iterable):
         raise TypeError(
             f"data: got {type(data).__name__}, wants a pair of tensors (inputs, targets) or an iterable of batches"
         )
     return list(data)
+
+
+def split_pair(inputs: Tensor, targets: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:
+    """Batches of a size; a last one of one sample joins its neighbour, for batch norm needs two.
+
+    Example:
+        >>> [len(x) for x, _ in split_pair(torch.ones(5, 1), torch.ones(5), 2)]
+        [2, 3]
+    """
+    edges = [*range(0, len(inputs), size), len(inputs)]
+    if len(edges) > 2 and edges[-1] - edges[-2] == 1 < size:
+        del edges[-2]
+    return [(inputs[low:high], targets[low:high]) for low, high in pairwise(edges)]
 
 
 def is_pair(batch: Any) -> bool:
@@ -91,6 +107,16 @@ def tensors_of(batch: Any) -> list[Tensor]:
         return [batch]
     parts = batch.values() if isinstance(batch, Mapping) else batch if isinstance(batch, tuple | list) else ()
     return [tensor for part in parts for tensor in tensors_of(part)]
+
+
+def copied(batch: Any) -> Any:
+    """A copy of a batch: its containers and tensors, however nested."""
+    return tree_map(lambda part: part.clone() if isinstance(part, Tensor) else part, batch)
+
+
+def is_changed(copy: Any) -> bool:
+    """Whether something in a copy's tensors was written since it was made."""
+    return any(tensor._version > 0 for tensor in tensors_of(copy))
 
 
 def count_samples(batch: Any) -> int:
@@ -152,16 +178,53 @@ def sample_measure(measure: Measure, outputs: Any, targets: Any) -> Measure | No
         >>> sample_measure(lambda outputs, targets: outputs.max(), outputs, targets) is None
         True
     """
-    wanted = torch.as_tensor(measure(outputs, targets))
-    for form in (partial(measure, reduction="none"), partial(per_sample, measure)):
+    forms = partial(measure, reduction="none"), partial(per_sample, measure)
+    return next((form for form in forms if is_mean_of(form, measure, outputs, targets)), None)
+
+
+def is_mean_of(form: Measure, measure: Measure, outputs: Any, targets: Any) -> bool:
+    """Whether a measure is the mean of what `form` gives for each sample: of these outputs, and of others like them.
+
+    Example:
+        >>> squares = partial(torch.nn.functional.mse_loss, reduction="none")
+        >>> root = lambda outputs, targets: torch.nn.functional.mse_loss(outputs, targets).sqrt()
+        >>> is_mean_of(squares, torch.nn.functional.mse_loss, torch.zeros(3), torch.zeros(3))
+        True
+        >>> is_mean_of(squares, root, torch.zeros(3), torch.zeros(3))
+        False
+    """
+    generator = torch.Generator().manual_seed(0)
+    others = [tree_map(partial(change, generator=generator), outputs) for change in (_mixed, _shaken)]
+    for scores in (outputs, *others):
         try:
-            values = form(outputs, targets)
-        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError):
+            wanted = torch.as_tensor(measure(scores, targets)).double()
+        except FAILURES:  # no scores that this measure takes
             continue
+        try:
+            values = form(scores, targets).double()
+        except FAILURES:
+            return False
         one_each = values.shape == (tensors_of(outputs)[0].shape[0],)
-        if one_each and torch.allclose(values.mean(), wanted, rtol=1e-4, equal_nan=True):
-            return form
-    return None
+        if not (one_each and torch.allclose(values.mean(), wanted, rtol=1e-4, equal_nan=True)):
+            return False
+    return True
+
+
+def _mixed(part: Any, generator: torch.Generator) -> Any:
+    """Scores between those of two samples each: probabilities stay probabilities."""
+    if not (isinstance(part, Tensor) and part.is_floating_point() and part.ndim):
+        return part
+    part = part.nan_to_num(0.0, 1.0, -1.0)
+    share = torch.rand(len(part), generator=generator).to(part).view(-1, *[1] * (part.ndim - 1))
+    return (1 - share) * part + share * part.flip(0)
+
+
+def _shaken(part: Any, generator: torch.Generator) -> Any:
+    """Scores with noise."""
+    if not (isinstance(part, Tensor) and part.is_floating_point()):
+        return part
+    part = part.nan_to_num(0.0, 1.0, -1.0)
+    return part + 0.1 * (1 + part.abs()) * torch.randn(part.shape, generator=generator).to(part)
 
 
 def mean_and_error(

@@ -78,7 +78,7 @@ def curvature_map(
     attrs = describe_around(objective, axes, origin, [list(directions)]) | {
         "kind": "curvature map",
         "parameters": operator.shape[0],
-        "ignored": sorted(set(origin) - set(operator.chosen)),
+        "ignored": ", ".join(sorted(set(origin) - set(operator.chosen))),
         "tolerance": tolerance,
     }
     measurement = _Curvature(objective, Affine(origin, directions), ignore, tolerance)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from landscape_nb.objective import Objective
 from landscape_nb.parameters import Affine, unflatten
 from landscape_nb.perceptron import Perceptron
-from landscape_nb.program import FAILURES, UnreplayableError
+from landscape_nb.program import FAILURES
 from landscape_nb.streamline import Streamlined
 from landscape_nb.sweep import Row
 
@@ -146,12 +146,12 @@ def _fastest(objective: Objective, places: Float[np.ndarray, "points axes"], aff
 
 def streamlined(objective: Objective, affine: Affine) -> OneByOne:
     """Measures point after point, replayed where that gives the same values, else plainly."""
+    plain, places = OneByOne(objective), _trial(affine)
     try:
         engine = _streamlined(objective)
-    except UnreplayableError:
-        return OneByOne(objective)
-    places = _trial(affine)
-    return engine if _agree(engine(affine, places), OneByOne(objective)(affine, places)) else OneByOne(objective)
+        return engine if _agree(engine(affine, places), plain(affine, places)) else plain
+    except FAILURES:
+        return plain
 
 
 def _streamlined(objective: Objective) -> OneByOne:
@@ -182,6 +182,8 @@ def _agree(found: Row, wanted: Row) -> bool:
 def _reason_against_batching(objective: Objective) -> str | None:
     if objective.batch_norm != "frozen":
         return "batch norm is recalibrated"
+    if objective.fragile:
+        return "the model changes what it is given"
     if sum(weight.numel() for weight in objective.origin.values()) > _MOST_WEIGHTS:
         return "a large net"
     if any(isinstance(module, _WITH_WEIGHTS_OF_THEIR_OWN) for module in objective.model.modules()):

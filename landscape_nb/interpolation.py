@@ -18,6 +18,7 @@ from landscape_nb.parameters import Affine, Params, check_params, parameters_of
 from landscape_nb.sweep import Row, sweep
 
 STATISTICS = ("frozen", "interpolated", "recalibrated")
+_RUNNING = ("running_mean", "running_var")
 _STATISTICS_OF = {"frozen": "frozen", "recalibrate": "recalibrated"}
 
 
@@ -103,17 +104,25 @@ class _Between:
         rows = [self._at(float(alpha)) for alpha in points[:, 0]]
         return {name: np.array([row[name] for row in rows]) for name in self.names}
 
+    def _buffers(self, alpha: float) -> Buffers | None:
+        if self.batch_norm != "interpolated":
+            return None
+        return _mix_statistics(*self.buffers, alpha)
+
     def _at(self, alpha: float) -> dict[str, float]:
-        buffers = _mix(*self.buffers, alpha) if self.batch_norm == "interpolated" else None
+        buffers = self._buffers(alpha)
         if any(name.endswith("running_var") and bool((b < 0).any()) for name, b in (buffers or {}).items()):
             return dict.fromkeys(self.objective.names, np.nan) | {"negative_variance": 1.0}
         policy = "recalibrate" if self.batch_norm == "recalibrated" else "frozen"
         return self.objective.measure(_mix(*self.ends, alpha), buffers, policy) | {"negative_variance": 0.0}
 
 
+def _mix_statistics(start: Buffers, end: Buffers, alpha: float) -> Buffers:
+    """Running statistics between those of two models; other buffers are the nearer model's."""
+    mixed = {name: tensor for name, tensor in start.items() if name.endswith(_RUNNING)}
+    return {**(start if alpha < 0.5 else end), **_mix(mixed, end, alpha)}
+
+
 def _mix(start: Params | Buffers, end: Params | Buffers, alpha: float) -> dict[str, Tensor]:
-    """(1 − α) · start + α · end; buffers that are no floating point stay those of `start`."""
-    return {
-        name: (1 - alpha) * tensor + alpha * end[name] if tensor.is_floating_point() else tensor
-        for name, tensor in start.items()
-    }
+    """(1 − α) · start + α · end."""
+    return {name: (1 - alpha) * tensor + alpha * end[name] for name, tensor in start.items()}

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -11,9 +12,21 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils._pytree import tree_map
 
 from landscape_nb.arguments import check_choice
-from landscape_nb.batches import Batches, Measure, describe, is_pair, mean_and_error, sample_measure
+from landscape_nb.batches import (
+    Batches,
+    Measure,
+    copied,
+    describe,
+    is_changed,
+    is_mean_of,
+    is_pair,
+    mean_and_error,
+    sample_measure,
+    tensors_of,
+)
 from landscape_nb.parameters import Params, check_params, parameters_of
 from landscape_nb.provenance import fingerprint
 from landscape_nb.rng import preserved_rng
@@ -109,8 +122,11 @@ class Objective:
             more = {f"{name}_": Batches.read(part, batch_size, device) for name, part in (extra_data or {}).items()}
         self.groups: dict[str, Batches] = {"": self.data, **more}
         self.samples = self.data.samples
-        for group in self.groups.values():
-            self._try(group.batches[0])
+        self.fragile = False
+        changes = [self._try(group.batches[0]) for group in self.groups.values()]
+        self.fragile = any(changes)
+        self.groups = {name: replace(group, fragile=self.fragile) for name, group in self.groups.items()}
+        self.data = self.groups[""]
         self.sample_measures = self._find_sample_measures()
         self.engine: Any = None
         self.folded: Any = None
@@ -120,7 +136,8 @@ class Objective:
         other = copy.copy(self)
         for known in ("fingerprint", "origin_values"):
             other.__dict__.pop(known, None)
-        other.groups, other.data, other.samples = {"": data}, data, data.samples
+        other.data = replace(data, fragile=self.fragile)
+        other.groups, other.samples = {"": other.data}, data.samples
         other.engine = other.folded = None
         return other
 
@@ -242,7 +259,8 @@ class Objective:
         """Parameters and buffers of the model at a point; default the origin and the model's own buffers."""
         params = self.origin if params is None else params
         buffers = self.buffers if buffers is None else buffers
-        state = {**params, **{name: buffer.clone() for name, buffer in buffers.items()}}
+        weights = copied(params) if self.fragile else params
+        state = {**weights, **{name: buffer.clone() for name, buffer in buffers.items()}}
         if batch_norm == "recalibrate":
             self._recalibrate(state)
         return state
@@ -283,25 +301,42 @@ class Objective:
             return measure(outputs, targets)
         return torch.as_tensor(self.measures[name](outputs, targets)).reshape(1)
 
-    def _try(self, batch: Any) -> None:
-        """Fail now, with words, rather than in the middle of a sweep."""
+    def _try(self, batch: Any) -> bool:
+        """Fail now, with words, rather than in the middle of a sweep; whether weights or batch are changed by use."""
         if self.forward is None and not is_pair(batch):
             raise ValueError(f"data: a batch is {describe(batch)}; only a pair is read without forward=")
+        weights, given = copied(self.origin), copied(batch)
         try:
             with torch.no_grad(), preserved_rng():
-                outputs = self.outputs(self.state(), batch)
-                values = {name: measure(outputs, _targets(batch)) for name, measure in self.measures.items()}
+                outputs = self.outputs(self.state(weights), given)
+                values = {name: measure(outputs, _targets(given)) for name, measure in self.measures.items()}
         except Exception as error:
             raise ValueError(f"data: the first batch, {describe(batch)}, cannot be evaluated: {error}") from error
         for name, value in values.items():
             if torch.as_tensor(value).numel() != 1:
                 raise ValueError(f"{name}: gave a tensor of shape {tuple(value.shape)}, wants one mean over the batch")
+        return is_changed([weights, given]) or len(tensors_of(given)) != len(tensors_of(batch))
 
     def _find_sample_measures(self) -> dict[str, Measure | None]:
-        batch = self.data.batches[0]
+        """What gives each measure sample by sample, if it is a mean over the samples of every batch."""
+        batch, _ = next(iter(self.data))
         with torch.no_grad(), preserved_rng():
             outputs = self.outputs(self.state(), batch)
-            return {name: sample_measure(m, outputs, _targets(batch)) for name, m in self.measures.items()}
+            found = {name: sample_measure(m, outputs, _targets(batch)) for name, m in self.measures.items()}
+            for group in self.groups.values():
+                for other, count in group:
+                    like = self._outputs_like(outputs, batch, other, count)
+                    for name, form in found.items():
+                        if form and not is_mean_of(form, self.measures[name], like, _targets(other)):
+                            found[name] = None
+        return found
+
+    def _outputs_like(self, outputs: Any, batch: Any, other: Any, count: int) -> Any:
+        """Outputs of the shape that another batch has: some of this batch's where they fit, which takes no time."""
+        shapes = [[part.shape[1:] for part in tensors_of(each)] for each in (batch, other)]
+        if shapes[0] != shapes[1] or count > self.data.counts[0]:
+            return self.outputs(self.state(), other)
+        return tree_map(lambda part: part[:count] if isinstance(part, Tensor) and part.ndim else part, outputs)
 
 
 class _Forward(nn.Module):

@@ -31,12 +31,18 @@ _SHAPE_QUERIES = {
 }  # fmt: skip
 
 
+_SIZED_BY_VALUES = {
+    torch.nonzero, Tensor.nonzero, torch.argwhere, Tensor.argwhere, torch.masked_select, Tensor.masked_select,
+    torch.unique, Tensor.unique, torch.unique_consecutive, Tensor.unique_consecutive,
+}  # fmt: skip
+
+
 class UnreplayableError(ValueError):
     """A model's calls are no fixed list of torch functions; the message says why."""
 
 
-FAILURES = (RuntimeError, ValueError, TypeError, NotImplementedError, IndexError)
-"""What recording and replaying somebody's model may raise; whoever tries it then measures plainly."""
+FAILURES = (RuntimeError, ValueError, TypeError, NotImplementedError, LookupError, AttributeError, AssertionError)
+"""What somebody's model or measure may raise when called in another way than usual; it is then called plainly."""
 
 
 @dataclass(frozen=True)
@@ -191,6 +197,8 @@ class _Recorder(TorchFunctionMode):
     def __torch_function__(self, function: Callable, types: Any, args: tuple = (), kwargs: Mapping | None = None):
         kwargs = kwargs or {}
         result = function(*args, **kwargs)
+        if _is_sized_by_values(function, args):
+            raise UnreplayableError("the shape of a tensor depends on values")
         if function in _SHAPE_QUERIES:
             return result
         leaves = tree_leaves((args, kwargs, result))
@@ -221,6 +229,16 @@ class _Recorder(TorchFunctionMode):
         if isinstance(self.known[result], Weight):
             raise UnreplayableError("the model changes a parameter or buffer")
         return self.known[result]
+
+
+def _is_sized_by_values(function: Callable, args: tuple) -> bool:
+    """Whether a function gives as many entries as its arguments' values say."""
+    if function in (torch.where, Tensor.where):
+        return len(args) == 1
+    if function in (Tensor.__getitem__, Tensor.__setitem__):
+        leaves = tree_leaves(args[1])
+        return any(isinstance(leaf, Tensor) and leaf.dtype in (torch.bool, torch.uint8) for leaf in leaves)
+    return function in _SIZED_BY_VALUES
 
 
 class FrozenNorm(NamedTuple):

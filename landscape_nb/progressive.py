@@ -129,6 +129,8 @@ def _refined(
                         break
                 plane.interpolate()
             except KeyboardInterrupt:
+                if not plane.estimates:
+                    raise
                 stopped = "interrupted"
                 plane.interpolate()
             stopped = stopped or plane.finished()
@@ -263,7 +265,7 @@ class _Plane:
         remaining = np.nan
         if self.finished():
             remaining = 0.0
-        elif measured > then:
+        elif measured > then and min(was, self.estimated_error) > 0:
             rate = min(-0.25, np.log(self.estimated_error / was) / np.log(measured / then))
             needed = min(self.size, measured * (_CAUTION * self.error / self.estimated_error) ** (1 / rate))
             remaining = (needed - measured) * spent / measured

@@ -16,6 +16,7 @@ from torch import Tensor
 from landscape_nb.batches import Batches, is_pair
 from landscape_nb.objective import Objective
 from landscape_nb.parameters import Params
+from landscape_nb.program import FAILURES
 from landscape_nb.rng import preserved_rng
 
 _PILOT = 32
@@ -58,9 +59,7 @@ class Sampler:
 
     def __init__(self, objective: Objective, seed: int = 0):
         self.names = list(objective.measures)
-        pairs = all(is_pair(batch) and isinstance(batch[0], Tensor) for batch in objective.data.batches)
-        same = pairs and len({batch[0].shape[1:] for batch in objective.data.batches}) == 1
-        self.divisible = bool(same and all(objective.sample_measures.values()) and objective.batch_norm == "frozen")
+        self.divisible = _is_divisible(objective)
         if not self.divisible:
             self.objective, self.total = objective.with_data(objective.data), objective.samples
             return
@@ -113,6 +112,30 @@ class Sampler:
         spread = float(shares @ (variances * (1 - 1 / self.sizes) + (centres - mean) ** 2))
         whole = spread / (self.total - 1) if self.total > 1 else np.nan
         return mean, float(np.sqrt(whole + error)), float(np.sqrt(error))
+
+
+def _is_divisible(objective: Objective) -> bool:
+    """Whether samples can be taken apart: pairs of tensors, means over samples, no outputs that heed the neighbours."""
+    batches = objective.data.batches
+    pairs = all(is_pair(batch) and all(isinstance(part, Tensor) for part in batch) for batch in batches)
+    if not pairs or len({(x.shape[1:], y.shape[1:]) for x, y in batches}) > 1:
+        return False
+    if objective.fragile or objective.batch_norm != "frozen" or not all(objective.sample_measures.values()):
+        return False
+    return _is_independent(getattr(objective, "plain", objective))
+
+
+def _is_independent(objective: Objective) -> bool:
+    """Whether the first samples have the same outputs without the others of their batch."""
+    inputs, targets = max(objective.data.batches, key=lambda batch: len(batch[0]))
+    some = max(1, min(_PILOT, len(inputs) // 2))
+    with torch.no_grad(), preserved_rng():
+        state = objective.state()
+        try:
+            together, alone = (objective.outputs(state, (x, targets)) for x in (inputs, inputs[:some]))
+        except FAILURES:
+            return False
+    return torch.allclose(together[:some], alone, rtol=1e-3, atol=1e-5, equal_nan=True)
 
 
 def _classes(targets: Tensor) -> Int[np.ndarray, "n"]:

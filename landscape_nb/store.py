@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import uuid
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -63,9 +64,8 @@ class Store:
 
     def _create(self, job: Mapping[str, object]) -> None:
         """Make the store beside its place and move it there, so that there is never half of one."""
-        making = self.path.with_name(f"{self.path.name}.making")
-        shutil.rmtree(making, ignore_errors=True)
-        making.parent.mkdir(parents=True, exist_ok=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        making = self.path.with_name(f"{self.path.name}.making-{uuid.uuid4().hex}")
         empty = {name: (tuple(self.grid.axes), np.full(self.grid.shape, np.nan)) for name in self.names}
         checksums = {_CHECKSUMS: ("piece", np.zeros(self.grid.pieces, np.uint64))}
         attrs = {"landscape_nb_job": json.dumps(dict(job))}
@@ -74,14 +74,19 @@ class Store:
         chunks[_CHECKSUMS] = {"chunks": (1,)}
         dataset = xr.Dataset(empty | checksums, dict(self.grid.axes), attrs)
         dataset.to_zarr(making, encoding=chunks, consolidated=False, zarr_format=3)
-        making.rename(self.path)
+        try:
+            making.rename(self.path)
+        except OSError:  # another process was faster: its store is checked like any other
+            shutil.rmtree(making)
+            if not self.path.exists():
+                raise
 
     def _check(self, job: Mapping[str, object]) -> None:
         try:
             found = json.loads(_open(self.path, "r").attrs["landscape_nb_job"])
         except (KeyError, OSError, ValueError) as error:
             raise ValueError(f"store: {self.path} is not a store of landscape-nb ({error!r})") from error
-        differs = [key for key in {**found, **job} if found.get(key) != json.loads(json.dumps(job.get(key)))]
+        differs = [key for key in {**found, **job} if _canonical(found.get(key)) != _canonical(job.get(key))]
         if differs:
             changes = "; ".join(f"{key}: {found.get(key)!r} there, {job.get(key)!r} here" for key in differs)
             raise ValueError(f"store: {self.path} was made from something else ({changes}); name another path")
@@ -96,8 +101,18 @@ class Store:
         return values if written and written == self._checksum(values) else None
 
     def _checksum(self, values: Values) -> int:
-        content = b"".join(np.asarray(values[name], np.float64).tobytes() for name in self.names)
+        content = b"".join(_one_nan(np.asarray(values[name], np.float64)).tobytes() for name in self.names)
         return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little") | 1
+
+
+def _canonical(value: object) -> str:
+    """A value as text, so that NaN equals NaN and a tuple its list."""
+    return json.dumps(value, sort_keys=True)
+
+
+def _one_nan(values: Shaped[np.ndarray, "points"]) -> Shaped[np.ndarray, "points"]:
+    """The values with NaNs of any sign made the same: Zarr does not keep their bits."""
+    return np.where(np.isnan(values), np.nan, values)
 
 
 def _open(path: Path, mode: str):

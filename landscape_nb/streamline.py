@@ -58,8 +58,8 @@ class Streamlined(Objective):
     """
 
     def __init__(self, objective: Objective, differentiable: bool = False):
-        if objective.batch_norm != "frozen":
-            raise UnreplayableError("batch norm is recalibrated")
+        if objective.batch_norm != "frozen" or objective.fragile:
+            raise UnreplayableError("batch norm is recalibrated, or the model changes what it is given")
         batches = [batch for group in objective.groups.values() for batch in group.batches]
         if objective.forward or not all(is_pair(b) and isinstance(b[0], Tensor) for b in batches):
             raise UnreplayableError("the data are no pairs of tensors")

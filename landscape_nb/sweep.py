@@ -1,9 +1,9 @@
 """Runs a measurement over a grid of points, in pieces: resumable, in several processes, with a progress bar."""
 
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from os import PathLike
 from pathlib import Path
 from typing import Protocol
@@ -106,6 +106,17 @@ def _piece(path: str, number: int, points: Float[np.ndarray, "points axes"]) -> 
         torch.set_num_threads(threads)
 
 
-@lru_cache(maxsize=1)
+class _Loaded(threading.local):
+    """The measurement that a thread read last: threads have one each, for a model's weights are swapped in place."""
+
+    path: str = ""
+    measurement: Measurement
+
+
+_LOADED = _Loaded()
+
+
 def _loaded(path: str) -> Measurement:
-    return cloudpickle.loads(Path(path).read_bytes())
+    if _LOADED.path != path:
+        _LOADED.path, _LOADED.measurement = path, cloudpickle.loads(Path(path).read_bytes())
+    return _LOADED.measurement

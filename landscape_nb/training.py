@@ -205,7 +205,7 @@ class _Run:
         values["loss"].backward()
         with torch.no_grad():
             self._update(rate)
-        values = {name: float(value.detach()) for name, value in values.items()}
+        values = {name: float(torch.as_tensor(value).detach()) for name, value in values.items()}
         if not np.isfinite(values["loss"]):
             raise FloatingPointError(
                 f"the loss became {values['loss']} in epoch {self.epoch + 1}; "
@@ -264,7 +264,7 @@ class _Run:
 
     def _resumable(self) -> State:
         """The network's and the optimizer's tensors under flat names."""
-        tensors = {f"net/{name}": tensor for name, tensor in self.net.state_dict().items()}
+        tensors = {f"net/{name}": tensor for name, tensor in self._snapshot().items()}
         for slot, values in self.memory.items():
             tensors |= {f"{slot}/{number}": value for number, value in enumerate(values)}
         return tensors
