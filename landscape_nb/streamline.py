@@ -36,6 +36,8 @@ from landscape_nb.rng import preserved_rng
 _CACHE = {torch.channels_last: 16 * 2**20, torch.contiguous_format: 2 * 2**20}
 """Bytes that a convolution may read and write; measured to be fastest, with either layout."""
 _SMALLEST_CHANNELS_LAST = 16 * 16
+_ENLARGED = 1000
+_OVERFLOWS = "activations overflow"
 
 
 class Streamlined(Objective):
@@ -78,6 +80,8 @@ class Streamlined(Objective):
             self.data = self.groups[""]
         self.folds: dict[str, _Fold] = {}
         self.programs: dict[torch.Size, Program] = {}
+        self.in_plain: dict[torch.Size, Program] = {}
+        self.probe = images[:1] * _ENLARGED
         self._record()
 
     def _record(self) -> None:
@@ -85,13 +89,15 @@ class Streamlined(Objective):
         for group in self.groups.values():
             for inputs, _ in group.batches:
                 if inputs.shape not in self.programs:
-                    program = _folded(_recorded(self.plain, inputs), self.folds)
+                    program = self.in_plain[inputs.shape] = _folded(_recorded(self.plain, inputs), self.folds)
                     self.programs[inputs.shape] = in_blocks(program) if self.blocked else program
+        if self.blocked and self.probe.shape not in self.in_plain:
+            self.in_plain[self.probe.shape] = _folded(_recorded(self.plain, self.probe), self.folds)
 
     def with_data(self, data: Batches) -> "Streamlined":
         """The same objective on these batches alone, without extra data."""
         other = super().with_data(data)
-        other.folds, other.programs = dict(self.folds), dict(self.programs)
+        other.folds, other.programs, other.in_plain = dict(self.folds), dict(self.programs), dict(self.in_plain)
         other._record()
         return other
 
@@ -100,6 +106,8 @@ class Streamlined(Objective):
         state = super().state(*args, **kwargs)
         for fold in self.folds.values():
             state |= fold(state)
+        if self.blocked and self._overflows(state):
+            state[_OVERFLOWS] = torch.tensor(True)
         if self.layout is torch.contiguous_format:
             return state
         return {
@@ -109,7 +117,16 @@ class Streamlined(Objective):
 
     def outputs(self, state: dict[str, Tensor], batch: tuple[Tensor, Tensor]) -> Tensor:
         """The model's outputs for a batch."""
-        return self.programs[batch[0].shape](state, batch[0])
+        programs = self.in_plain if _OVERFLOWS in state else self.programs
+        return programs[batch[0].shape](state, batch[0])
+
+    def _overflows(self, state: dict[str, Tensor]) -> bool:
+        """Whether an image a thousand times as bright leaves the range of numbers, so that the others may.
+
+        In blocks, oneDNN's ReLU makes 0 of NaN: a network that overflows would seem to answer.
+        """
+        with torch.no_grad():
+            return not torch.isfinite(self.in_plain[self.probe.shape](state, self.probe)).all()
 
 
 def _has_blocks(images: Tensor) -> bool:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import landscape_nb as lnb
+from landscape_nb.engines import BLOCKS
 from landscape_nb.grid import Grid
 from landscape_nb.store import Store
 
@@ -122,6 +123,21 @@ def test_a_view_after_a_convolution_is_measured_plainly():
     directions = lnb.random_directions(models[0], 2)
     *_, plane = lnb.progressive_plane(objective, directions, resolution=3, progress=False)
     assert centre(plane) == pytest.approx(objective()["loss"], rel=0.05)
+
+
+def test_an_overflow_stays_one_in_blocks():
+    torch.manual_seed(0)
+    layers = [layer for _ in range(15) for layer in (nn.Conv2d(16, 16, 3, padding=1), nn.ReLU())]
+    ends = [nn.Conv2d(1, 16, 3, padding=1), nn.ReLU()], [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 4)]
+    model = nn.Sequential(*ends[0], *layers, *ends[1])
+    objective = lnb.Objective(model, (torch.randn(40, 1, 8, 8), LABELS))
+    (direction,) = lnb.random_directions(model, 1)
+    line = lnb.evaluate_line(objective, direction, (-1e4, 1e4), 21, progress=False)
+    assert BLOCKS in line.attrs["engine"]
+    wanted = [objective(lnb.move(objective.origin, [direction], [a]))["loss"] for a in line.alpha.values]
+    assert np.isnan(wanted).any()
+    assert np.isfinite(wanted).any()
+    np.testing.assert_allclose(line.loss, wanted, rtol=1e-3)
 
 
 class OfPairs(nn.Module):
