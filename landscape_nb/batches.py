@@ -134,7 +134,8 @@ def to_device(batch: Any, device: torch.device | str) -> Any:
     if isinstance(batch, Mapping):
         return {key: to_device(part, device) for key, part in batch.items()}
     if isinstance(batch, tuple | list):
-        return tuple(to_device(part, device) for part in batch)
+        parts = [to_device(part, device) for part in batch]
+        return type(batch)(*parts) if hasattr(batch, "_fields") else tuple(parts)
     return batch
 
 

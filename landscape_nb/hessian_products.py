@@ -80,6 +80,8 @@ class HessianOperator(LinearOperator):
         for share, loss in () if self._kept else self._differentiated.batch_losses(params):
             if not torch.isfinite(loss):
                 raise NotFiniteError(f"params: the loss is {loss.item()} there")
+            if not loss.requires_grad:
+                raise ValueError("criterion: its loss has no gradient in the parameters that count")
             gradient = torch.autograd.grad(share * loss, self._weights, create_graph=True, materialize_grads=True)[0]
             if share == 1:
                 self._kept.append(gradient)

@@ -67,7 +67,8 @@ class Objective:
         criterion: `criterion(outputs, targets)`, the mean loss of a batch; for a batch that is no
             pair, `criterion(outputs, batch)`.
         metrics: Further measures by name, called like `criterion`.
-        batch_size: Samples evaluated at once, when `data` is a pair of tensors.
+        batch_size: Samples evaluated at once, when `data` is a pair of tensors; a single one left over joins
+            the last batch.
         batch_norm: `'frozen'` keeps the running statistics of the model's own weights everywhere, as
             the paper does; `'recalibrate'` computes them anew from the data at each point.
         extra_data: More data by name, measured in the same pass: `{"test": data.test}` gives
@@ -111,7 +112,7 @@ class Objective:
         self.batch_norm, self.forward = batch_norm, forward
         self.measures: dict[str, Measure] = {"loss": criterion, **(metrics or {})}
         device = device or next((p.device for p in model.parameters()), torch.device("cpu"))
-        self.model = copy.deepcopy(model).to(device).eval().requires_grad_(False)
+        self.model = _copied_model(model).to(device).eval().requires_grad_(False)
         self.origin: Params = parameters_of(self.model)
         self.buffers: Buffers = dict(self.model.named_buffers())
         if not self.origin:
@@ -151,7 +152,8 @@ class Objective:
         """The means over all samples of the loss and of each metric at a point.
 
         Args:
-            params: The point, keyed and shaped like `origin`, which is the default.
+            params: The point, keyed and shaped like `origin`, which is the default; it is converted to
+                `origin`'s number formats.
             buffers: Batch norm's running statistics and other buffers; default the model's own.
 
         Returns:
@@ -234,9 +236,9 @@ class Objective:
             params: The point; entries that are to be differentiated require gradients.
 
         Example:
-            >>> objective = Objective(nn.Linear(1, 1), (torch.ones(3, 1), torch.zeros(3, 1)), F.mse_loss, batch_size=2)
+            >>> objective = Objective(nn.Linear(1, 1), (torch.ones(5, 1), torch.zeros(5, 1)), F.mse_loss, batch_size=3)
             >>> [round(share, 2) for share, _ in objective.batch_losses(objective.origin)]
-            [0.67, 0.33]
+            [0.6, 0.4]
         """
         for batch, count in self.data:
             with preserved_rng():
@@ -259,6 +261,7 @@ class Objective:
         """Parameters and buffers of the model at a point; default the origin and the model's own buffers."""
         params = self.origin if params is None else params
         buffers = self.buffers if buffers is None else buffers
+        params = {name: tensor.to(self.origin[name]) for name, tensor in params.items()}
         weights = copied(params) if self.fragile else params
         state = {**weights, **{name: buffer.clone() for name, buffer in buffers.items()}}
         if batch_norm == "recalibrate":
@@ -337,6 +340,12 @@ class Objective:
         if shapes[0] != shapes[1] or count > self.data.counts[0]:
             return self.outputs(self.state(), other)
         return tree_map(lambda part: part[:count] if isinstance(part, Tensor) and part.ndim else part, outputs)
+
+
+def _copied_model(model: nn.Module) -> nn.Module:
+    """A copy; tensors that a forward pass left in modules (as pruning does) are copied without their graph."""
+    left = [part for module in model.modules() for part in vars(module).values() if isinstance(part, Tensor)]
+    return copy.deepcopy(model, {id(part): part.detach().clone() for part in left if part.grad_fn})
 
 
 class _Forward(nn.Module):

@@ -122,7 +122,8 @@ def _module_parts(module: nn.Module) -> list[Any]:
     parts: list[Any] = [dict(module.state_dict())]
     for name, child in module.named_modules():
         own = {k: v for k, v in vars(child).items() if k not in _BARE}
-        settings = {k: v for k, v in own.items() if k[0] != "_" or isinstance(v, _VALUES)}
+        derived = {k for k in own for made_of in ("orig", "v") if f"{k}_{made_of}" in child._parameters}
+        settings = {k: v for k, v in own.items() if k not in derived and (k[0] != "_" or isinstance(v, _VALUES))}
         classes = [c for c in type(child).__mro__ if not c.__module__.startswith(("torch.", "builtins"))]
         code = [(k, f) for c in classes for k, f in vars(c).items() if isinstance(f, types.FunctionType)]
         hooks = [*child._forward_pre_hooks.values(), *child._forward_hooks.values()]

@@ -22,6 +22,9 @@ from landscape_nb.store import Store
 
 Row = dict[str, Float[np.ndarray, "points"]]
 
+_MEASURED = ("origin_loss", "end_losses", "precision_error")
+"""Attributes that round otherwise on another machine: they tell no job from another."""
+
 
 class Measurement(Protocol):
     """What is measured at points: a function of their coordinates, and the names of its values."""
@@ -62,7 +65,8 @@ def sweep(
     """
     began = time.perf_counter()
     names, grid = list(measurement.names), Grid(axes)
-    job = {**attrs, "axes": {name: axis.tolist() for name, axis in axes.items()}, "names": names}
+    made_from = {name: value for name, value in attrs.items() if name not in _MEASURED}
+    job = {**made_from, "axes": {name: axis.tolist() for name, axis in axes.items()}, "names": names}
     kept = Store(store, grid, names, job) if store is not None else None
     done = kept.read() if kept else {}
     todo = [number for number in range(grid.pieces) if number not in done]
@@ -92,8 +96,15 @@ def _measured(
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "measurement"
-        path.write_bytes(cloudpickle.dumps(measurement))
+        path.write_bytes(_pickled(measurement))
         yield from parallel(joblib.delayed(_piece)(str(path), number, grid.points(number)) for number in todo)
+
+
+def _pickled(measurement: Measurement) -> bytes:
+    try:
+        return cloudpickle.dumps(measurement)
+    except Exception as error:
+        raise ValueError(f"n_jobs: the model, its data or a measure cannot be sent to processes ({error})") from error
 
 
 def _piece(path: str, number: int, points: Float[np.ndarray, "points axes"]) -> tuple[int, Row]:

@@ -1,6 +1,7 @@
 """Models, data and criteria that once gave other values than torch alone gives, or raised what nobody understood."""
 
 import time
+from typing import NamedTuple
 
 import joblib
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils import prune
+from torch.nn.utils.parametrizations import weight_norm
 
 import landscape_nb as lnb
 from landscape_nb.engines import BLOCKS
@@ -339,3 +342,64 @@ def test_a_curvature_map_can_be_saved(tmp_path):
     found = lnb.curvature_map(objective, directions, resolution=2, ignore=lambda name: "bias" in name, progress=False)
     found.to_netcdf(tmp_path / "map.nc", engine="scipy")
     assert found.attrs["ignored"] == "bias"
+
+
+def test_a_store_is_told_by_what_it_was_made_from_and_not_by_rounding(tmp_path):
+    model = nn.Linear(4, 4)
+    arguments = lnb.random_directions(model, 1)[0], (-1, 1), 9
+    objectives = [lnb.Objective(model, (torch.ones(40, 4), LABELS)) for _ in range(2)]
+    lnb.evaluate_line(objectives[0], *arguments, store=tmp_path / "x.zarr", progress=False)
+    values = objectives[1].origin_values
+    objectives[1].__dict__["origin_values"] = values | {"loss": values["loss"] * (1 + 1e-7)}
+    again = lnb.evaluate_line(objectives[1], *arguments, store=tmp_path / "x.zarr", progress=False)
+    assert again.attrs["origin_loss"] != values["loss"]
+
+
+def test_a_point_in_another_number_format_is_converted():
+    model = nn.Linear(4, 4)
+    objective = lnb.Objective(model, (torch.randn(40, 4), LABELS))
+    double = {name: p.double() for name, p in objective.origin.items()}
+    assert objective(double) == objective()
+    plane = lnb.evaluate_plane(objective, lnb.random_directions(model, 2), resolution=3, origin=double, progress=False)
+    assert centre(plane) == pytest.approx(objective()["loss"], rel=1e-5)
+    half = lnb.Objective(nn.Linear(4, 4).bfloat16(), (torch.randn(40, 4).bfloat16(), LABELS))
+    assert half({name: p.float() for name, p in half.origin.items()}) == half()
+
+
+class Batch(NamedTuple):
+    x: torch.Tensor
+    y: torch.Tensor
+    note: str = ""
+
+
+def test_named_tuples_keep_their_names():
+    model, batch = nn.Linear(4, 4), Batch(torch.randn(40, 4), LABELS)
+    objective = lnb.Objective(
+        model, [batch], lambda o, b: F.cross_entropy(o, b.y), forward=lambda model, batch: model(batch.x)
+    )
+    assert objective()["loss"] == pytest.approx(F.cross_entropy(model(batch.x), LABELS).item(), rel=1e-5)
+
+
+def test_a_pruned_network_is_measured():
+    model, x = nn.Linear(4, 4), torch.randn(40, 4)
+    prune.l1_unstructured(model, "weight", 0.5)
+    wanted = F.cross_entropy(model(x), LABELS).item()
+    objective = lnb.Objective(model, (x, LABELS))
+    before = lnb.Objective(model, (x, LABELS)).fingerprint
+    line = lnb.evaluate_line(objective, lnb.random_directions(model, 1)[0], resolution=3, progress=False)
+    assert float(line.loss[1]) == pytest.approx(wanted, rel=1e-5)
+    assert objective.fingerprint == before
+
+
+def test_what_cannot_be_sent_to_processes_is_said():
+    model = weight_norm(nn.Linear(4, 4))
+    objective = lnb.Objective(model, (torch.randn(40, 4), LABELS))
+    with pytest.raises(ValueError, match="n_jobs: .* cannot be sent"):
+        lnb.evaluate_line(objective, lnb.random_directions(model, 1)[0], resolution=9, n_jobs=2, progress=False)
+
+
+def test_a_hessian_of_what_has_no_gradient_is_refused():
+    model = nn.Linear(4, 4)
+    objective = lnb.Objective(model, (torch.randn(40, 4), LABELS), lambda o, t: (o.argmax(1) != t).float().mean())
+    with pytest.raises(ValueError, match="criterion: .* no gradient"):
+        lnb.extreme_eigenvalues(objective)
