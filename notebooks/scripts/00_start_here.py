@@ -180,7 +180,7 @@ lnb.claim(
 )
 
 # %% [markdown]
-# **Why, probably.** Nothing here measures it, but without shortcuts a perturbation passes through the weights of all 56 layers and is multiplied on its way; with shortcuts every block adds a correction to a signal that passes by. Notebook 05 takes this apart: two depths, with and without, on the same levels.
+# **Why.** Probably, for nothing here measures it: without shortcuts a perturbation passes through the weights of all 56 layers and is multiplied on its way; with shortcuts every block adds a correction to a signal that passes by. Notebook 05 takes this apart: two depths, with and without, on the same levels.
 #
 # Can the picture be trusted? Partly, and the course says where: `planes` remember how they were made.
 

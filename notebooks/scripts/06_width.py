@@ -252,7 +252,7 @@ lnb.explore(draw, alt=alt, k=widths, shortcuts=False)
 # 3. The dashed curve of the left panel begins to rise where the solid one has nearly stopped.
 # 4. In the middle panel the dashed curve falls. The narrow plain networks sit high, at losses well above 1, on ground that rises slowly. It is flat, and they are bad.
 #
-# **Why, perhaps.** A neuron adds up what many channels say. If every weight is moved a little at random, the errors of many channels partly cancel, and the more channels there are, the better. A second reason is about the plot itself: of a random direction in a larger space, a smaller part points where the loss rises. Then some of the flatness belongs to the directions and not to the network; exercise 4 lets you measure it.
+# **Why.** Perhaps this: a neuron adds up what many channels say. If every weight is moved a little at random, the errors of many channels partly cancel, and the more channels there are, the better. A second reason is about the plot itself: of a random direction in a larger space, a smaller part points where the loss rises. Then some of the flatness belongs to the directions and not to the network; exercise 4 lets you measure it.
 #
 # **The paper's own numbers** (CIFAR-10, 300 epochs, ResNet-56; test error in %, Figure 6):
 
