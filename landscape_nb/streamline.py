@@ -169,7 +169,8 @@ def _folded(program: Program, folds: dict[str, _Fold]) -> Program:
     for at, call in enumerate(calls):
         own = [slot for slot in call.reads() if uses[slot] == 1 and slot in made_by]
         before = calls[made_by[own[0]]] if own else None
-        if before and call.args[:1] == (before.result,) and (fold := _fold(before, call)):
+        follows = before and call.args[:1] == (before.result,) and _has_channels_second(before, program.shapes)
+        if follows and (fold := _fold(before, call)):
             folds[fold.key] = fold
             arguments = Weight(f"{fold.key}: weight"), Weight(f"{fold.key}: bias"), *before.args[3:]
             calls[made_by[own[0]]] = replace(before, args=(before.args[0], *arguments), result=call.result)
@@ -192,6 +193,11 @@ def _in_place(call: Call, own: int, shapes: Mapping[int, torch.Size]) -> Call:
         return call
     (other,) = (slot for slot in slots if slot != own)
     return Call(Tensor.add_, (Slot(own), Slot(other)), {}, call.result)
+
+
+def _has_channels_second(layer: Call, shapes: Mapping[int, torch.Size]) -> bool:
+    """Whether what a layer makes is what batch norm takes for channels: a linear map of sequences has them last."""
+    return layer.function is not F.linear or len(shapes[layer.result.number]) == 2
 
 
 def _fold(layer: Call, call: Call) -> _Fold | None:

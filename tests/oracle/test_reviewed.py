@@ -143,6 +143,29 @@ def test_an_overflow_stays_one_in_blocks():
     np.testing.assert_allclose(line.loss, wanted, rtol=1e-3)
 
 
+class OfSequences(nn.Module):
+    """Batch norm over places of a sequence, of which there are as many as features."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution, self.layer, self.norm = nn.Conv2d(1, 6, 3), nn.Linear(6, 6), nn.BatchNorm1d(6)
+        self.last = nn.Linear(36, 4)
+
+    def forward(self, x):
+        places = self.convolution(x).flatten(2)[:, :, :6].transpose(1, 2)
+        return self.last(self.norm(self.layer(places)).flatten(1))
+
+
+def test_batch_norm_over_places_is_not_folded_into_features():
+    torch.manual_seed(0)
+    objective = lnb.Objective(OfSequences(), (torch.randn(40, 1, 8, 8), LABELS))
+    lnb.evaluate_line(objective, lnb.random_directions(objective.origin, 1)[0], resolution=3, progress=False)
+    (direction,) = lnb.random_directions(objective.origin, 1, normalize="none", ignore=None)
+    line = lnb.evaluate_line(objective, direction, (-2, 2), 5, progress=False)
+    wanted = [objective(lnb.move(objective.origin, [direction], [a]))["loss"] for a in line.alpha.values]
+    np.testing.assert_allclose(line.loss, wanted, rtol=1e-4)
+
+
 class OfPairs(nn.Module):
     def __init__(self):
         super().__init__()
