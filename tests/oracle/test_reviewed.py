@@ -1,8 +1,10 @@
 """Models, data and criteria that once gave other values than torch alone gives, or raised what nobody understood."""
 
-import time
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+import cloudpickle
 import joblib
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ import landscape_nb as lnb
 from landscape_nb.engines import BLOCKS
 from landscape_nb.grid import Grid
 from landscape_nb.store import Store
+from landscape_nb.sweep import _loaded
 
 LABELS = torch.arange(40) % 4
 
@@ -62,22 +65,27 @@ def test_a_table_of_bounded_norm_keeps_the_origin():
     assert all(torch.equal(before[name], p) for name, p in model.named_parameters())
 
 
-class Slow(nn.Module):
-    """Gives other threads time to change its weights between its layers."""
+def test_threads_of_one_process_do_not_share_a_model(tmp_path):
+    path = tmp_path / "measurement"
+    path.write_bytes(cloudpickle.dumps(lnb.Objective(nn.Linear(4, 4), (torch.randn(40, 4), LABELS))))
+    both = threading.Barrier(2)
 
-    def __init__(self):
-        super().__init__()
-        self.first, self.second = nn.Linear(8, 8), nn.Linear(8, 4)
+    def load(_):
+        first = _loaded(str(path))
+        both.wait()
+        return first, _loaded(str(path))
 
-    def forward(self, x):
-        x = self.first(x).tanh()
-        time.sleep(0.002)
-        return self.second(x)
+    with ThreadPoolExecutor(2) as pool:
+        (one, again), (other, _) = pool.map(load, range(2))
+    assert one is again
+    assert one.model is not other.model
 
 
-def test_threads_of_one_process_do_not_share_a_model():
+def test_threads_measure_what_one_thread_measures():
     torch.manual_seed(0)
-    objective = lnb.Objective(Slow(), (torch.randn(40, 8), LABELS))
+    objective = lnb.Objective(
+        nn.Sequential(nn.Linear(8, 64), nn.Softmax(1), nn.Linear(64, 4)), (torch.randn(40, 8), LABELS)
+    )
     end = {name: p + 0.5 for name, p in objective.origin.items()}
     wanted = lnb.interpolate(objective, objective.origin, end, progress=False)
     with joblib.parallel_config("threading", n_jobs=4):
