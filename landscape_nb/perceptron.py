@@ -1,13 +1,16 @@
 """Perceptrons at many points of a line or plane at once.
 
 A net of small linear maps is all overhead and memory traffic. So points share every pass; samples lie
-along the last dimension, where scores are compared without strides; and the first layer is multiplied
-once: at θ + Σ cᵢ dᵢ it gives W X + Σ cᵢ (Dᵢ X).
+along the last dimension, where scores are compared without strides; the first layer is multiplied
+once: at θ + Σ cᵢ dᵢ it gives W X + Σ cᵢ (Dᵢ X); layers write into memory that is kept from pass to
+pass; and features end with a row of ones, so that a bias is one more column of the weights.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle
 
 import numpy as np
 import torch
@@ -22,7 +25,7 @@ from landscape_nb.program import Call, FrozenNorm, Program, UnreplayableError, W
 from landscape_nb.rng import preserved_rng
 from landscape_nb.sweep import Row
 
-_ENTRIES_AT_ONCE = 800_000
+_ENTRIES_AT_ONCE = 600_000
 _IN_PLACE = {
     F.relu: torch.relu_, torch.relu: torch.relu_, Tensor.relu: torch.relu_,
     F.tanh: torch.tanh_, torch.tanh: torch.tanh_, Tensor.tanh: torch.tanh_,
@@ -32,8 +35,9 @@ _ELEMENTWISE = {
     F.relu6, F.hardtanh, F.leaky_relu, F.elu, F.selu, F.celu, F.gelu, F.silu, F.mish, F.softplus, F.softsign,
     F.hardswish, F.hardsigmoid, F.logsigmoid, torch.sin, torch.relu_, Tensor.relu_,
 }  # fmt: skip
-Stack = Float[Tensor, "points features samples"]
-Layer = Callable[[Stack, Params], Stack]
+Combinations = Float[Tensor, "points basis"]
+Features = Float[Tensor, "points features samples"]
+Layer = Callable[[Features, Combinations, Params], None]
 
 
 class Perceptron:
@@ -59,8 +63,9 @@ class Perceptron:
             raise UnreplayableError("the data are no pairs, batch norm is recalibrated, or inputs are changed")
         self.chains = {x.shape: self._chain(x) for x, _ in self.batches}
         chain = self.chains[self.batches[0][0].shape]
-        entries = chain.widest(objective.origin) * max(len(x) for x, _ in self.batches)
+        entries = (chain.widest(objective.origin) + 1) * max(len(x) for x, _ in self.batches)
         self.points = min(32, max(1, _ENTRIES_AT_ONCE // entries))
+        self.entries = self.points * entries
         self.description = f"{self.points} points at once, layer by layer"
         self.samples_last = self._find_samples_last()
 
@@ -68,33 +73,33 @@ class Perceptron:
         """The values at points, each given by its coordinates."""
         coordinates = torch.from_numpy(places).to(affine.origin)
         combinations = torch.cat([coordinates.new_ones(len(coordinates), 1), coordinates], 1)
-        basis = torch.stack([affine.origin, *affine.directions])
+        basis = unflatten(torch.stack([affine.origin, *affine.directions]), affine.like)
         with torch.no_grad(), preserved_rng():
-            at_basis = unflatten(basis, affine.like)
-            firsts = {id(x): self.chains[x.shape].first(x, at_basis) for x, _ in self.batches}
+            memory = [affine.origin.new_empty(self.entries) for _ in range(2)]
+            firsts = {id(x): self.chains[x.shape].first(x, basis) for x, _ in self.batches}
             parts = [
-                self._measure(part, unflatten(part @ basis, affine.like), firsts)
+                self._measure(part, basis, firsts, memory)
                 for part in torch.tensor_split(combinations, -(-len(combinations) // self.points))
             ]
         return {name: np.concatenate([part[name] for part in parts]) for name in self.objective.names}
 
-    def _measure(self, combinations: Float[Tensor, "points n"], params: Params, firsts: dict[int, Tensor]) -> Row:
-        state = params | self.objective.buffers
+    def _measure(
+        self, combinations: Combinations, basis: Params, firsts: dict[int, Tensor], memory: Sequence[Float[Tensor, "_"]]
+    ) -> Row:
+        known = basis | self.objective.buffers
 
         def values_of(batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
-            first = firsts[id(batch[0])]
-            stack = (combinations @ first.flatten(1)).view(-1, *first.shape[1:])
-            for layer in self.chains[batch[0].shape].layers[1:]:
-                stack = layer(stack, state)
-            return self._values(stack, batch[1])
+            inputs, targets = batch
+            features = self.chains[inputs.shape](firsts[id(inputs)], combinations, known, memory)
+            return self._values(features, targets)
 
         return {name: value.numpy(force=True) for name, value in self.objective.summarize(values_of).items()}
 
-    def _values(self, stack: Stack, targets: Tensor) -> dict[str, Float[Tensor, "points size"]]:
+    def _values(self, features: Features, targets: Tensor) -> dict[str, Float[Tensor, "points size"]]:
         """Each measure: at once where it takes samples along the last dimension, else point by point (vmap)."""
-        objective, outputs = self.objective, stack.transpose(1, 2)
+        objective, outputs = self.objective, features.transpose(1, 2)
         return {
-            name: self.samples_last[name](stack, targets.expand(len(stack), -1))
+            name: self.samples_last[name](features, targets.expand(len(features), -1))
             if name in self.samples_last
             else torch.vmap(partial(objective.value_of, name, targets=targets))(outputs)
             for name in objective.measures
@@ -105,7 +110,7 @@ class Perceptron:
         with torch.no_grad(), preserved_rng():
             return _Chain(record(lambda x: self.objective.outputs(state, (x, None)), state, inputs))
 
-    def _find_samples_last(self) -> dict[str, Callable[[Stack, Tensor], Tensor]]:
+    def _find_samples_last(self) -> dict[str, Callable[[Features, Tensor], Tensor]]:
         """Measures that give one value a sample for scores whose last dimension counts samples."""
         inputs, targets = self.batches[0]
         found = {}
@@ -134,7 +139,7 @@ class _Chain:
             raise UnreplayableError("the first layer is no linear map")
         current = rest[0].reads()[0]
         self.prefix = Program(program.calls[:start], current)
-        self.layers: list[Layer] = []
+        self.layers: list[_Linear | Layer] = []
         for call in rest:
             if call.reads() != [current] or call.args[0].number != current or len(call.writes()) != 1:
                 raise UnreplayableError("the layers are no chain")
@@ -143,16 +148,39 @@ class _Chain:
         if current != program.output:
             raise UnreplayableError("the last layer does not give the outputs")
 
-    def first(self, inputs: Tensor, at_basis: Params) -> Float[Tensor, "basis features samples"]:
+    def first(self, inputs: Tensor, basis: Params) -> Float[Tensor, "basis features samples"]:
         """The first layer's values for each of a stack of weights; between them the layer is linear."""
         entry = self.prefix({}, inputs)
         if entry.ndim != 2:
             raise UnreplayableError("the first layer's input is no matrix")
-        return self.layers[0](entry.T, at_basis)
+        entry = torch.cat([entry.T, entry.new_ones(1, len(entry))])
+        return self.layers[0].matrices(basis) @ entry
+
+    def __call__(
+        self,
+        first: Float[Tensor, "basis rows samples"],
+        combinations: Combinations,
+        known: Params,
+        memory: Sequence[Float[Tensor, "_"]],
+    ) -> Features:
+        """The last layer's values, in one of two pieces of memory that layers use in turn."""
+        spaces = cycle(memory)
+        rows = _room(next(spaces), len(combinations), *first.shape[1:])
+        torch.mm(combinations, first.flatten(1), out=rows.flatten(1))
+        for layer in self.layers[1:]:
+            if isinstance(layer, _Linear):
+                rows = layer(rows, combinations, known, next(spaces))
+            else:
+                layer(rows[:, :-1], combinations, known)
+        return rows[:, :-1]
 
     def widest(self, params: Params) -> int:
         """The most features that a layer has."""
         return max(len(params[layer.weight]) for layer in self.layers if isinstance(layer, _Linear))
+
+
+def _room(memory: Float[Tensor, "_"], *shape: int) -> Float[Tensor, "..."]:
+    return memory[: math.prod(shape)].view(shape)
 
 
 @dataclass(frozen=True)
@@ -160,29 +188,42 @@ class _Linear:
     weight: str
     bias: str | None
 
-    def __call__(self, stack: Stack, params: Params) -> Stack:
-        weight = params[self.weight]
-        stack = stack.expand(len(weight), *stack.shape[-2:])
-        if self.bias is None:
-            return torch.bmm(weight, stack)
-        return torch.baddbmm(params[self.bias][..., None], weight, stack)
+    def matrices(self, basis: Params) -> Float[Tensor, "basis rows columns"]:
+        """Weights with the bias as one more column, and one more row that gives 1, so that it meets a row of ones."""
+        weight = basis[self.weight]
+        matrices = F.pad(weight, (0, 1, 0, 1))
+        matrices[0, -1, -1] = 1
+        if self.bias:
+            matrices[:, :-1, -1] = basis[self.bias]
+        return matrices
+
+    def __call__(
+        self,
+        rows: Features,
+        combinations: Combinations,
+        basis: Params,
+        memory: Float[Tensor, "_"],
+    ) -> Features:
+        matrices = self.matrices(basis)
+        weights = (combinations @ matrices.flatten(1)).view(-1, *matrices.shape[1:])
+        return torch.bmm(weights, rows, out=_room(memory, len(rows), weights.shape[1], rows.shape[2]))
 
 
 @dataclass(frozen=True)
 class _Norm:
     names: FrozenNorm
 
-    def __call__(self, stack: Stack, params: Params) -> Stack:
+    def __call__(self, features: Features, combinations: Combinations, known: Params) -> None:
         names = self.names
-        scale = torch.rsqrt(params[names.variance] + names.eps).expand(len(stack), -1)
-        scale = scale * params[names.gamma] if names.gamma else scale
-        shift = -params[names.mean] * scale
-        shift = shift + params[names.beta] if names.beta else shift
-        return torch.addcmul(shift[..., None], stack, scale[..., None])
+        scale = torch.rsqrt(known[names.variance] + names.eps).expand(len(features), -1)
+        scale = scale * (combinations @ known[names.gamma]) if names.gamma else scale
+        shift = -known[names.mean] * scale
+        shift = shift + combinations @ known[names.beta] if names.beta else shift
+        torch.addcmul(shift[..., None], features, scale[..., None], out=features)
 
 
-def _layer(call: Call) -> Layer:
-    """A call as a function of a stack of features and the weights of its points."""
+def _layer(call: Call) -> "_Linear | Layer":
+    """A call as what it does to features at several combinations of a basis of weights, in place or as a matrix."""
     if call.function is F.linear and not call.kwargs:
         weight, bias = (*call.args, None)[1:3]
         if isinstance(weight, Weight) and (bias is None or isinstance(bias, Weight)):
@@ -190,7 +231,7 @@ def _layer(call: Call) -> Layer:
     if norm := frozen_norm(call):
         return _Norm(norm)
     if call.function in _IN_PLACE:
-        return lambda stack, params: _IN_PLACE[call.function](stack)
+        return lambda features, *_: _IN_PLACE[call.function](features)
     if call.function in _ELEMENTWISE and not call.weights():
-        return lambda stack, params: call.function(stack, *call.args[1:], **call.kwargs)
+        return lambda features, *_: features.copy_(call.function(features, *call.args[1:], **call.kwargs))
     raise UnreplayableError(f"{call.function.__name__} is no layer of a perceptron")
