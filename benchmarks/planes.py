@@ -34,7 +34,7 @@ def resnet20_on_digits():
     x, y = (part[:500] for part in datasets.digits().train)
     model = models.resnet(20, channels=1, image_size=8).eval()
     axis = np.linspace(-1, 1, 25)
-    rows = compare(model, x, y, axis[::5], axis[::5], rounds=15)
+    rows = compare(model, x, y, axis, axis, rounds=8, peers_alphas=axis[::12])
     return [
         goal("ResNet-20, 500 digits, 25×25: best peer / ours, per point", best_peer(rows) / rows["ours"], 1.7)
     ], rows
@@ -42,7 +42,7 @@ def resnet20_on_digits():
 
 def resnet56_on_images(model, x, y):
     axis = np.linspace(-1, 1, 5)
-    rows = compare(model, x, y, axis[::4], axis[::4], rounds=8)
+    rows = compare(model, x, y, axis, axis, rounds=5, peers_alphas=axis[::4])
     left = torch.randn(2048, 2048)
     matmul = fastest({"matmul": lambda: [left @ left for _ in range(20)]}, rounds=10)["matmul"] / 20
     rate, wanted = GFLOP_RESNET56 * len(x) / rows["ours"], 2 * 2.048**3 / matmul

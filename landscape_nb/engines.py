@@ -1,7 +1,8 @@
 """How an objective is measured at many points: plainly, or in a faster way that is seen to give the same."""
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -47,20 +48,38 @@ class OneByOne:
 
 
 class SideBySide(OneByOne):
-    """Measures as many points at a time as torch has threads, each point in one thread.
+    """Measures as many batches at a time as torch has threads, each in one thread.
 
-    A point's convolutions are too small to keep several threads busy: they wait for each other after
-    every layer. Points need not wait.
+    A batch's convolutions are too small to keep several threads busy: they wait for each other after
+    every layer. Batches need not wait, neither those of one point nor those of the next.
     """
 
     def __call__(self, affine: Affine, places: Float[np.ndarray, "points axes"]) -> Row:
         """The values at points, each given by its coordinates."""
-        threads = min(torch.get_num_threads(), len(places))
+        threads = torch.get_num_threads()
         if threads < 2:
             return super().__call__(affine, places)
+        begun: deque[list[Future]] = deque()
+        rows = []
         with _one_thread_each(threads) as pool:
-            rows = list(pool.map(lambda place: self.objective.measure(affine(*place)), places.tolist()))
+            for place in places.tolist():
+                begun.append(self._begin(pool, affine, place))
+                if len(begun) > threads:
+                    rows.append(self._end(begun.popleft()))
+            rows += map(self._end, begun)
         return {name: np.array([row[name] for row in rows]) for name in self.objective.names}
+
+    def _begin(self, pool: ThreadPoolExecutor, affine: Affine, place: Sequence[float]) -> list[Future]:
+        """Have the weights at a point made, then the values of each batch, in the order of the data."""
+        state = pool.submit(torch.no_grad()(lambda: self.objective.state(affine(*place))))
+        values_of = torch.no_grad()(lambda batch: self.objective.values_in(state.result(), batch))
+        return [pool.submit(values_of, batch) for group in self.objective.groups.values() for batch in group.batches]
+
+    def _end(self, values: Iterable[Future]) -> dict[str, float]:
+        """Means and standard errors from the values of each batch."""
+        following = iter(values)
+        summary = self.objective.summarize(lambda batch: next(following).result())
+        return {name: float(value) for name, value in summary.items()}
 
 
 @contextmanager
@@ -159,7 +178,7 @@ def _streamlined(objective: Objective) -> OneByOne:
     layout = "channels-last, " if faster.layout is torch.channels_last else BLOCKS * faster.blocked
     how = f"calls replayed, {len(faster.folds)} batch norms folded, {layout}{max(faster.data.counts)} samples a batch"
     if all(map(_is_known, objective.measures.values())):
-        return SideBySide(faster, f"a point a thread, {how}")
+        return SideBySide(faster, f"a batch a thread, {how}")
     return OneByOne(faster, f"one point at a time, {how}")
 
 

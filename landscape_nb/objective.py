@@ -194,7 +194,7 @@ class Objective:
             _check_point(params, self.origin)
         with torch.no_grad(), preserved_rng():
             state = self.state(params, buffers, batch_norm or self.batch_norm)
-            summary = self.summarize(lambda batch: self._values(state, batch))
+            summary = self.summarize(lambda batch: self.values_in(state, batch))
         return {name: float(value) for name, value in summary.items()}
 
     def measure_stack(self, params: Params) -> dict[str, Float[Tensor, "points"]]:
@@ -209,7 +209,7 @@ class Objective:
         """
         with torch.no_grad(), preserved_rng():
             buffers = {name: buffer.clone() for name, buffer in self.buffers.items()}
-            return self.summarize(lambda batch: torch.vmap(lambda p: self._values(p | buffers, batch))(params))
+            return self.summarize(lambda batch: torch.vmap(lambda p: self.values_in(p | buffers, batch))(params))
 
     def summarize(self, values_of: Callable[[Any], dict[str, Tensor]]) -> dict[str, Float[Tensor, "*points"]]:
         """Means and standard errors over all data, in the order of `names`.
@@ -291,7 +291,8 @@ class Objective:
             return functional_call(self.model, state, (batch[0],))
         return functional_call(_Forward(self.model, self.forward), _prefixed(state), (batch,))
 
-    def _values(self, state: dict[str, Tensor], batch: Any) -> dict[str, Float[Tensor, "size"]]:
+    def values_in(self, state: dict[str, Tensor], batch: Any) -> dict[str, Float[Tensor, "size"]]:
+        """Each measure of a batch, as `value_of` gives it, with these parameters and buffers."""
         return self.values_of(self.outputs(state, batch), _targets(batch))
 
     def values_of(self, outputs: Any, targets: Any) -> dict[str, Float[Tensor, "size"]]:

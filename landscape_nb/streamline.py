@@ -33,7 +33,7 @@ from landscape_nb.program import (
 )
 from landscape_nb.rng import preserved_rng
 
-_CACHE = {torch.channels_last: 16 * 2**20, torch.contiguous_format: 2 * 2**20}
+_CACHE = {torch.channels_last: 4 * 2**20, torch.contiguous_format: 2 * 2**20}
 """Bytes that a convolution may read and write; measured to be fastest, with either layout."""
 _SMALLEST_CHANNELS_LAST = 16 * 16
 _ENLARGED = 1000

@@ -156,7 +156,7 @@ def test_an_error_at_a_point_ends_all_and_the_threads_are_as_before(monkeypatch)
     objective = convolutional()
     affine = Affine(objective.origin, lnb.random_directions(objective.origin, 2))
     engine = choose_engine(objective, affine)
-    monkeypatch.setattr(engine.objective, "measure", lambda params: 1 / 0)
+    monkeypatch.setattr(engine.objective, "state", lambda params: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         engine(affine, np.zeros((5, 2)))
     with ThreadPoolExecutor(1) as pool:
