@@ -153,8 +153,8 @@ def draw_path(panel: Axes, path: xr.Dataset, until: float | None = None) -> None
     edge = {"linestyle": "none", "markeredgecolor": "white", "markeredgewidth": 1, "zorder": 5}
     panel.plot(x[0], y[0], marker="s", markersize=9, color="black", **edge)
     drops = shown & np.isin(epochs, path.attrs.get("lr_drops", []))
-    panel.plot(x[drops], y[drops], marker="o", markersize=10, color="red", **edge)
     panel.plot(x[shown][-1:], y[shown][-1:], marker="*", markersize=17, color="black", **edge)
+    panel.plot(x[drops], y[drops], marker="o", markersize=8, color="red", **edge)
 
 
 def plot_contours(
@@ -198,7 +198,7 @@ def plot_contours(
     for panel in axes[len(planes) :]:
         panel.remove()
     bar = figure.colorbar(filled, ax=list(axes[: len(planes)]), shrink=0.9, ticks=filled.levels[::2], spacing="uniform")
-    bar.set_ticklabels([f"{level:.3g}" for level in levels[::2]])
+    bar.set_ticklabels(list(map(_text, levels[::2])))
     bar.set_label(LABELS.get(variable, variable))
     figure.suptitle(title, fontsize=16)
     return figure
@@ -213,7 +213,7 @@ def _contour(panel: Axes, values: xr.DataArray, levels: np.ndarray) -> QuadConto
     axes = values.alpha, values.beta
     filled = panel.contourf(*axes, heights, scale(levels), norm=norm, cmap="viridis", extend="both")
     lines = panel.contour(*axes, heights, scale(levels), colors="white", linewidths=0.7, linestyles="solid")
-    names = {scale(level): f"{level:.3g}" for level in levels[:: max(1, len(levels) // 6)]}
+    names = {scale(level): _text(level) for level in levels[:: max(1, len(levels) // 6)]}
     panel.clabel(lines, list(names), fontsize=11, fmt=names)
     if grid.mask.any():
         panel.set_facecolor("0.8")
@@ -222,6 +222,11 @@ def _contour(panel: Axes, values: xr.DataArray, levels: np.ndarray) -> QuadConto
     panel.plot(0, 0, marker="+", color="white", markersize=14, markeredgewidth=2.5)
     panel.set(xlabel=LABELS["alpha"], ylabel=LABELS["beta"], aspect="auto")
     return filled
+
+
+def _text(level: float) -> str:
+    """A level to three digits, in powers of ten only from a million."""
+    return f"{float(f'{level:.3g}'):g}"
 
 
 def _shade_gaps(panel: Axes, values: xr.DataArray) -> None:

@@ -18,6 +18,8 @@ from landscape_nb.claims import LEDGER_VARIABLE, Claim, read_ledger
 from landscape_nb.explore import ERROR_CLASS
 from landscape_nb.figures import SEED_VARIABLE, Notebook, notebooks_directory
 
+_QUIET_KERNEL = ["--log-level=ERROR"]
+"""Else every kernel warns that it talks over a port of this machine."""
 _PLOTLY = "application/vnd.plotly.v1+json"
 _PAGE = """{% extends 'lab/index.html.j2' %}
 {% block html_head_js_requirejs %}{% endblock %}
@@ -91,7 +93,13 @@ def run_notebook(
     with environment(variables), _peak_memory() as peak:
         began = time.perf_counter()
         papermill.execute_notebook(
-            source or notebook.path, executed, parameters, kernel_name="python3", progress_bar=progress, cwd=out
+            source or notebook.path,
+            executed,
+            parameters,
+            kernel_name="python3",
+            progress_bar=progress,
+            cwd=out,
+            extra_arguments=_QUIET_KERNEL,
         )
         seconds = time.perf_counter() - began
     content = nbformat.read(executed, as_version=4)

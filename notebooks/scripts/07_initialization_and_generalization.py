@@ -18,9 +18,9 @@
 #
 # **Question.** Two things are often read off a landscape: that training starts inside the basin, and that flat minima generalize. Do our measurements bear them out?
 #
-# ![Left: on the straight way from a trained network back to its start the loss climbs to the initial height, while random walks of the same length stay near the bottom. Right: test error against sharpness for eighteen networks, scattered points.](images/07_initialization_and_generalization.png)
+# ![Left: on the straight way from a trained network back to its start the loss climbs to the initial height, while straight ways of the same length in random directions stay near the bottom. Right: test error against sharpness for eighteen networks, scattered points.](images/07_initialization_and_generalization.png)
 #
-# *Left: from the minimum back to the start, and equally far in random directions. Right: sharpness and test error of eighteen networks.*
+# *Left: from the minimum back to the start, and equally far in random directions. Right: sharpness and test error of eighteen networks; hollow marks are trained with the large batch.*
 
 # %% [markdown]
 # | | |
@@ -139,12 +139,12 @@ below = {name: float((p.loss < np.log(10)).mean()) for name, p in lnb.shipped_pl
 below
 
 # %% [markdown]
-# So the paper's heights are confirmed, for the network *without* shortcuts as well: both stand in a hole with a high rim. What differs is the size of the hole. A rim alone does not tell a good landscape from a bad one.
+# So the paper's heights are confirmed, for its network *without* shortcuts as well: both of its networks stand in a hole with a rim above 4. (Their own start is not among the files shipped here; their last layer is drawn as ours is, so it is at ln 10, too.) Our rims are far higher, about 100 with shortcuts and several hundred or more without, and the higher one belongs to the worse network. What differs between the paper's two is the size of the hole: with shortcuts 24 % of the plane lie below ln 10, without 1.4 %. A rim alone does not tell a good landscape from a bad one.
 
 # %% [markdown]
 # ## 2 · Is the start inside?
 #
-# A height is not a place. The start is not in the drawn plane, and it may be far away. So we measure the distance, and walk: from the trained network straight back to its start, and equally far in two random filter-normalized directions. (Batch norm's statistics are computed anew at every point of both walks, so that neither is at a disadvantage.)
+# A height is not a place. The start is not in the drawn plane, and it may be far away. So we measure the distance, and walk: from the trained network straight back to its start, and equally far in two random filter-normalized directions. (Batch norm's statistics are computed anew at every point of every walk, so that none is at a disadvantage.)
 #
 # > **Predict.** How far is the start, in lengths of the trained weights? Which way is higher at its end: the one to the start, or a random one of the same length?
 
@@ -198,7 +198,7 @@ for panel, name in zip(panels, names):
 panels[0].legend(loc="upper left")
 lnb.show(
     figure,
-    alt="Loss on the straight way from each trained network to its start and on random walks of the same length, with the height of the start as a dotted line.",
+    alt="Loss on the straight way from each trained network to its start and on straight ways of the same length in random directions, with the height of the start as a dotted line. To the start it climbs to that line; in random directions it rises little.",
 )
 
 # %%
@@ -214,12 +214,12 @@ lnb.claim(
 )
 
 # %% [markdown]
-# The start is near: most of the trained weights *are* the initial ones. And it lies in a direction that a random plane never shows. Equally far away in a random direction the network still works; on the way home it forgets everything, without a wall in between. So the start is inside the basin here, as the paper supposes. But the drawn planes did not tell us so: their rims are many such distances away, in other directions. (After hundreds of epochs with weight decay the start is much farther than here.)
+# The start is near: training moved the weights by less than a tenth of their length (0.09 and 0.08). But it lies in a direction that a random plane hardly shows (notebook 09). Equally far away in a random direction the loss is still below 0.1 with shortcuts, and almost unchanged without; on the way home it rises to the height of the start, without a wall in between. So the start is inside the basin here, as the paper supposes. But the drawn planes did not tell us so: their edges are about ten such distances away, in other directions. (After hundreds of epochs with weight decay the start is much farther than here: in the paper's Figure 2, at batch 128 with weight decay, the length of VGG-9's weights falls from about 60 to about 23, so its start is at least 1.6 of its final lengths away.)
 
 # %% [markdown]
 # ## 3 · Chaos, or a training that has not ended?
 #
-# The plain networks of notebooks 05 and 06 had uneven planes and a high loss. Which is the cause? The paper's pair hints that it is not easily told: its text says the plain ResNet-56 needed a learning rate of 0.01, and that run has 10.83 % test error; the one it draws, with the others' rate of 0.1, has 13.31 %. So part of the damage was training.
+# The deep plain network of notebook 05 (plain: without shortcuts) and the narrow plain networks of notebook 06 had uneven planes and a high loss. Which is the cause of the other? The paper's pair hints that it is not easily told: its text says the plain ResNet-56 needed a learning rate of 0.01, and that run has 10.83 % test error; the one it draws, with the others' rate of 0.1, has 13.31 %. So part of the error came from the way it was trained.
 #
 # We take the plain network of notebook 06 (k = 2) and train it four times as long. The learning rate drops at the same fractions of the training, so it stays high for longer, too. The network is the same.
 #
@@ -264,12 +264,12 @@ lnb.explore(draw, alt=alt, epoch=epochs)
 # %% [markdown]
 # **Notice**
 #
-# 1. At epoch 0 the plane is one colour: the start is a plateau at ln 10, in every direction.
+# 1. At epoch 0 the plane is one colour: around the start the loss is ln 10 everywhere in the plane.
 # 2. In the first epochs the loss stays high, and there is no basin of loss below 1.
-# 3. At the end there is one, round and wide, in the same network and along directions of the same seed.
-# 4. The part that bends down does not follow the loss: it falls and rises again. At the end the bends lie outside the basin, where the walls become plateaus.
+# 3. At the end there is one, round and wide (a quarter of the plane), in the same network and along directions of the same seed.
+# 4. The part that bends down does not follow the loss: it falls, and rises again while the loss goes on falling. And at epoch 0 it is largest, on level ground: it counts dents however shallow.
 #
-# **Why.** A plane shows the surroundings of one point. The missing basin of the plain networks in notebooks 05 and 06 was, at 20 layers, an unfinished training: the same architecture has a basin, once it gets there. That does not acquit the architecture, which is what made the training so slow. And it does not explain everything: at paper scale (notebook 05, section 5) the plain ResNet-56 reached a loss of 0.14, and its basin is a narrow hole in ragged ground.
+# **Why.** A plane shows the surroundings of one point. The missing basin of this plain network in notebook 06 was an unfinished training: the same architecture has a basin, once it gets there. That does not acquit the architecture: with shortcuts six epochs were enough for the same width (notebook 06: a loss of 0.05 against 1.33). And it does not explain everything: at paper scale (notebook 05, section 5) the plain ResNet-56 reached a loss of 0.14, and its basin is a narrow hole in ragged ground.
 
 # %%
 lnb.claim(
@@ -286,9 +286,9 @@ lnb.claim(
 #
 # The paper reads from its plots that flatter minima, filter-normalized, come with lower test errors (its VGG-9, Figures 2 and 3: 7.37 % at batch 128 against 11.07 % at batch 8192; with weight decay 6.0 % against 10.19 %). Four networks make a short list. We train eighteen: three architectures, two batch sizes, three weight decays, on only 400 digits, so that there are errors to compare. The large batch gets more epochs, so that all make about a hundred updates (in the paper it does not: 8192 makes 2,100 updates where 128 makes 117,300).
 #
-# Two measures of sharpness: how much the loss rises, on average, when every filter is moved by half its length in a random direction; and the largest eigenvalue of the Hessian, which depends on the scale of the weights (notebook 02).
+# Two measures of sharpness: how much the loss rises, on average, when every filter is moved by half its length in a random direction; and the largest eigenvalue of the Hessian, the matrix of second derivatives (notebook 08): how strongly the loss bends up in the direction where it bends most. The second depends on the scale of the weights (notebook 02).
 #
-# > **Predict.** Order the networks by sharpness and by test error. How much do the two orders agree: 1 for the same, 0 for none, −1 for the reverse?
+# > **Predict.** Order the networks by sharpness and by test error. How much do the two orders agree: 1 for the same, 0 for none, −1 for the reverse? (This number is the *rank correlation*.)
 
 
 # %%
@@ -336,10 +336,11 @@ for (kind, batch, decay), x, y in zip(recipes, sharpness, error):
     name = kind if fill == "full" and not decay else None
     panels[1].plot(x, y, marker, color=colour, markersize=11, fillstyle=fill, markeredgewidth=2, label=name)
 panels[1].set(xscale="log", xlabel="rise of the loss at half a filter's length", ylabel="test error (%)")
+panels[1].set_title("filled: small batch, hollow: large")
 panels[1].legend()
 lnb.show(
     figure,
-    alt="Left: the loss on the way from a trained network to its start, and on random walks of the same length. Right: test error against sharpness of eighteen networks of three architectures; hollow marks are those of the large batch.",
+    alt="Left: the loss on the way from a trained network to its start, and on straight ways of the same length in random directions. Right: test error against sharpness of eighteen networks of three architectures; hollow marks are those of the large batch.",
 )
 
 
@@ -366,7 +367,7 @@ for name, m in measures.items():
     print(" " * 19, *(f"{kind}: {value:+.2f}  " for kind, value in zip(kinds, within[name])))
 
 # %% [markdown]
-# The interval comes from drawing the eighteen networks anew with replacement, 500 times. It is wide: eighteen networks, with 359 test images each, do not fix an order. And look inside the architectures: what holds between them need not hold within one.
+# The interval comes from drawing the eighteen networks anew with replacement, 500 times. It is wide, and contains 0: eighteen networks, with 359 test images each (one image is 0.28 %), do not fix an order. And look inside the architectures: what holds between them need not hold within one.
 
 # %%
 least, most = interval(sharpness)
@@ -388,7 +389,7 @@ lnb.claim(
 )
 
 # %% [markdown]
-# So the answer depends on the measure. Weight decay may be one reason: it shortens the weights, and the same function then has larger eigenvalues (notebook 02). The filter-normalized rise does not see the scale, and speaks for the paper here, within an architecture and on average. It does not do so in each architecture at each seed.
+# So the answer depends on the measure. Weight decay may be one reason: it shortens the weights, and the same function then has larger eigenvalues (notebook 02). The filter-normalized rise does not see the scale, and speaks for the paper here, within an architecture and on average. It does not do so in each architecture at each seed, and over all eighteen networks it does not order them.
 
 # %% [markdown]
 # ## 5 · What later work says
@@ -459,7 +460,7 @@ exercises.check_rank_correlation(my_correlation, [run.history["train_loss"][-1] 
 # Compare it with the two measures of sharpness above, before believing in either.
 # </details>
 #
-# **4 · Another seed of directions** (●○○, 5 minutes). Draw the plane of the network without shortcuts again, with directions of seed 7. Which part of it lies below ln 10, the height of the start?
+# **4 · Another seed of directions** (●○○, 5 minutes). Draw the plane of the network without shortcuts again (range ±1, 11 × 11 points), with directions of seed 7. Which part of it lies below ln 10, the height of the start?
 
 # %%
 my_plane = ...
@@ -479,7 +480,7 @@ exercises.check_area_below(my_area, my_plane, np.log(10))
 # %% [markdown]
 # ## What this does not show
 #
-# - **Why training fails.** That the start lies below the rim, with a straight way down, did not help the plain network in its first epochs.
+# - **Why training fails.** Both networks of section 2 start below the rim, with a straight way down. After six epochs the loss is 0.02 with shortcuts and 0.96 without.
 # - **The paper's distances.** Six epochs with a small learning rate leave the weights near their start. Three hundred epochs do not.
 # - **A verdict on flatness.** Eighteen small networks on 400 digits, two measures, one seed of directions. They show how little such a list can prove, in either direction.
 # - **Cause.** Batch size and weight decay change sharpness and test error together; a correlation does not say that one makes the other.
@@ -493,6 +494,7 @@ exercises.check_area_below(my_area, my_plane, np.log(10))
 # ## Take away
 #
 # - Starts below 2.5 and rims above 4 are easily confirmed, for good and bad networks alike; the size of the hole is what differs.
+# - The start was inside the basin: no wall on the straight way to it. No random plane had shown that; it has to be measured.
 # - A missing basin may be the portrait of an unfinished training. Compare networks at comparable loss.
 # - Whether flat means good depends on the measure, the networks and the number of them: give the interval.
 #

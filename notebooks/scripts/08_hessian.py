@@ -18,7 +18,7 @@
 #
 # **Question.** A plane through weight space looks like a bowl. Is the loss convex there, in the thousands of directions that the plane does not show?
 #
-# ![Top: contours of the loss around two deep perceptrons, a round bowl with shortcuts and a dented one without. Below: at 25 points of each plane the size of the smallest eigenvalue of the Hessian beside the largest, close to zero at the centre and larger towards the rim.](images/08_hessian.png)
+# ![Top: contours of the loss around two deep perceptrons, a round bowl with shortcuts and a dented one without. Below: at 25 points of each plane the size of the smallest eigenvalue of the Hessian beside the largest, close to zero at the centre and mostly larger around it.](images/08_hessian.png)
 #
 # *Above, the loss in two planes. Below, how large the most negative curvature is beside the most positive one, over all directions of weight space: small at the trained network, larger around it.*
 
@@ -61,7 +61,7 @@ data = lnb.datasets.LOADERS[settings.data]()
 # %% [markdown]
 # ## 1 · A Hessian that can be written down
 #
-# With n weights the Hessian has n² entries: 7 · 10¹¹ for ResNet-56. So we begin with a perceptron of 16 hidden neurons on the digits, in every preset. Its two weight matrices have 1,184 entries; a matrix of that size is no trouble. One product with the Hessian, `operator @ v`, costs about as much as two gradients; multiplying it with every unit vector writes it down.
+# With n weights the Hessian has n² entries: 7 · 10¹¹ for ResNet-56. So we begin with a perceptron of 16 hidden neurons on the digits, in every preset. Its two weight matrices have 1,184 entries; a matrix of that size is no trouble. One product with the Hessian, `operator @ v`, costs as much as a few gradients; multiplying it with every unit vector writes it down.
 
 # %%
 digits = lnb.datasets.digits()
@@ -75,6 +75,7 @@ operator = lnb.hessian_operator(objective)
 hessian = operator @ np.eye(operator.shape[0], dtype=operator.dtype)
 eigenvalues = np.linalg.eigvalsh((hessian + hessian.T) / 2)
 print(f"{len(eigenvalues)} eigenvalues, from {eigenvalues[0]:.3g} to {eigenvalues[-1]:.3g}")
+print(f"their sum, the trace, is {eigenvalues.sum():.1f}; the ten largest alone make {eigenvalues[-10:].sum():.1f}")
 
 # %% [markdown]
 # > **Predict.** The perceptron is trained, but not to the end. How many of the 1,184 eigenvalues are negative? And if you draw the loss along 300 random directions, how many of these curves bend down at the centre?
@@ -119,16 +120,18 @@ def draw_averages(both, mean, eigenvalues):
 both = {"raw": curvatures, "filter-normalized": filtered}
 lnb.show(
     draw_averages(both, mean, eigenvalues),
-    alt="Left: 1,184 eigenvalues from 7.5 down to −0.3; the last hundred are negative. Right: histograms of the curvature along 300 directions, all positive; the raw ones scatter around trace / n, the filter-normalized ones lie higher.",
+    alt="Left: 1,184 eigenvalues from 7.5 down to −0.3; most are nearly zero, and the last tenth is negative. Right: histograms of the curvature along 300 directions, all positive; the raw ones scatter around trace / n, the filter-normalized ones lie higher on average.",
 )
 
 # %% [markdown]
-# No direction sees a negative eigenvalue by itself: each is an average, and the few large positive eigenvalues decide it. So a plot that bends down proves negative curvature, and a plot that bends up proves only that positive curvature dominates. And the average is a fair one along raw directions only: in a filter-normalized direction the weights of long filters count more.
+# No direction sees a negative eigenvalue by itself: each is an average, and the few large positive eigenvalues decide it. So a plot that bends down proves negative curvature, and a plot that bends up proves only that positive curvature dominates. And the average is a fair one along raw directions only: in a filter-normalized direction the weights of long filters count more. (Böttcher & Wheeler, 2022, study this hiding of saddles in random projections.)
 
 # %% [markdown]
 # ## 2 · Turn a plot until it bends down
 #
-# The smallest eigenvalue's own direction is one in 1,184. Take a random direction and turn it towards that eigenvector, step by step. All directions are of length one.
+# The smallest eigenvalue's own direction is one in 1,184. Take a random direction and turn it towards that eigenvector, step by step. All directions are of length one, as near as makes no difference.
+#
+# `lnb.extreme_eigenvalues` finds both ends, λmin and λmax, with their eigenvectors v (section 3 says how). Its *residual* is the length of Hv − λv, divided by the largest |λ|: zero for an exact pair.
 
 # %%
 ends = lnb.extreme_eigenvalues(objective, seed=settings.seed)
@@ -241,7 +244,7 @@ def draw_lanczos(steps=40):
         panel.plot(range(1, steps + 1), error[:steps], label=name, linestyle=("-", "--")[number])
     panel.axhline(0.05, color="0.5", linestyle=":")
     panel.set(yscale="log", ylim=(1e-7, 3), xlim=(0, len(ritz) + 1), xlabel="products", ylabel="relative error")
-    panel.legend(loc="lower left")
+    panel.legend(loc="upper right")
     return figure
 
 
@@ -250,7 +253,7 @@ alt = "Left: Ritz values against the number of products; their largest and small
 lnb.explore(draw_lanczos, alt=alt, steps=(10, settings.steps, 10))
 
 # %% [markdown]
-# The ends come first, the bulk of small eigenvalues never: that is what the map needs. `lnb.extreme_eigenvalues` does this with a basis that is restarted, so that memory holds 20 vectors, and says how good the result is (the residuals above).
+# The ends come first, and the map of the next section needs no more. The bulk of small eigenvalues stays blurred. `lnb.extreme_eigenvalues` does this with a basis that is restarted, so that memory holds at most 64 vectors, and says how good the result is (the residuals above).
 
 # %%
 lnb.claim(
@@ -264,7 +267,7 @@ lnb.claim(
 # %% [markdown]
 # ## 4 · The map
 #
-# Now the paper's Figure 7: at every point of a plane, how large is the most negative curvature beside the most positive one, abs(λmin / λmax)? Where it is near 0, the loss is convex in *all* directions, up to little dents; where it is near 0.5, what looks like a bowl is a saddle. Even ResNet-20 takes 8 seconds for one pair of eigenvalues on two cores, and a map needs dozens; so here a deep perceptron stands in, with shortcuts around every second layer and without.
+# Now the paper's Figure 7: at every point of a plane, how large is the most negative curvature beside the most positive one, abs(λmin / λmax)? Where it is near 0, the loss is convex in *all* directions, up to dents that are shallow beside its steepest bend; where it is near 0.5, what looks like a bowl is a saddle. Even ResNet-20 takes 8 seconds for one pair of eigenvalues on two cores, and a map needs dozens; so here a deep perceptron stands in, with shortcuts around every second layer and without.
 
 
 # %%
@@ -311,7 +314,7 @@ for name, net in nets.items():
     print(name, net())
 
 # %% [markdown]
-# At the end of a training that failed, the largest eigenvalue is huge, and the ratio says nothing. So the net without shortcuts gets 40 epochs, the other 15; still its loss stays higher.
+# Around a network that has not learned, the ratio would speak of the training, not of the shortcuts. So the net without shortcuts gets 40 epochs, the other 15; still its loss stays higher.
 #
 # > **Predict.** In which plane will negative curvature be larger beside the positive one? And where: at the centre or at the rim?
 
@@ -349,7 +352,7 @@ for column, (name, (plane, cmap)) in enumerate(measured.items()):
 figure.colorbar(shown, ax=axes[2:], label="abs(λmin / λmax)", extend="max")
 lnb.show(
     figure,
-    alt="Contours of the loss, a round bowl with shortcuts and a dented one without; below each, abs(λmin / λmax) at 25 points: a few hundredths at the centre, and from 0.05 to 0.7 at the rim.",
+    alt="Contours of the loss, a round bowl with shortcuts and a dented one without; below each, abs(λmin / λmax) at 25 points: 0.03 and 0.01 at the centre, and from 0.04 to 0.7 at the rim.",
 )
 
 # %%
@@ -394,11 +397,11 @@ lnb.claim(
 )
 
 # %% [markdown]
-# **Not reproduced at this scale.** In the paper's map ResNet-56 without shortcuts stands out by its ratio. Here the two medians are close to each other, and which is larger depends on the seed: without shortcuts λmin *and* λmax grow, and their ratio does not tell. What does show is the share of points at which the plane bends down, and the size of both ends.
+# **Not reproduced at this scale.** In the paper's map ResNet-56 without shortcuts stands out by its ratio. Here the two medians differ by less than a factor of two, and which is larger depends on the seed: at the trained network λmin *and* λmax grow without shortcuts, and their ratio does not tell. What does show is the share of points at which the plane bends down, and the size of both ends.
 #
 # | abs(λmin / λmax) | at the centre | over the plane |
 # |---|---|---|
-# | paper, DenseNet-121 on CIFAR-10 | below 0.01 | below 0.01 over a large region |
+# | paper, DenseNet-121 on CIFAR-10 | | below 0.01 over a large region |
 # | paper, colours of Figure 7 | | 0 to 0.5 |
 # | here, with shortcuts, seeds 0, 1, 2 | 0.027, 0.091, 0.033 | median 0.14, 0.17, 0.13 |
 # | here, without, seeds 0, 1, 2 | 0.008, 0.014, 0.044 | median 0.18, 0.09, 0.16 |
@@ -406,7 +409,7 @@ lnb.claim(
 # %% [markdown]
 # ### The map of the paper's own networks
 #
-# The two ResNet-56 that the paper's authors trained on CIFAR-10 and published both reached a low loss (0.0007 and 0.12 on the images used here), so no failed training excuses their maps. Even on 100 images a pair of eigenvalues takes 40 seconds on two cores; 25 points in the plane of each network were computed once and ship with this package.
+# The two ResNet-56 that the paper's authors trained on CIFAR-10 and published both reached a low loss (0.0007 and 0.12 on the images used here), so no failed training excuses their maps, although the second is not as good. Even on 100 images a pair of eigenvalues takes 40 seconds on two cores; 25 points in the plane of each network were computed once and ship with this package.
 #
 # > **Predict.** On the digits the ratio could not tell the two networks apart. Will it here?
 
@@ -418,15 +421,15 @@ for panel, (name, cmap) in zip(axes, shipped.items()):
 figure.colorbar(shown, ax=list(axes), label="abs(λmin / λmax)", extend="max")
 lnb.show(
     figure,
-    alt="abs(λmin / λmax) at 25 points of two planes, range ±1. The authors' ResNet-56: 0.01 at the centre, about 0.05 around it, about 0.1 at the rim, up to 0.6 at four points. Without shortcuts: close to 0 at the centre, and 0.4 to 1.1 at more than half of the points.",
+    alt="abs(λmin / λmax) at 25 points of two planes, range ±1. The authors' ResNet-56: 0.01 at the centre, 0.05 to 0.1 around it, mostly about 0.1 at the rim, and 0.25 to 0.6 at four points there. Without shortcuts: close to 0 at the centre, and 0.4 to 1.1 at more than half of the points.",
 )
 
 # %%
 usual = {name: float(cmap.ratio.median()) for name, cmap in shipped.items()}
 for name, cmap in shipped.items():
-    at, above = cmap.sel(alpha=0, beta=0), float((cmap.ratio > 0.3).mean())
-    print(f"{name:24} centre: {float(at.lambda_min):8.3g} and {float(at.lambda_max):8.3g}, ratio {float(at.ratio):.3f}")
-    print(f"{'':24} plane: median ratio {usual[name]:.2f}, above 0.3 at {above:.0%} of the points")
+    at, above = cmap.sel(alpha=0, beta=0), [int((cmap.ratio > level).sum()) for level in (0.15, 0.3, 0.7)]
+    print(f"{name:24} centre: {float(at.lambda_min):8.3g} and {float(at.lambda_max):8.3g}, ratio {float(at.ratio):.2g}")
+    print(f"{'':24} median ratio {usual[name]:.2f}; above 0.15, 0.3, 0.7 at {above} of {cmap.ratio.size} points")
 
 # %%
 lnb.claim(
@@ -440,9 +443,9 @@ lnb.claim(
 # %% [markdown]
 # **Notice**
 #
-# 1. With shortcuts the largest positive eigenvalue is more than seven times the most negative one at 21 of 25 points: the bowl is convex up to dents.
-# 2. Without them both ends are of one size at many points: as steep a way down as up. What looks uneven in the plane is a saddle.
-# 3. At both centres the ratio is small. Without shortcuts that is because of λmax, which is a thousand times larger than with them, so the ratio says more around a network than at it.
+# 1. With shortcuts the ratio is at most 0.15 at 21 of 25 points: there the strongest bend upwards is more than six times the strongest downwards. The bowl is convex up to dents.
+# 2. Without them the ratio is above 0.3 at 15 points, and above 0.7 at nine: there the loss bends down almost as strongly as up. No bowl, a saddle.
+# 3. At both centres the ratio is small. But a small ratio does not mean little negative curvature: without shortcuts λmin is 34 times larger in size than with them, and λmax hides it, being a thousand times larger.
 
 # %% [markdown]
 # ## 5 · The whole spectrum, from a few vectors
@@ -479,7 +482,7 @@ lnb.show(
 )
 
 # %% [markdown]
-# **Why.** Most eigenvalues are nearly zero, a handful is large and positive, and some are negative but smaller. A random direction averages over all of them, so the handful decides, and the plot bends up. Turn the direction by a few degrees, or let Lanczos look for the ends, and the negative ones appear. So the convexity of a plane is real in one sense (positive curvature dominates, by a factor of ten or more at a trained network) and an illusion in another (a true minimum has no negative eigenvalue at all).
+# **Why.** Most eigenvalues are nearly zero, a handful is large and positive, and some are negative but smaller. A random direction averages over all of them, so the handful decides, and the plot bends up. Turn the direction by twenty degrees towards the right eigenvector, or let Lanczos look for the ends, and the negative ones appear. So the convexity of a plane is real in one sense (positive curvature dominates, by a factor of ten or more at a trained network) and an illusion in another (a true minimum has no negative eigenvalue at all).
 
 # %% [markdown]
 # ## Exercises
@@ -542,7 +545,7 @@ exercises.check_mixed_curvature(my_curvature, ends)
 # - **The paper's contrast, on the digits.** There the ratio of the plain deep net does not stand out; its loss is higher than that of the other net, and its λmax with it. In the authors' networks it does.
 # - **The whole surroundings.** A map shows the spectrum in one plane, along two random directions, at 25 points. An eigenvalue of the shipped maps may be wrong by 5 % of its size and half a percent of λmax.
 # - **Biases and batch norm.** Tensors of one dimension are held constant, as in the paper, and running statistics are those of the centre.
-# - **Other data.** It is the Hessian of the loss on 200 images, in the shipped maps on 100. More images change the small eigenvalues most.
+# - **Other data.** It is the Hessian of the loss on 200 images, in the shipped maps on 100. Other images would give other eigenvalues.
 # - **Scale.** Perceptrons on 8×8 digits. The full preset runs the same cells with ResNet-56 on CIFAR-10.
 #
 # ## To discuss
@@ -555,12 +558,13 @@ exercises.check_mixed_curvature(my_curvature, ends)
 #
 # - The curvature along a random direction is an average over all eigenvalues. Bending down is a proof; bending up is not.
 # - Both ends of a spectrum cost some tens of Hessian-vector products, never the matrix.
-# - Say which residual an eigenvalue has, and which products it took, and put λmin and λmax beside their ratio.
+# - Say which residual an eigenvalue has, and how many products it took, and put λmin and λmax beside their ratio.
 #
 # ## References
 #
 # - H. Li, Z. Xu, G. Taylor, C. Studer, T. Goldstein: *Visualizing the Loss Landscape of Neural Nets*. NeurIPS 2018, [arXiv 1712.09913](https://arxiv.org/abs/1712.09913).
 # - B. Pearlmutter: *Fast Exact Multiplication by the Hessian*. Neural Computation, 1994.
 # - R. Lehoucq, D. Sorensen, C. Yang: *ARPACK Users' Guide*. SIAM, 1998.
+# - K. Wu, H. Simon: *Thick-Restart Lanczos Method for Large Symmetric Eigenvalue Problems*. SIAM Journal on Matrix Analysis and Applications, 2000.
 # - B. Ghorbani, S. Krishnan, Y. Xiao: *An Investigation into Neural Net Optimization via Hessian Eigenvalue Density*. ICML 2019, [arXiv 1901.10159](https://arxiv.org/abs/1901.10159).
 # - L. Böttcher, G. Wheeler: *Visualizing high-dimensional loss landscapes with Hessian directions*. 2022, [arXiv 2208.13219](https://arxiv.org/abs/2208.13219).

@@ -18,15 +18,15 @@
 #
 # **Question.** Random planes show the surroundings of a minimum well. Why do they show nothing of the way that led there?
 #
-# ![Three panels with one path each, on equal axes as long as the path: in the plane of two random directions it is a dot, in the plane of the final direction and a random one a straight line, in its PCA plane a curve.](images/09_random_directions_fail.png)
+# ![Three panels with the same path on the same axes: in the plane of two random directions it is a dot, in the plane of the direction from start to end and a random one a straight line, in its PCA plane a curve.](images/09_random_directions_fail.png)
 #
-# *One training run, projected on three planes; all axes have the same length. On two random directions it is a dot. On the line from start to end and a random direction it is straight. In the PCA plane it is a curve. The percentages are the parts of its squared distances from the end (the star) that each plane holds.*
+# *One training run, projected on three planes; all panels have the same axes. On two random directions it is a dot. On the direction from start to end and a random one it is straight. In the PCA plane, the one in which its points vary most, it is a curve. The percentages are the parts of its squared distances from the end (the star) that each plane holds.*
 
 # %% [markdown]
 # | | |
 # |---|---|
-# | **You will** | measure angles between random directions in 2 to a million dimensions; project a training run on random planes; find out what they leave out |
-# | **You need** | the cosine of an angle; random directions (notebook 02) |
+# | **You will** | measure angles between random directions in 2 to over a million dimensions; project a training run on random planes; find out what they leave out |
+# | **You need** | the cosine of an angle; random directions (notebook 02); filter normalization (notebook 04) |
 # | **In the paper** | Li et al. (2018), section 7.1, Figure 8 |
 # | **Takes** | 0.7 minutes, 0.9 GB of memory (two cores) |
 
@@ -81,10 +81,11 @@ dimensions = [2, 10, 100, 1000, 10_000]
 angles = {n: random_cosines(n) for n in dimensions}
 size = {n: float(np.abs(angles[n]).mean()) for n in dimensions}
 for n in dimensions:
-    print(f"n = {n:6,}: mean |cos| {size[n]:.4f}, √(2/(πn)) = {law(n):.4f}")
+    largest = np.abs(angles[n]).max()
+    print(f"n = {n:6,}: mean |cos| {size[n]:.4f}, √(2/(πn)) = {law(n):.4f}, largest |cos| of 400 {largest:.2f}")
 
 # %% [markdown]
-# The cosine shrinks like 1/√n: **E|cos| ≈ √(2/(πn))**. Every pair of random directions is nearly orthogonal. Move the dimension:
+# The cosine shrinks like 1/√n. Its expected size is **E|cos| ≈ √(2/(πn))** for large n (in two dimensions it is 2/π ≈ 0.64). In 10,000 dimensions every angle is still possible, but all 400 pairs are nearly orthogonal. Move the dimension:
 
 
 # %%
@@ -95,13 +96,14 @@ def draw(n=2):
     fan.plot(*rays.transpose(1, 2, 0).reshape(2, -1), color="#0072B2", alpha=0.5, linewidth=1.5)
     fan.plot([0, 1], [0, 0], color="#D55E00", linewidth=4)
     fan.set(xlim=(-1.05, 1.05), ylim=(-0.05, 1.1), aspect="equal", yticks=[], xlabel="cosine", title="their angles")
+    fan.set_xticks([-1, -0.5, 0, 0.5, 1])
     histogram.hist(angles[n], np.linspace(-1, 1, 81), histtype="stepfilled", color="#0072B2")
     histogram.set(xlim=(-1, 1), ylim=(0, 400), xlabel="cosine", ylabel="pairs", title=f"{n:,} dimensions")
     return figure
 
 
 # %%
-alt = "Random directions by their angle to a fixed one, and the histogram of 400 cosines: with growing dimension all gather at a right angle."
+alt = "Random directions by their angle to a fixed one, and the histogram of 400 cosines, in a chosen dimension: in 2 they point everywhere, in 10,000 all are at right angles to it."
 lnb.explore(draw, alt=alt, n=dimensions)
 
 # %%
@@ -116,7 +118,7 @@ lnb.claim(
 # %% [markdown]
 # ## 2 · The same in networks
 #
-# Now the directions are those of networks: VGG-9 from 4 to 64 channels in its first layer. Next to raw Gaussian directions we take filter-normalized ones, which give long filters more weight than short ones.
+# Now the directions are those of networks: VGG-9 from 4 to 64 channels in its first layer. Next to raw Gaussian directions we take filter-normalized ones: each filter's numbers are scaled to the length of the filter, so that long filters have more weight than short ones, and biases and batch norm's weights stay where they are.
 
 # %%
 widths = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1)
@@ -144,7 +146,7 @@ panel.set(xlabel="number of weights n", ylabel="mean |cos| of 15 pairs")
 panel.legend()
 lnb.show(
     figure,
-    alt="Mean cosine of random directions against the number of weights, on logarithmic axes: raw directions lie on the law's line, filter-normalized ones above it, both far below 0.1.",
+    alt="Mean cosine of random directions against the number of weights, on logarithmic axes: raw directions lie about the law's line, filter-normalized ones above it, all of them near 0.01 or below.",
 )
 
 # %%
@@ -164,6 +166,7 @@ lnb.claim(
 # %%
 start = lnb.models.vgg9(settings.width, **data.shape, seed=settings.seed)
 number_of_weights = sum(p.numel() for p in start.parameters())
+print(f"n = {number_of_weights:,} weights, √(2/n) = {(2 / number_of_weights) ** 0.5:.4f}")
 rates = {"SGD": 0.1, "Adam": settings.adam}
 
 
@@ -205,11 +208,11 @@ lnb.claim(
 )
 
 # %% [markdown]
-# Raw Gaussian directions would leave √(2/n) of it, 0.008 here. Filter-normalized ones put more weight on fewer filters, and leave up to a few times as much. In the paper's Figure 8a the same happens: a path that moved all weights moves by about 0.001 in the picture.
+# Raw Gaussian directions would leave about √(2/n) of it, 0.008 here (section 5 says why). The directions above are filter-normalized and weigh filters unequally; with the seeds 0, 1 and 2 the medians lie between about 0.4 and 3 times that. In the paper's Figure 8a the same happens: the path moves by about 0.001 in the picture.
 #
 # ## 4 · One good direction is not enough
 #
-# We could take the direction from start to end as the first axis, and a random one as the second. That is the paper's Figure 8b: 0 is the start, 1 the end.
+# We could take the direction from start to end (the line of Goodfellow, Vinyals and Saxe) as the first axis, and a random one as the second. That is the paper's Figure 8b: 0 is the start, a square; 1 is the end, a star. A red dot marks each drop of the learning rate; here they are all close to the star.
 #
 # > **Predict.** The path in this picture will look like a straight line. Did training go straight?
 
@@ -236,12 +239,16 @@ planes = {(seed, reach): plane(seed, reach) for seed in sideways for reach in ZO
 LEVELS = (0.01, 0.1, 0.6, 1.1, 2.1, 4.1, 10, 100, 1e3, 1e4, 1e5)
 
 
-def draw_side(reach=1, random_direction=0):
-    figure, (panel,) = plotting.panels(1, size=(7, 4.4))
+def draw_side_panel(panel, reach, random_direction):
     plotting.draw_contours(panel, planes[random_direction, reach], levels=LEVELS)
     plotting.draw_path(panel, side_paths[random_direction])
     panel.set(xlabel="from start (0) to end (1)", ylabel="random direction", ylim=(-reach, reach))
     panel.set_title(f"vertical axis ±{reach:g}, random direction {random_direction}")
+
+
+def draw_side(reach=1, random_direction=0):
+    figure, (panel,) = plotting.panels(1, size=(7, 4.4))
+    draw_side_panel(panel, reach, random_direction)
     return figure
 
 
@@ -250,17 +257,38 @@ alt = "The path over the contours of the plane of start to end and a random dire
 lnb.explore(draw_side, alt=alt, reach=list(ZOOMS), random_direction=(0, 1))
 
 # %% [markdown]
+# The largest zoom, for both random directions:
+
+# %%
+figure, panels = plotting.panels(2, size=(6.4, 4.4))
+for panel, number in zip(panels, sideways, strict=True):
+    draw_side_panel(panel, ZOOMS[-1], number)
+lnb.show(
+    figure,
+    alt="The path in the planes of two random directions, the vertical axis zoomed in by 50: two different jagged curves over contours that are nearly vertical stripes.",
+)
+
+# %% [markdown]
 # **Notice**
 #
 # 1. With a vertical axis of ±1 the path is a straight horizontal line.
-# 2. Zoomed in by 50, the same path is a curve, and the contours under it have become vertical stripes: along the random direction, nothing changes on this scale.
-# 3. Another random direction gives another curve of another path. Neither is a shape of the training.
+# 2. Zoomed in by 50, the same path is a jagged curve, and the contours under it have become nearly vertical stripes: along the random direction the loss hardly changes on this scale (the numbers below), except in a narrow dip around the start.
+# 3. Another random direction makes another curve of the same path. Neither is the shape of the training.
 
 # %%
 seen = [float(np.abs(p.beta).max()) * lnb.norm(sideways[s]) / lnb.norm(way) for s, p in side_paths.items()]
 missed = float(side_paths[0].distance.max()) / lnb.norm(way)
 print(
     f"sideways in the picture: {', '.join(f'{s:.3f}' for s in seen)} of the way; off the picture: {missed:.2f} of the way"
+)
+
+# %%
+for zoom in ZOOMS:
+    column = planes[0, zoom].loss.sel(alpha=1, method="nearest")
+    print(f"through the end, vertical axis ±{zoom:g}: largest loss / smallest {float(column.max() / column.min()):.2f}")
+gap = lnb.plane_gap(objective, run, (way, sideways[0]), first)
+print(
+    f"largest loss on the path {float(gap.loss.max()):.1f}, under it in the picture {float(gap.plane_loss.max()):.0f}"
 )
 
 # %%
@@ -275,7 +303,7 @@ lnb.claim(
 # %% [markdown]
 # ## 5 · Which plane sees the path?
 #
-# Three planes for the same run. How much of the path's squared distances from its end does each of them hold? The third is the plane of its first two principal components, the subject of [notebook 10](10_pca_trajectories.ipynb).
+# Three planes for the same run. How much of the path's squared distances from its end does each of them hold? The third is the plane of its first two principal components, the two directions in which its points vary most; it is the subject of [notebook 10](10_pca_trajectories.ipynb).
 
 # %%
 pca = lnb.pca_directions(run, 2)
@@ -322,13 +350,13 @@ lnb.claim(
 )
 
 # %% [markdown]
-# **Why.** Let u be a random unit vector in n dimensions, and x any fixed one. ‖x‖² is the sum of n squared coordinates; by symmetry each random coordinate holds 1/n of it on average. So ⟨u, x⟩ is about ‖x‖/√n, two random directions hold 2/n of the square, and √(2/n) of the length. Nothing about training is used here. A random plane misses *every* path; it is useful around a minimum because there the loss changes in almost all directions, and an average of many is what one wants to see.
+# **Why.** Let u be a random unit vector in n dimensions, and x any fixed one. ‖x‖² is the sum of n squared coordinates; by symmetry each random coordinate holds 1/n of it on average. So ⟨u, x⟩ is about ‖x‖/√n, two random directions hold 2/n of the square, and √(2/n) of the length. Nothing about training is used here. A random plane misses *every* path. It shows something around a minimum because there one asks for no particular direction: a random one holds a little of each, and the curvature along it is an average over all of them (notebook 08).
 #
 # **The paper's own numbers**, read off its Figure 8 (VGG-9 with 2.79 million weights):
 #
 # | | paper | here |
 # |---|---|---|
-# | 8a, two random directions: movement in the picture | about 10⁻³ | section 3 |
+# | 8a, two random directions: movement in the picture | about 10⁻³ | about 10⁻², as a part of the way (section 3) |
 # | 8b, start to end × random: vertical axis | ±1 | the first zoom |
 # | 8c, zoom: vertical axis on which the path has a shape | ±0.001 | ±0.02 |
 
@@ -347,7 +375,7 @@ exercises.check_expected_cosine(my_cosine, 25_557_032)
 # ```python
 # my_cosine = np.sqrt(2 / (np.pi * 25_557_032))
 # ```
-# 1.6 ⋅ 10⁻⁴: the angle is 90° to within a hundredth of a degree.
+# 1.6 ⋅ 10⁻⁴: on average, the angle differs from 90° by less than a hundredth of a degree.
 # </details>
 #
 # **2 · What the picture leaves out** (●○○, 5 minutes). Which part of the displacement from the end of `run` back to its middle (`run.points[12]`) is off the plane `unit["start to end, random"]`? The origin is `final`.
@@ -379,7 +407,7 @@ exercises.check_directions_needed(my_number, 29_026, 0.5)
 # ```python
 # my_number = 0.5**2 * 29_026
 # ```
-# k directions hold about k/n of the squared length. Half of the length is a quarter of the square: 7,256 directions.
+# k directions hold about k/n of the squared length. Half of the length is a quarter of the square: about 7,256 directions.
 # </details>
 #
 # **4 · Coordinates in a skew plane** (●●○, 10 minutes). The paper's code projects with ⟨x, d⟩/‖d‖. The axes below are neither of length 1 nor orthogonal. Find the right coordinates (α, β) of the first point, with `final` at (0, 0).
@@ -398,15 +426,15 @@ exercises.check_coordinates(my_coordinates, first, skew, final)
 # gram = [[lnb.dot(a, b) for b in skew] for a in skew]
 # my_coordinates = np.linalg.solve(gram, [lnb.dot(x, d) for d in skew])
 # ```
-# `lnb.project` does the same, without squaring the error of nearly parallel directions.
+# `lnb.project` finds the same by a QR decomposition, which is more exact when the directions are nearly parallel.
 # </details>
 
 # %% [markdown]
 # ## What this does not show
 #
-# - **That random planes are useless.** They miss a given *path*. What they say about the curvature around a point is another matter: an average over all directions (notebooks 04 and 08).
+# - **That random planes are useless.** They miss a given *path*. What they say about the curvature around a point is another matter: an average over all directions (notebooks 04 and 08; Böttcher and Wheeler say what it hides).
 # - **That the path is low-dimensional.** A plane that sees most of a path says less than it seems to; see [notebook 10](10_pca_trajectories.ipynb).
-# - **The loss of the networks on the path.** The contours of section 4 are drawn with the final network's batch-norm statistics: at the start they show far more than the ln 10 ≈ 2.3 that the untrained network had.
+# - **The loss of the networks on the path.** The contours of section 4 are drawn with the final network's batch-norm statistics: under the first half of the path they show far more than the ln 10 ≈ 2.3 that the network had at most (the numbers of section 4).
 # - **The paper's scale.** Here n is about 29,000, a hundredth of the paper's. By the law, its 10⁻³ is here 10⁻².
 #
 # ## To discuss
@@ -417,8 +445,8 @@ exercises.check_coordinates(my_coordinates, first, skew, final)
 #
 # ## Take away
 #
-# - Random directions in n dimensions have |cos| ≈ √(2/(πn)), with each other and with anything that you care about.
-# - A random plane shows about √(2/n) of a path's movement; a straight-looking path may be straight in the picture only.
+# - Random Gaussian directions in n dimensions have a mean |cos| of about √(2/(πn)), with each other and with any direction that was fixed before. For filter-normalized ones it is larger, and still small.
+# - A random plane shows about √(2/n) of a path's movement, because each random direction holds 1/n of its square; a straight-looking path may be straight in the picture only.
 # - Always say what a projection leaves out.
 #
 # ## References

@@ -18,15 +18,15 @@
 #
 # **Question.** Training moves tens of thousands of weights, and yet one plane shows most of its path. What does that say about the loss?
 #
-# ![Three panels. Left: the path of a training run over the contours of the loss, in the plane of its first two principal components. Middle: the path of a random walk in the plane of its own, a smooth arc. Right: the share of the first component for eight runs, beside the 61 percent of a random walk.](images/10_pca_trajectories.png)
+# ![Three panels. Left: the path of a training run over the contours of the loss, in the plane of its first two principal components. Middle: the path of a random walk in the plane of its own, a smooth arc. Right: the share of the first component for eight runs, beside that of walks with the same step lengths and the 61 percent of a long random walk.](images/10_pca_trajectories.png)
 #
-# *Left, a training run in its PCA plane. Middle, a random walk that follows no loss, in its own. Right, the first component's share: count what exceeds the walk, not what exceeds zero.*
+# *Left, a training run in its PCA plane. Middle, a random walk that follows no loss, in its own. Right, the first component's share: count what exceeds the walk with the same steps, not what exceeds zero.*
 
 # %% [markdown]
 # | | |
 # |---|---|
 # | **You will** | draw eight training runs in their PCA planes; measure how far the path is from the picture; compare with paths that follow no loss |
-# | **You need** | what a principal component is; a contour plot of a loss (notebook 05) |
+# | **You need** | what a principal component is; a contour plot of a loss (notebook 05); what random planes leave out (notebook 09) |
 # | **In the paper** | Li et al. (2018), section 7, Figure 9 |
 # | **Takes** | 1.3 minutes, 0.9 GB of memory (two cores) |
 
@@ -41,7 +41,7 @@ if "google.colab" in sys.modules:  # Colab keeps its own torch and numpy
     output.enable_custom_widget_manager()
 
 # %%
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import ipywidgets as widgets
 import numpy as np
@@ -66,7 +66,7 @@ sample = data.subset(settings.images)
 # %% [markdown]
 # ## 1 · Eight runs, a plane for each
 #
-# All runs start from the same weights of a small VGG-9. They differ in three ways: small or large batches, SGD or Adam, with weight decay or without. The learning rate falls by ten three times, at 1/2, 3/4 and 11/12 of the training, as in the paper.
+# All runs start from the same weights of a small VGG-9. They differ in three ways: small or large batches, SGD or Adam, with weight decay or without. The learning rate is divided by ten three times, at 1/2, 3/4 and 11/12 of the training, as in the paper.
 
 # %%
 start = lnb.models.vgg9(settings.width, **data.shape, seed=settings.seed)
@@ -86,7 +86,7 @@ choices = [(o, batch, decay) for decay in (settings.decay, 0.0) for o in ("SGD",
 runs = {choice: train(*choice) for choice in choices}
 
 # %% [markdown]
-# Each run is now a list of points in weight space, one an epoch. We look from the final point and ask for the two directions in which the path varies most, its first two *principal components*: PC1 and PC2.
+# Each run is now a list of points in weight space, one an epoch (one every five in the full preset). We look from the final point and ask for the two directions in which the path varies most, its first two *principal components*: PC1 and PC2.
 #
 # > **Predict.** Two directions out of tens of thousands. Which part of the path's variance will they hold: under 1 %, some 10 %, more than half? And for which kind of run most?
 
@@ -120,12 +120,12 @@ lnb.claim(
 )
 
 # %% [markdown]
-# A random plane would hold about 2/n of it: nothing (notebook 09). The paper reads this as a sign that paths are low-dimensional, more so for large batches. Keep the thought; section 4 comes back to it.
+# A random plane would hold about 2/n of it: nothing (notebook 09). The paper, with 40 to 94 % in two components, reads this as a sign that paths are low-dimensional. Pair by pair the run with large batches has the larger share, here and there. Keep the thought; section 4 comes back to it.
 
 # %% [markdown]
 # ## 2 · The path over its contours
 #
-# In each plane we measure the loss on a grid, and draw the path on top. A point of the path is put where the plane is closest to it (`lnb.project`, least squares). Red dots mark the learning-rate drops; the star is the end.
+# In each plane we measure the loss of 100 training images on a grid (5,000 in the full preset), and draw the path on top. A point of the path is put where the plane is closest to it (least squares, as `lnb.project` does). The square is the start, the star the end. Red dots mark the learning-rate drops; the later ones are hidden by the star.
 
 
 # %%
@@ -188,20 +188,24 @@ bar = figure.colorbar(filled[0], ax=list(panels), ticks=np.log10(LEVELS), label=
 bar.set_ticklabels([f"{level:g}" for level in LEVELS])
 lnb.show(
     figure,
-    alt="Paths of SGD and Adam with small and large batches over the contours of their PCA planes. From a square at the start they run down to a star; red dots at the learning-rate drops lie near the star.",
+    alt="Paths of SGD and Adam with small and large batches over the contours of their PCA planes. From a square at the start they run in an arc, from high contours to low ones, to a star; the red dot of the first learning-rate drop lies beside the star.",
 )
 
 # %% [markdown]
-# How much of each path comes after the first red dot?
+# How much of each path comes after the first red dot? And what is the loss there, and one point later?
 
 # %%
 for choice in choices:
     steps = [lnb.norm(lnb.towards(a, b)) for a, b in pairwise(runs[choice].points)]
-    late = sum(steps[runs[choice].epochs.index(runs[choice].lr_drops[0]) :])
-    print(f"{name(*choice):30} length {sum(steps):5.1f}, after the first drop {late / sum(steps):4.0%}")
+    drop = runs[choice].epochs.index(runs[choice].lr_drops[0])
+    late = sum(steps[drop:]) / sum(steps)
+    before, after = map(float, found[choice][0].loss[drop : drop + 2])
+    print(
+        f"{name(*choice):25} length {sum(steps):5.1f}, {late:.0%} after the drop; loss {before:.4f}, then {after:.4f}"
+    )
 
 # %% [markdown]
-# At the first drop the path all but stops: half of the epochs, and a small part of the way. With small batches the loss falls just there (next section): the step had been too long for the valley, not the way too short.
+# At the first drop the path all but stops: half of the epochs, and a small part of the way. In the first run, SGD with small batches and decay, the loss falls by several times just there (next section): it was the long step that had kept it up.
 
 # %% [markdown]
 # ## 3 · The networks are not in the picture
@@ -227,7 +231,7 @@ for panel, choice in zip(panels, (choices[0], choices[3]), strict=True):
 panels[0].legend()
 lnb.show(
     figure,
-    alt="Training loss by epoch of the network itself and of its projection on the PCA plane, for two runs: for SGD with small batches the projection starts far above the network.",
+    alt="Training loss by epoch of the network itself and of its projection on the PCA plane, for two runs. SGD with small batches: the projection starts thousands of times above the network, falls below it and meets it at the end. Adam with large batches: the two stay within a factor of three.",
 )
 
 # %%
@@ -251,14 +255,29 @@ lnb.claim(
 )
 
 # %% [markdown]
-# Two things are wrong at once. The projection leaves out what the other dimensions did; and the contours are drawn with the final network's batch-norm statistics, which do not fit the early weights.
+# Under the square of the first run the contours show thousands; under that of Adam with large batches they show about 2.3.
+#
+# Two things are wrong at once. The projection leaves out what the other dimensions did; and the contours are drawn with the final network's batch-norm statistics, which do not fit the early weights. Take them apart, for the first run: the network and its projection, each with the statistics it had at that epoch and with the final ones.
+
+# %%
+run, pca, path = runs[choices[0]], pcas[choices[0]], found[choices[0]][0]
+print(f"{'':5}{'statistics of the epoch':>26}{'final statistics':>26}")
+print("epoch", *(f"{title:>12}" for title in 2 * ("network", "projection")))
+for i in (0, 1, 3, 6, 12):
+    projection = lnb.move(pca.origin, pca.directions, [float(path.alpha[i]), float(path.beta[i])])
+    objectives = [lnb.Objective(net, sample, batch_size=100) for net in (run.model_at(run.epochs[i]), run.model)]
+    losses = [objective(weights)["loss"] for objective in objectives for weights in (run.points[i], projection)]
+    print(f"{run.epochs[i]:5}", *(f"{loss:12,.2f}" for loss in losses))
+
+# %% [markdown]
+# With the statistics of its epoch, the projection's loss is of the network's order. In the early epochs, the factors of thousands come from the statistics: the final ones do as much to the network itself, as soon as it has left the start.
 
 # %% [markdown]
 # ## 4 · A path that follows nothing
 #
-# A random walk takes each step in a new random direction. There is no loss. What does PCA find in it?
+# A share of 90 % is remarkable only if a path without the effect, a *null model*, has less. The simplest is a random walk: it takes each step in a new random direction. There is no loss. What does PCA find in it?
 #
-# > **Predict.** In 10,000 dimensions 24 random steps are at right angles to each other: the walk really uses 24 dimensions. Which share does PC1 hold: 1/24, a tenth, more than half?
+# > **Predict.** In 10,000 dimensions 24 random steps are nearly at right angles to each other: the walk really uses 24 dimensions. Which share does PC1 hold: 1/24, a tenth, more than half?
 
 # %%
 walks = {m: 100 * lnb.random_walk_variance_ratio(m, 10_000, 2, settings.seed) for m in (5, 10, 25, 100, 400)}
@@ -275,7 +294,7 @@ lnb.claim(
 )
 
 # %% [markdown]
-# So 61 % is what nothing looks like. Of the paper's eight values in section 1, six are above it, by 11 to 27 points; the two with small batches and decay are below. A run's steps also shrink when the learning rate drops; a fairer comparison is a walk whose steps are *as long as the run's*, each in a random direction.
+# So 61 % is what nothing looks like. (The law is the share in infinitely many dimensions, from Antognini and Sohl-Dickstein.) Of the paper's eight values in section 1, six are above it, by 11 to 27 points; the two with small batches and decay are below. A run's steps also shrink when the learning rate drops; a fairer comparison is a walk whose steps are *as long as the run's*, each in a random direction.
 
 
 # %%
@@ -333,7 +352,7 @@ alt = (
 lnb.explore(lissajous, alt=alt, first=(1, 4), second=(1, 4))
 
 # %% [markdown]
-# A long random walk draws Lissajous figures: its k-th coordinate is about cos(πkt). A smooth arc in the plane of PC1 and PC2 is what *any* wandering path gives.
+# A long random walk draws Lissajous figures, curves whose coordinates are cosines of different frequencies: its k-th coordinate is about cos(πkt), with the time t from 0 to 1. (Each axis here is scaled to its largest value.) A smooth arc in the plane of PC1 and PC2 is what a path gives that follows no loss at all.
 
 # %% tags=["answer"]
 figure, (left, middle, right) = plotting.panels(3, size=(5.6, 4.8))
@@ -349,7 +368,7 @@ right.set(title="optimizer, batch, decay", xlim=(50, 100), ylim=(10.2, -0.5))
 right.legend(fontsize=11, loc="lower right")
 lnb.show(
     figure,
-    alt="Left: a training run over the contours of its PCA plane. Middle: a random walk in its PCA plane is a smooth arc. Right: PC1's share for eight runs and for walks with the same step lengths; the dashed line is 61 percent.",
+    alt="Left: a training run over the contours of its PCA plane. Middle: a random walk in its PCA plane, coloured by time, is a smooth arc. Right: PC1's share for eight runs and, always smaller, for walks with the same step lengths; the dashed line is 61 percent.",
 )
 
 # %%
@@ -378,7 +397,7 @@ lnb.claim(
 # **Notice**
 #
 # 1. The random walk draws an arc as smooth as the training run's.
-# 2. Every dot on the right lies to the right of its cross: a run does hold more than a walk with its steps. But the crosses begin near 60 %, not near 0.
+# 2. In the right panel, every dot lies to the right of its cross: PC1 does hold more of a run than of a walk with its steps. But the crosses begin near 60 %, not near 0.
 # 3. Pair by pair, the run with small batches is nearer to its walk than the one with large batches.
 
 # %% [markdown]
@@ -391,7 +410,9 @@ for choice in choices:
     print(f"{name(*choice):30} mean cosine of successive epochs' steps {np.mean(turns):5.2f}")
 
 # %% [markdown]
-# **Why.** A path is a *sum* of steps. Where it is at epoch 20 depends on all the steps before, so that neighbouring points are close and far ones far: slow waves carry the most variance, even when the steps themselves have nothing in common. For a walk, the eigenvalues fall like 1/k², and 1 + 1/4 + 1/9 + … = π²/6, so that the first has 6/π². What exceeds this comes from steps that point the same way, epoch after epoch; the cosines above measure it.
+# **Why.** A path is a *sum* of steps. Where it is at epoch 20 depends on all the steps before, so that neighbouring points are close and far ones far: slow waves carry the most variance, even when the steps themselves have nothing in common. For a walk, the eigenvalues fall like 1/k², and 1 + 1/4 + 1/9 + … = π²/6, so that the first has 6/π². Steps of unequal length change it somewhat (the crosses). What exceeds the crosses comes from steps that are not at right angles: they point the same way, epoch after epoch, as the cosines above show for neighbours.
+#
+# So what does the plane say about the loss? That one plane shows most of a path says little: a path without a loss has 76 % in its plane. The excess says that successive steps agree. And the contours say what the loss is *in the plane*, not what it was on the path.
 
 # %% [markdown]
 # ## 5 · Four runs in one plane
@@ -417,13 +438,17 @@ panel.legend(fontsize=11)
 lnb.show(figure, alt="Paths of four runs in one shared plane: from a common start they go different ways to four ends.")
 
 # %% [markdown]
-# In this plane the two optimizers part at once, and Adam's two runs go the same way at different speeds. The picture says nothing about how far each run is from the plane:
+# In this plane the two optimizers part at once, and Adam's two runs go the same way at different speeds. The axes say how much of the four runs' variance it holds. The picture does not say how far each run is from the plane, which goes through the end of the first run, nor how far the ends are from each other:
 
 # %%
 own, common = (
     [float((p.distance**2).mean() ** 0.5) for p in group] for group in ([found[c][0] for c in four], together.values())
 )
 farther = [b / a for a, b in zip(own, common, strict=True)]
+apart = [lnb.norm(lnb.towards(a, b)) for a, b in combinations([runs[c].points[-1] for c in four], 2)]
+for choice, a, b in zip(four, own, common, strict=True):
+    print(f"{name(*choice):24} root mean square distance from its own plane {a:.2f}, from the shared one {b:.2f}")
+print(f"distances between two of the four ends: {min(apart):.1f} to {max(apart):.1f}")
 
 
 # %%
@@ -466,7 +491,7 @@ exercises.check_walk_share(my_walk_share, 2)
 # ```python
 # my_walk_share = 6 / np.pi**2 * (1 + 1 / 4)
 # ```
-# 76 %, more than the first run's 39.6 % in the paper's Figure 9.
+# 76 %. In the paper's columns, that is more than the 39.6 % and 50.3 % of the two runs with small batches and decay, and less than the others; all of ours have more.
 # </details>
 #
 # **3 · One run in another's plane** (●●○, 10 minutes). Take the way of Adam (small batches, decay) from its start to its end. Which part of its length is outside the PCA plane of SGD (small batches, decay), when that plane is put through Adam's start?
@@ -500,16 +525,16 @@ exercises.check_share(my_sparse_share, rows[::6])
 # variances = np.linalg.svd(fewer, compute_uv=False) ** 2
 # my_sparse_share = variances[0] / variances.sum()
 # ```
-# The share depends on which epochs were saved. Five points span four directions at most.
+# It grows, here by about ten points of percent: five points span four directions at most, and what the path did between them no longer counts. The share depends on which epochs were saved.
 # </details>
 
 # %% [markdown]
 # ## What this does not show
 #
 # - **That training is low-dimensional.** A share of 60 % in one component is what a random walk has. Only the excess over a fair null counts, and ours (steps of the same lengths) is one of many.
-# - **That batch size is the cause.** Large batches here make 3 updates an epoch and small ones 23; in the paper 7 and 391. Fewer updates are a shorter, straighter path, whatever the noise.
+# - **That batch size is the cause.** Large batches here make 3 updates an epoch and small ones 23; in the paper 7 and 391. Fewer updates may make a path shorter and straighter, whatever the noise; nothing here takes the two apart.
 # - **The loss of the networks on the path.** The contours belong to the plane, and to the last network's batch-norm statistics.
-# - **The paper's numbers.** Its small-batch SGD run with decay has a PC1 of 24.6 % over 300 epochs, far *below* a random walk: towards the end it wanders around a point, instead of away. Our 24 epochs on digits do not reproduce that low value.
+# - **The paper's numbers.** Its small-batch SGD run with decay has a PC1 of 24.6 % over 300 epochs, far *below* a random walk. A likely reason, not tested here: at a large learning rate it wanders around a point, instead of away. Our 24 epochs on digits do not reproduce that low value.
 #
 # ## To discuss
 #
@@ -519,8 +544,8 @@ exercises.check_share(my_sparse_share, rows[::6])
 #
 # ## Take away
 #
-# - PCA finds the plane in which a path is seen best; two components held most of it in all of our runs.
-# - A path without a loss has 61 % in its first component, and draws the same smooth arcs. Draw the null beside the data.
+# - PCA finds the plane that holds most of a path's variance; two components held most of it in all of our runs.
+# - A random walk, without any loss, has 61 % in its first component and 76 % in two, and draws the same smooth arcs. Draw the null model beside the data: only the excess says something about training.
 # - Say how far the path is from the plane, and what loss the networks had: the contours do not know.
 #
 # ## References

@@ -27,7 +27,7 @@
 # |---|---|
 # | **You will** | make a plot say what you like in six ways; see how `lnb.diagnose` finds each of them, and from which number |
 # | **You need** | notebook 02; what batch norm's running statistics are |
-# | **In the paper** | Li et al. (2018), sections 3 and 4; the traps of its own code and figures |
+# | **In the paper** | Li et al. (2018), sections 3 and 4; its own practice in each of the six |
 # | **Takes** | 0.9 minutes, 0.9 GB of memory (two cores) |
 
 # %%
@@ -59,7 +59,9 @@ data = lnb.datasets.LOADERS[settings.data]()
 # %% [markdown]
 # ## 1 · The range
 #
-# We need two perceptrons and two small VGG-9s, trained in the same way from different seeds. The first lie needs only one of them and an extent.
+# We need two perceptrons and two small VGG-9s (the paper's convolutional network, with batch norm), trained in the same way from different seeds. The first lie needs only one perceptron and an extent: how far the plane reaches.
+#
+# The two directions of the plane are random and *filter-normalized* (notebook 02): each filter, that is what feeds one neuron, is as long as the same filter of the network. So ±1 is a step as long as the weights. The loss is the one on the training images.
 
 
 # %%
@@ -88,7 +90,7 @@ planes = {r: lnb.evaluate_plane(objective, directions, (-r, r), settings.points,
 # %% [markdown]
 # `lnb.diagnose` looks at what was measured and says what is wrong with it. Problems and warnings count here; notes are good to know.
 #
-# > **Predict.** All nine planes have the same centre, the same directions and the same levels. Which of them look flat, and which look like a spike?
+# > **Predict.** All nine planes have the same centre, the same directions and the same levels. The levels are the paper's: 0.1, 0.6, …, 9.6. Which of the planes look flat, and which look like a spike?
 
 
 # %%
@@ -112,10 +114,11 @@ def draw_range(reach=0.03):
 
 
 # %%
-lnb.explore(draw_range, alt="The plane at a chosen range beside the plane at ±1, on the same levels.", reach=reaches)
+alt = "The plane at a chosen range beside the plane at ±1, on the same levels. At ±0.03 there is no contour, at ±1 there is a bowl."
+lnb.explore(draw_range, alt=alt, reach=reaches)
 
 # %% [markdown]
-# The diagnosis comes with a better extent:
+# `too-narrow` means that fewer than two levels are crossed: the plane looks flat. `too-wide` means that more than two thirds of it lie above the last level, or that its rim is a hundred times as high as that level: all there is to see is a spike. The diagnosis comes with a wider extent to try next. Look that one up in the list above: one step need not be enough.
 
 # %%
 lnb.diagnose(planes[0.03])
@@ -123,7 +126,7 @@ lnb.diagnose(planes[0.03])
 # %% [markdown]
 # ## 2 · The levels
 #
-# The same plane, ±1, and other levels.
+# The same plane, ±1, and other levels. (`noise`: at many points the loss is known less exactly than the levels are apart, because it is a mean over so many images and no more.)
 #
 # > **Predict.** What does the bowl look like if the levels go up to 1000, as they do if a program chooses them for another network?
 
@@ -145,12 +148,16 @@ def draw_levels(top=1000.0):
 
 
 # %%
-lnb.explore(draw_levels, alt="The same plane on chosen levels and on the paper's levels.", top=tops)
+alt = "The same plane on chosen levels and on the paper's. Up to 1000 there is one contour about the centre, on the paper's levels there is a bowl."
+lnb.explore(draw_levels, alt=alt, top=tops)
+
+# %% [markdown]
+# With levels up to 1000 the plane crosses only the first of the twenty: one ring, and no slope. Levels that end at 0.3 make a spike of the same plane, and are closer to each other than the loss is known.
 
 # %% [markdown]
 # ## 3 · The scale of the weights
 #
-# Now two perceptrons, one trained without weight decay and one with 0.01. Which minimum is flatter? We ask raw directions first, N(0, 1) in every weight, then filter-normalized ones; five of each.
+# The third lie needs two perceptrons, one trained without weight decay and one with 0.01. Which minimum is flatter? We ask raw directions first, N(0, 1) in every weight, then filter-normalized ones; five of each.
 #
 # > **Predict.** Weight decay makes weights small. What does that do to a curve along a direction that knows nothing of the weights?
 
@@ -179,13 +186,15 @@ pair = {name: train(start, settings.seed, weight_decay=d) for name, d in decays.
 pair_raw = {name: curve(m, direction_of(m, "none"), 0.3, 5) for name, m in pair.items()}
 pair_fair = {name: curve(m, direction_of(m, "filter"), 1, 5) for name, m in pair.items()}
 for name, m in pair.items():
-    print(f"{name:18} ‖θ‖ {lnb.norm(lnb.parameters_of(m)):5.1f}, raw {height(pair_raw[name]):5.1f}, ", end="")
-    print(f"filter-normalized {height(pair_fair[name]):5.2f}, {verdict(pair_raw[name])}, {verdict(pair_fair[name])}")
+    centre = float(pair_raw[name].loss.sel(alpha=0, method="nearest")[0])
+    print(f"{name}: ‖θ‖ {lnb.norm(lnb.parameters_of(m)):.1f}, loss at the centre {centre:.2g}, at the ends:")
+    for how, drawn in (("raw", pair_raw[name]), ("filter-normalized", pair_fair[name])):
+        print(f"  {how:17} {height(drawn):5.2f}  {verdict(drawn)}")
 
 # %% [markdown]
-# Along raw directions the two are equally steep at the ends. In units of their own weights they are not.
+# Along raw directions the two are equally high at the ends. But one raw step is a larger share of smaller weights (compare ‖θ‖), and here that hides a difference. In units of their own weights the network with weight decay is the flatter one: it starts higher and ends lower.
 #
-# The fourth lie goes further. Notebook 02 showed that a ReLU network can be rescaled without changing what it computes (Dinh et al., 2017): multiply one layer by c, divide the next by c. Raw curves follow c. But so does a filter-normalized direction that was *borrowed*: normalized to one network and used around its twin.
+# The fourth lie goes further. Notebook 02 showed that a ReLU network can be rescaled without changing what it computes (Dinh et al., 2017): multiply one layer by c, divide the next by c. Raw curves depend on c. But so do curves along a filter-normalized direction that was *borrowed*: normalized to one network and used around its twin.
 
 # %%
 factors = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0]
@@ -197,7 +206,8 @@ borrowed = {c: curve(twin, direction_of(perceptron, "filter"), 1) for c, twin in
 # %%
 families = {"raw": raw, "filter": fair, "borrowed": borrowed}
 for name, family in families.items():
-    print(f"{name:9} loss at the end for c = 10: {float(family[10.0].loss[-1]):8.3g}  {verdict(family[10.0])}")
+    one, ten = (float(family[c].loss[-1]) for c in (1.0, 10.0))
+    print(f"{name:9} loss at the end for c = 1: {one:6.3g}, for c = 10: {ten:6.3g}  {verdict(family[10.0])}")
 
 
 # %%
@@ -212,7 +222,7 @@ def draw_rescaled(c=10.0, directions="borrowed"):
 
 
 # %%
-alt = "A network and its rescaled twin, along a chosen kind of direction, and along their own filter-normalized ones, where both curves coincide."
+alt = "A network and its rescaled twin. Left: along a chosen kind of direction; along a borrowed one the twin with c = 10 is far steeper. Right: along their own filter-normalized ones, where both curves coincide."
 lnb.explore(draw_rescaled, alt=alt, c=factors, directions=list(families))
 
 
@@ -222,12 +232,12 @@ steps["borrowed"] = lnb.relative_steps(direction_of(perceptron, "filter"), lnb.p
 steps  # the smallest and the largest ‖d‖ / ‖w‖ over all filters
 
 # %% [markdown]
-# Both directions are labelled as filter-normalized, which is true of both. The number that tells them apart is the relative step of each filter: at ±1 every filter of a direction's *own* network is moved by its own length. The borrowed direction moves some filters by a tenth of that and others by ten times as much. Every line and plane keeps this number beside its values, so that `diagnose` can say `borrowed-scale`.
+# Both directions are labelled as filter-normalized, which is true of both: each is so to one of the two networks. The number that tells them apart is the relative step of each filter: at ±1 every filter of a direction's *own* network is moved by its own length. The borrowed direction moves some filters by a tenth of that and others by ten times as much. Every line and plane keeps this number beside its values, so that `diagnose` can say `borrowed-scale`.
 
 # %% [markdown]
 # ## 4 · Batch norm's statistics
 #
-# Two trained VGG-9s and the straight line between them. At α = 0 and at α = 1 we know the loss: both nets are trained. But batch norm's running statistics are no weights. Who moves them? `frozen` keeps those of the first network everywhere, `interpolated` mixes them like the weights (as the paper does), `recalibrated` computes them anew from the data at every point.
+# Two trained VGG-9s and the straight line between them. At α = 0 and at α = 1 we know the loss: both nets are trained. But batch norm's running statistics are no weights. Who moves them? `frozen` keeps those of the first network everywhere, `interpolated` mixes them like the weights (as the paper does), `recalibrated` computes them anew from the data at every point (as in REPAIR, Jordan et al., 2023).
 #
 # > **Predict.** With frozen statistics, what will the curve show at α = 1, where the second trained network is?
 
@@ -252,7 +262,7 @@ def draw_between(statistics="frozen"):
 
 
 # %%
-alt = "The loss between two networks with chosen batch-norm statistics and with recalibrated ones."
+alt = "The loss between two networks with chosen batch-norm statistics and with recalibrated ones. The frozen curve meets the first network only; the recalibrated one meets both, with a wall between them."
 lnb.explore(draw_between, alt=alt, statistics=list(policies))
 
 # %%
@@ -261,21 +271,22 @@ statistics_found = {policy: "wrong-statistics" in verdict(path) for policy, path
 lnb.diagnose(paths["frozen"])
 
 # %% [markdown]
+# With frozen statistics the curve passes far above the second network at α = 1: that network's weights run there with the first one's statistics.
+#
 # `interpolate` also measures each end with that network's own statistics and keeps both numbers. A curve that ends elsewhere is found: `wrong-statistics`. (Where a running variance would be negative beyond the ends, `diagnose` says that, too.)
 
 # %% [markdown]
 # ## 5 · One seed
 #
-# Two perceptrons, A and B, that differ in nothing but the seed of their training. We draw each along 20 filter-normalized directions.
+# Two perceptrons, A and B, that differ in nothing but the seed (of their first weights and of the batches' order). We draw each along 20 filter-normalized directions.
 
 # %%
 count = 20
 draws = [curve(model, direction_of(model, "filter"), 1, count) for model in perceptrons]
 heights = [d.loss.isel(alpha=[0, -1]).mean("alpha").values for d in draws]
 for name, h in zip("AB", heights):
-    print(
-        f"{name}: loss at ±1 {h.mean():.3g} ± {h.std():.2g} over {count} directions, from {h.min():.3g} to {h.max():.3g}"
-    )
+    print(f"{name}: loss at ±1 over {count} directions: mean {h.mean():.3g}, ", end="")
+    print(f"standard deviation {h.std():.2g}, from {h.min():.3g} to {h.max():.3g}")
 
 
 # %%
@@ -309,7 +320,7 @@ alt = "Left: networks A and B, each along one chosen direction. Right: their mea
 lnb.explore(draw_seeds, alt=alt, pick_a=list(range(0, count, 3)), pick_b=list(range(0, count, 3)))
 
 # %% [markdown]
-# Choose for one network the direction with the lowest ends and for the other the one with the highest, and the order is yours.
+# Choose for one network the direction with the lowest ends and for the other the one with the highest, and the order is yours. (The slider offers seven of the twenty; here all are searched.)
 
 # %%
 found = {name: lnb.diagnose(d).codes for name, d in (("one", draws[0].isel(repeat=[0])), ("twenty", draws[0]))}
@@ -335,7 +346,7 @@ def lines(family):
     def draw(panel):
         for number, (name, line) in enumerate(family.items()):
             plotting.draw_line(panel, line, label=name, number=number)
-        panel.set(yscale="log", ylim=(1e-4, 1e3))
+        panel.set(yscale="log", ylim=(1e-4, 1e3), xlabel="α")
         panel.legend(loc="lower left", fontsize=10)
 
     return draw
@@ -372,16 +383,16 @@ for number, (name, both) in enumerate(gallery.items()):
         panel.xaxis.set_major_locator(plt.MaxNLocator(4))
 lnb.show(
     figure,
-    alt="Twelve panels. Lies: a flat plane at ±0.03; a flat plane on levels up to 1000; two networks equally sharp along raw directions; a rescaled twin ten times as sharp; a wall between two networks that never comes down; network B sharper than A. Each honest twin below shows something else.",
+    alt="Twelve panels. Lies: a flat plane at ±0.03; a plane with one contour on levels up to 1000; two networks equally high at the ends of raw directions; a rescaled twin more than ten times as high at the ends; a wall that does not come down to the second network; network B sharper than A. Each honest twin below shows something else.",
 )
 
 # %% [markdown]
 # **Notice**
 #
-# 1. Lies 1 and 2 are flat pictures of the same bowl; nothing but an axis or a list of levels was changed.
-# 2. In 3 the honest picture shows a difference that the lie hides; in 4 the lie shows one that is not there: in the honest picture the two curves coincide.
+# 1. Lies 1 and 2 show no contour and one contour of the same bowl; nothing but an axis or a list of levels was changed.
+# 2. In 3 the honest picture shows a difference at the ends that the lie hides; in 4 the lie shows one that is not there: in the honest picture the two curves coincide.
 # 3. In 5 the frozen curve never comes down to the second network; the recalibrated one does.
-# 4. In 6 the order of A and B was chosen by choosing directions; their means nearly coincide.
+# 4. In 6 the order of A and B was chosen by choosing directions; their means over 20 directions are much closer to each other (the last claim below has the ratios).
 
 # %%
 lies = [verdict(planes[r]) for r in (0.03, 16.0)] + [verdict(planes[1.0], scales[t]) for t in (1000.0, 0.3)]
@@ -404,7 +415,7 @@ flagged = ["un-normalized" in verdict(f["weight decay 0"]) for f in (pair_raw, p
 lnb.claim(
     "11-raw-directions-hide-a-difference",
     0.7 < raw_ratio < 1.4 and fair_ratio > 2 and flagged == [True, False],
-    "Raw curves of the two networks are alike, filter-normalized ones are not; diagnose flags the raw ones alone.",
+    "Raw curves of the two networks end about equally high, filter-normalized ones do not; diagnose flags the raw ones alone.",
     raw_ratio=raw_ratio,
     filter_normalized_ratio=fair_ratio,
 )
@@ -446,7 +457,7 @@ lnb.claim(
 )
 
 # %% [markdown]
-# **Why.** A picture of a loss is a function of six things besides the network: the extent, the levels, the directions' scale, whose weights that scale was taken from, what moves the buffers, and the draw. None is visible in the picture, and each is free. `diagnose` checks what the measured values tell, and what was noted when they were measured: the directions' draw and scale, their relative steps, both networks' own losses.
+# **Why.** A picture depends on six things besides the network, its data and its loss: the extent, the levels, the directions' scale, whose weights that scale was taken from, what moves batch norm's statistics, and the draw. Each is free. The first two stand on the axes and the contours, for who looks; the other four are not in the picture at all. `diagnose` checks what the measured values tell, and what was noted when they were measured: the directions' draw and scale, their relative steps, both networks' own losses.
 #
 # | lie | what `diagnose` says | the number beside the plot |
 # |---|---|---|
@@ -457,12 +468,12 @@ lnb.claim(
 # | statistics | `wrong-statistics` | the second network's own loss, at α = 1 |
 # | one seed | a note, `one-seed` | mean and spread over draws |
 #
-# **The paper's own practice** for the same six: ±1; levels 0.1, 0.6, …, 9.6; filter normalization, each network by its own weights; running statistics interpolated with the weights, and frozen on planes; and ten directions in the appendix.
+# **The paper's own practice** for the same six: ±1 wherever networks are compared by filter-normalized plots; levels 0.1, 0.6, …, 9.6; filter normalization, each network by its own weights; running statistics interpolated with the weights, and frozen on planes; and one draw a figure, with ten directions for a curve and repeated planes in the appendix.
 
 # %% [markdown]
 # ## Exercises
 #
-# **1 · Which plot lies?** (●○○, 5 minutes). Three planes of the same perceptron, by three people who all swear that they measured every value. Look at the axes; then ask `lnb.diagnose`.
+# **1 · Which plot lies?** (●○○, 5 minutes). Three planes of the same perceptron, by three people who all swear that they measured every value. Look at their axes and losses (`suspects["A"].alpha`, `suspects["A"].loss`); then ask `lnb.diagnose`.
 
 # %%
 suspects = {"A": planes[8.0], "B": planes[0.1], "C": planes[1.0]}
@@ -520,7 +531,7 @@ exercises.check_foreign_direction(my_stranger, strangers, weights)
 # - **All lies.** Smoothing, a cut axis, a test loss called training loss, a different loss in each panel: `diagnose` sees none of them.
 # - **Intent.** Each of the six can happen in good faith: an old script's extent, a program's choice of levels, a direction made for the checkpoint before.
 # - **That the honest plot is the truth.** It is two random directions out of thousands, filter-normalized and frozen, with limits of their own (notebooks 02, 08 and 09).
-# - **Scale.** Small networks on 8×8 digits. How strong a lie is depends on the network; that it is possible does not.
+# - **Scale.** Small networks on 8×8 digits. How strong a lie is depends on the network. Lie 4, as told here, needs a freedom of scale, which ReLU gives, and lie 5 needs batch norm.
 #
 # ## To discuss
 #
@@ -530,8 +541,8 @@ exercises.check_foreign_direction(my_stranger, strangers, weights)
 #
 # ## Take away
 #
-# - Same range, levels, normalization, statistics and seeds in every panel; and say them under the picture.
-# - `lnb.diagnose(dataset, levels)` costs nothing. Its silence is no certificate.
+# - Same range, levels, normalization and statistics in every panel, and more than one draw; and say them under the picture.
+# - `lnb.diagnose(dataset, levels)` needs no new measurement. Its silence is no certificate.
 # - Put one number beside each picture that would have been different if the picture lied.
 #
 # ## References

@@ -20,14 +20,14 @@
 #
 # ![Contours of the loss of a small transformer in the plane that two training runs share. The path of SGD and the path of Adam start at the same point and end in different places.](images/12_your_own_model.png)
 #
-# *A small transformer learns the Zen of Python by heart, once with SGD and once with Adam. Both paths, drawn in the one plane that shows most of both.*
+# *A small transformer learns the Zen of Python, once with SGD and once with Adam. Both paths, drawn in the one plane that shows most of the two together.*
 
 # %% [markdown]
 # | | |
 # |---|---|
 # | **You will** | draw the plane of a model, a loss and data of your own; of a transformer; of a checkpoint from elsewhere; and have your plot examined |
-# | **You need** | notebook 05; how to write a `nn.Module` and a training loop |
-# | **In the paper** | all of it: the tools of Li et al. (2018), on networks that are not in it |
+# | **You need** | notebook 05; for sections 3 and 5, notebooks 10 and 11; how to write a `nn.Module` and a training loop |
+# | **In the paper** | all of it: the tools of Li et al. (2018), on networks of which most are not in it |
 # | **Takes** | 1.0 minutes, 1.0 GB of memory (two cores) |
 
 # %%
@@ -179,7 +179,7 @@ lnb.claim(
 )
 
 # %% [markdown]
-# So the paper's levels (0.1, 0.6, 1.1, …) would waste the first, and lines at equal steps above *your* floor say more. Everything else is as always.
+# So the paper's levels (0.1, 0.6, 1.1, …) would waste the first, and lines at chosen steps above *your* floor say more. Everything else is as always.
 
 # %%
 directions = lnb.random_directions(model, 2, seed=settings.seed)
@@ -187,7 +187,7 @@ own_plane = lnb.evaluate_plane(objective, directions, (-1, 1), settings.points, 
 own_levels = [floor + step for step in (0.1, 0.2, 0.5, 1, 2, 4)]
 lnb.show(
     plotting.plot_contours(own_plane, levels=own_levels, title="Two answers, one loss"),
-    alt="Contours of the sum of both losses around the network with two answers: a round bowl.",
+    alt="Contours of the sum of both losses around the network with two answers: one bowl, lowest at the centre, with lines from 0.6 up.",
 )
 
 # %% [markdown]
@@ -285,7 +285,7 @@ _, by_sgd = write(settings.seed, sgd)
 # %% [markdown]
 # (Where data are pairs of inputs and targets, as here, `lnb.train(writer, (inputs, targets), criterion=next_letter, record=1)` does all that, and caches it. The loop above works for anything.)
 #
-# Filter normalization scales each slice along a tensor's first dimension. It knows no layers, only tensors, so look at yours: is a slice along dimension 0 what *feeds one unit*? In a `Linear` it is one neuron's row; in an `Embedding` it is one letter's vector. A table of positions stored with the shape (1, 32, 32) would be a single "filter".
+# Filter normalization gives each slice of a direction along a tensor's first dimension the length of the same slice of the weights. It knows no layers, only tensors, so look at yours: is a slice along dimension 0 what *feeds one unit*? In a `Linear` it is one neuron's row; in an `Embedding` it is one letter's vector. A table of positions stored with the shape (1, 32, 32) would be a single "filter".
 #
 # > **Predict.** Which share of the transformer's weights does a direction move, if biases and the gains of layer norm stay put? And how often is the tied tensor in the list?
 
@@ -293,9 +293,10 @@ _, by_sgd = write(settings.seed, sgd)
 (direction,) = lnb.random_directions(writer, 1, seed=settings.seed)
 for name, d in list(direction.items())[:8]:
     print(f"{name:24} {tuple(d.shape)!s:10} {f'{len(d)} filters' if d.any() else 'stays put'}")
+print(f"… {len(direction)} tensors; scores.weight in the list: {'scores.weight' in direction}")
 
 # %% [markdown]
-# The tied tensor is one parameter, under its first name, `letters.weight`: where a direction moves it, inputs and outputs move together, as in training.
+# The tied tensor is one parameter, under its first name, `letters.weight`: where a direction moves it, inputs and outputs move together, as in training. (Exercise 2 counts the share that moves.)
 #
 # Attention has a freedom of scale of its own: what a query multiplies, a key can divide. The transformer computes the same, and so its picture should be the same.
 
@@ -328,10 +329,11 @@ curves = {
 
 # %%
 figure, panels = plotting.panels(2)
+top = 1.05 * max(float(line.loss.max()) for pair in curves.values() for line in pair.values())
 for panel, (how, pair) in zip(panels, curves.items()):
     for number, (name, line) in enumerate(pair.items()):
         plotting.draw_line(panel, line, label=name, number=number)
-    panel.set(title={"none": "raw direction", "filter": "filter-normalized"}[how])
+    panel.set(title={"none": "raw direction", "filter": "filter-normalized"}[how], ylim=(0, top))
     panel.legend()
 alt = "Loss along a raw and a filter-normalized direction for the transformer and its rescaled twin: on the left the curves part, on the right they coincide."
 lnb.show(figure, alt=alt)
@@ -353,7 +355,7 @@ lnb.claim(
 # %% [markdown]
 # ## 3 · Two optimizers, one plane
 #
-# SGD and Adam started from the same weights and saw the same windows of text in the same order. A plane of each run's own would hide how they differ; `shared_plane` takes the principal components of all points together.
+# SGD and Adam started from the same weights and saw the same windows of text in the same order. A plane of each run's own would hide how they differ; `shared_plane` takes the principal components of all points together, the directions in which they vary most (notebook 10). Its origin is the end of the first run, here Adam's.
 #
 # > **Predict.** Do both runs end in the same place?
 
@@ -412,7 +414,7 @@ lnb.claim(
 )
 
 # %% [markdown]
-# How much does the picture leave out? The networks on a path lie off the plane; `plane_gap` compares their loss with the contours under them.
+# How much does the picture leave out? All networks on the two paths but the origin may lie off the plane; `plane_gap` compares their loss with the contours under them.
 
 # %%
 gaps = [lnb.plane_gap(writer_objective, run, pca.directions, pca.origin) for run in (by_adam, by_sgd)]
@@ -440,12 +442,16 @@ stops = list(range(0, 31, 3))
 written = {
     name: {stop: continuation(run[stop]) for stop in stops} for name, run in (("Adam", by_adam), ("SGD", by_sgd))
 }
+for name, texts in written.items():
+    for stop in (0, 6, 15, 30):
+        print(f"{name:5} step {stop * settings.epochs:3}  {texts[stop][LENGTH:]!r}")
 
 
 # %%
 def draw(optimizer="Adam", point=30):
     figure, (left, right) = plotting.panels(2, size=(5.8, 4.6))
     both_paths(left, until=point)
+    left.set(xlabel="first principal component", ylabel="second principal component")
     gap = gaps[list(paths).index(optimizer)]
     right.axis("off")
     lines = textwrap.fill(written[optimizer][point], 34, replace_whitespace=False)
@@ -461,16 +467,16 @@ lnb.explore(draw, alt=alt, optimizer=["Adam", "SGD"], point=stops)
 # %% [markdown]
 # **Notice**
 #
-# 1. Both paths leave the square at the start together, and then part.
-# 2. The texts begin as one letter again and again, become words, and come close to the Zen of Python.
-# 3. At the ends of the paths the contours are not the networks' loss: they are off the plane, as the gap says.
+# 1. Both paths start at the square and part at once.
+# 2. The texts change along the paths, as the printed lines show: from nonsense at step 0 to Adam's last line, which in the run shown is the Zen of Python, letter for letter.
+# 3. Adam's end is the plane's origin, and its contour is its loss. SGD's end lies off the plane: its loss is lower than the contour under it, as the gap says.
 #
-# **Why.** SGD's step is as long as the gradient; Adam divides every weight's step by the size of its own past gradients, so that weights with small gradients (rare letters, say) move as fast as others. The two follow different ways down the same landscape, and a landscape with many good places has one for each of them.
+# **Why.** SGD's step is proportional to the gradient (here with momentum); Adam divides every weight's step by the size of its own past gradients, so that weights with small gradients (rare letters, say) move about as fast as others. The two follow different ways down the same landscape, and each ends at a low loss. Whether a low path joins the two ends, this one plane cannot say.
 
 # %% [markdown]
 # ## 4 · A checkpoint from elsewhere
 #
-# Somebody sends a file of weights and names the architecture. Here we play both roles and need no download. They trained in parallel on several GPUs, so PyTorch put `module.` before every name. (The full preset takes a network from torchvision instead: any architecture will do.)
+# Somebody sends a file of weights and names the architecture. Here we play both roles and need no download. They trained in parallel on several GPUs (`nn.DataParallel`), so PyTorch put `module.` before every name. (The full preset takes an architecture of torchvision's instead; the cells are the same.)
 
 
 # %%
@@ -541,7 +547,7 @@ else:
 # %% [markdown]
 # ## 5 · Is the picture right?
 #
-# `lnb.diagnose` looks at the measured values for what makes a plot mislead. Here is one of the transformer as it might come out at the first try: raw directions, a range that somebody guessed.
+# `lnb.diagnose` looks at the measured values for what makes a plot mislead (notebook 11). It cannot prove a picture right, but it finds known mistakes. Here is one of the transformer as it might come out at the first try: raw directions, a range that somebody guessed.
 
 # %%
 raw = lnb.random_directions(writer, 2, normalize="none", seed=settings.seed)
@@ -565,7 +571,7 @@ lnb.claim(
 )
 
 # %% [markdown]
-# A large plane takes hours, and computers are switched off. With `store=` every finished piece is kept; the same call goes on where it stopped, and anything measured with other weights, data or settings is refused. With `n_jobs=` the pieces are shared among processes (each takes some 300 MB; here it is one).
+# A large plane can take hours, and computers are switched off. With `store=` every finished piece is kept; the same call goes on where it stopped, and anything measured with other weights, data or settings is refused. With `n_jobs=` the pieces are shared among processes (each loads PyTorch into memory of its own; the quick preset uses one).
 
 # %%
 keep = {"store": Path(folder.name) / "plane.zarr", "n_jobs": settings.jobs, "progress": False}
@@ -581,7 +587,7 @@ except ValueError as error:
 
 
 # %% [markdown]
-# Range and levels are choices. Move them, and watch how the same transformer looks tame or wild.
+# Range and levels are choices. Move them, and watch how the same transformer looks flat or steep.
 
 
 # %%
@@ -676,7 +682,7 @@ exercises.check_sound_plane(my_plane, objective)
 # - **What your plane means.** Filter normalization knows tensors, not layers. Whether a slice along dimension 0 is a unit of *your* network, only you know.
 # - **Gains and biases.** They stay put, also those of layer norm; how sensitive the network is to them is not in the picture (`ignore=None` moves them).
 # - **That a plot is right.** `diagnose` knows the mistakes that it looks for, and no others.
-# - **How a transformer generalizes.** This one learns 856 characters by heart. The optimizers were compared at one learning rate each.
+# - **How a transformer generalizes.** This one is measured on the text that it was trained on. The optimizers were compared at one learning rate each.
 #
 # ## To discuss
 #
