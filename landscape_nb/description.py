@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 from jaxtyping import Float
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from landscape_nb.normalization import relative_steps
 from landscape_nb.objective import Objective
@@ -43,6 +44,7 @@ def describe(objective: Objective, kind: str, axes: Sequence[Float[np.ndarray, "
         "resolution": list(map(len, axes)),
         "samples": objective.samples,
         "batch_norm": objective.batch_norm,
+        "batch_norm_layers": sum(isinstance(module, _BatchNorm) for module in objective.model.modules()),
         "objective": objective.fingerprint,
         "geometry": fingerprint(*geometry),
     }

@@ -175,8 +175,8 @@ def _too_narrow(plot: Measured) -> Iterator[Finding]:
         "too-narrow",
         "warning",
         f"The loss goes from {plot.lowest:.3g} to {highest:.3g} and crosses {crossed or 'none'} of the levels "
-        f"({plot.levels[0]:.3g}, {plot.levels[1]:.3g}, …): the {plot.noun} looks flat because it is small.",
-        f"Widen it: {wider(plot)}.",
+        f"({plot.levels[0]:.3g}, {plot.levels[1]:.3g}, …): the {plot.noun} looks flat on them.",
+        f"Widen it: {wider(plot)}. Or draw lower levels.",
     )
 
 
@@ -345,11 +345,12 @@ def _off_plane(plot: Measured, path: xr.Dataset) -> Iterator[Finding]:
 
 
 def _frozen_batch_norm(plot: Measured) -> Iterator[Finding]:
-    if plot.attrs.get("batch_norm") == "frozen" and np.abs(plot.extent).max() > _FAR:
+    frozen = plot.attrs.get("batch_norm") == "frozen" and plot.attrs.get("batch_norm_layers") != 0
+    if frozen and np.abs(plot.extent).max() > _FAR:
         yield Finding(
             "frozen-batch-norm",
             "note",
-            "If the network has batch norm: its running statistics are those of the centre, everywhere, as in the "
+            "Batch norm, if the network has it, uses the running statistics of the centre everywhere, as in the "
             "paper; far away, part of the height is theirs.",
             "Compare with Objective(..., batch_norm='recalibrate') at a few points.",
         )

@@ -1,10 +1,11 @@
 """Figures of what the library measures; no loss is computed here."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm
 from matplotlib.contour import QuadContourSet
@@ -28,6 +29,8 @@ __all__ = [
     "plotly_surface",
 ]
 
+_INNER, _NEAR, _FAR = 0.84, 0.08, 0.3
+"""The part of a panel where contours are labelled; how near labels may be; from where on farther is no better."""
 PAPER_LEVELS = tuple(round(0.1 + 0.5 * i, 1) for i in range(20))
 """Contour levels of the paper's figures: 0.1, 0.6, …, 9.6."""
 
@@ -214,14 +217,30 @@ def _contour(panel: Axes, values: xr.DataArray, levels: np.ndarray) -> QuadConto
     filled = panel.contourf(*axes, heights, scale(levels), norm=norm, cmap="viridis", extend="both")
     lines = panel.contour(*axes, heights, scale(levels), colors="white", linewidths=0.7, linestyles="solid")
     names = {scale(level): _text(level) for level in levels[:: max(1, len(levels) // 6)]}
-    panel.clabel(lines, list(names), fontsize=11, fmt=names)
+    panel.clabel(lines, list(names), fontsize=11, fmt=names, manual=_label_places(lines, names))
     if grid.mask.any():
         panel.set_facecolor("0.8")
         panel.patch.set_hatch("///")
         panel.legend(handles=[Patch(facecolor="0.8", hatch="///", label="not finite")], loc="upper right")
     panel.plot(0, 0, marker="+", color="white", markersize=14, markeredgewidth=2.5)
+    panel.xaxis.set_major_locator(plt.MaxNLocator(5, steps=(1, 2, 2.5, 5, 10)))
     panel.set(xlabel=LABELS["alpha"], ylabel=LABELS["beta"], aspect="auto")
     return filled
+
+
+def _label_places(lines: QuadContourSet, levels: Container[float]) -> list[Float[np.ndarray, "2"]]:
+    """A place on each of these contours that has one off the border, off the centre and off the other labels."""
+    low, high = np.reshape(lines.axes.dataLim, (2, 2))
+    places = -low[None] / (high - low)
+    for level, path in zip(lines.levels, lines.get_paths(), strict=True):
+        shares = (path.vertices - low) / (high - low)
+        shares = shares[np.abs(shares - 0.5).max(1, initial=0) < _INNER / 2]
+        if level in levels and len(shares):
+            distances = np.linalg.norm(shares[:, None] - places, axis=-1).min(1).clip(max=_FAR)
+            best = np.flatnonzero(distances == distances.max())
+            if distances.max() > _NEAR:
+                places = np.vstack([places, shares[best[len(best) // 2]]])
+    return list(low + places[1:] * (high - low))
 
 
 def _text(level: float) -> str:

@@ -347,6 +347,8 @@ def test_a_path_that_leaves_the_plane_says_how_wide_it_is():
 
 def test_frozen_statistics_are_noted_far_away_only_and_if_nothing_else_is_wrong():
     assert diagnose(plane(batch_norm="frozen")).codes == ["frozen-batch-norm"]
+    assert diagnose(plane(batch_norm="frozen", batch_norm_layers=2)).codes == ["frozen-batch-norm"]
+    assert diagnose(plane(batch_norm="frozen", batch_norm_layers=0)).codes == []
     small = plane(lambda a, b: bowl(4 * a, 4 * b), (-0.3, 0.3), batch_norm="frozen")
     assert diagnose(small).codes == []
     assert diagnose(plane(lambda a, b: bowl(a - 0.5, b), batch_norm="frozen")).codes == ["off-centre"]

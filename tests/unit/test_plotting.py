@@ -106,3 +106,25 @@ def test_nothing_to_draw_is_named():
         plotting.plot_lines({})
     with pytest.raises(ValueError, match="alt: got an empty text"):
         lnb.show(plt.figure(), alt=" ")
+
+
+def test_labels_of_contours_stand_on_them_and_in_nobodys_way():
+    panel = plotting.plot_contours(plane(lambda a, b: np.exp(3 * a + b))).axes[0]
+    places = np.array([label.get_position() for label in panel.texts])
+    assert len(places) > 3
+    for label, (x, y) in zip(panel.texts, places, strict=True):
+        assert np.exp(3 * x + y) == pytest.approx(float(label.get_text()), rel=0.3)
+    shares = (places - [-1, -2]) / [2, 4]
+    assert np.abs(shares - 0.5).max() < 0.45
+    apart = np.linalg.norm(shares[:, None] - shares, axis=-1) + np.eye(len(shares))
+    assert apart.min() > 0.05
+
+
+def test_contours_of_a_spike_that_leave_no_room_have_no_labels():
+    panel = plotting.plot_contours(plane(lambda a, b: 1e4 * (a**2 + b**2), np.linspace(-1, 1, 201))).axes[0]
+    assert not panel.texts
+
+
+def test_levels_are_written_out_up_to_a_million():
+    figure = plotting.plot_contours(plane(lambda a, b: 1e6 * (a**2 + b**2)), levels=[0.1, 1000, 100000])
+    assert [text.get_text() for text in figure.axes[-1].get_yticklabels()] == ["0.1", "100000"]
