@@ -397,14 +397,14 @@ lnb.claim(
 )
 
 # %% [markdown]
-# **Not reproduced at this scale.** In the paper's map ResNet-56 without shortcuts stands out by its ratio. Here the two medians differ by less than a factor of two, and which is larger depends on the seed: at the trained network λmin *and* λmax grow without shortcuts, and their ratio does not tell. What does show is the share of points at which the plane bends down, and the size of both ends.
+# **Not reproduced at this scale.** In the paper's map ResNet-56 without shortcuts stands out by its ratio. Here the two medians are 0.17 and 0.17, 0.17 and 0.12, 0.15 and 0.34, so which is larger depends on the seed: at the trained network λmin *and* λmax grow without shortcuts, and their ratio does not tell. What does show is the share of points at which the plane bends down, and the size of both ends.
 #
 # | abs(λmin / λmax) | at the centre | over the plane |
 # |---|---|---|
 # | paper, DenseNet-121 on CIFAR-10 | | below 0.01 over a large region |
 # | paper, colours of Figure 7 | | 0 to 0.5 |
-# | here, with shortcuts, seeds 0, 1, 2 | 0.027, 0.091, 0.033 | median 0.14, 0.17, 0.13 |
-# | here, without, seeds 0, 1, 2 | 0.008, 0.014, 0.044 | median 0.18, 0.09, 0.16 |
+# | here, with shortcuts, seeds 0, 1, 2 | 0.021, 0.126, 0.031 | median 0.17, 0.17, 0.15 |
+# | here, without, seeds 0, 1, 2 | 0.012, 0.017, 0.021 | median 0.17, 0.12, 0.34 |
 
 # %% [markdown]
 # ### The map of the paper's own networks
