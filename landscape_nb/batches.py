@@ -52,6 +52,8 @@ class Batches:
         pairs = all(is_pair(batch) and all(isinstance(part, Tensor) for part in batch) for batch in self.batches)
         if not pairs or len({(x.shape[1:], y.shape[1:]) for x, y in self.batches}) > 1:
             return self
+        if any(len(inputs) != len(targets) for inputs, targets in self.batches):
+            return self
         inputs, targets = (torch.cat(parts) for parts in zip(*self.batches, strict=True))
         parts = [x.contiguous(memory_format=memory_format) if x.ndim == 4 else x for x in inputs.split(size)]
         return Batches(list(zip(parts, targets.split(size), strict=True)), list(map(len, parts)))
@@ -160,13 +162,14 @@ def per_sample(measure: Measure, outputs: Any, targets: Any) -> Shaped[Tensor, "
     return torch.vmap(one)(outputs, targets)
 
 
-def sample_measure(measure: Measure, outputs: Any, targets: Any) -> Measure | None:
+def sample_measure(measure: Measure, outputs: Any, targets: Any, count: int) -> Measure | None:
     """What gives a measure's value for each sample, if it is a mean over samples.
 
     Args:
         measure: A measure of a batch.
         outputs: Outputs of a batch to try it on.
         targets: Targets of the same batch.
+        count: How many samples it has.
 
     Returns:
         The measure with `reduction="none"` if it has that (torch's losses do), else `per_sample` of
@@ -174,24 +177,24 @@ def sample_measure(measure: Measure, outputs: Any, targets: Any) -> Measure | No
 
     Example:
         >>> outputs, targets = torch.diag(torch.arange(3.0)), torch.tensor([0, 1, 1])
-        >>> sample_measure(torch.nn.functional.cross_entropy, outputs, targets)(outputs, targets).shape
+        >>> sample_measure(torch.nn.functional.cross_entropy, outputs, targets, 3)(outputs, targets).shape
         torch.Size([3])
-        >>> sample_measure(lambda outputs, targets: outputs.max(), outputs, targets) is None
+        >>> sample_measure(lambda outputs, targets: outputs.max(), outputs, targets, 3) is None
         True
     """
     forms = partial(measure, reduction="none"), partial(per_sample, measure)
-    return next((form for form in forms if is_mean_of(form, measure, outputs, targets)), None)
+    return next((form for form in forms if is_mean_of(form, measure, outputs, targets, count)), None)
 
 
-def is_mean_of(form: Measure, measure: Measure, outputs: Any, targets: Any) -> bool:
+def is_mean_of(form: Measure, measure: Measure, outputs: Any, targets: Any, count: int) -> bool:
     """Whether a measure is the mean of what `form` gives for each sample: of these outputs, and of others like them.
 
     Example:
         >>> squares = partial(torch.nn.functional.mse_loss, reduction="none")
         >>> root = lambda outputs, targets: torch.nn.functional.mse_loss(outputs, targets).sqrt()
-        >>> is_mean_of(squares, torch.nn.functional.mse_loss, torch.zeros(3), torch.zeros(3))
+        >>> is_mean_of(squares, torch.nn.functional.mse_loss, torch.zeros(3), torch.zeros(3), 3)
         True
-        >>> is_mean_of(squares, root, torch.zeros(3), torch.zeros(3))
+        >>> is_mean_of(squares, root, torch.zeros(3), torch.zeros(3), 3)
         False
     """
     generator = torch.Generator().manual_seed(0)
@@ -205,8 +208,7 @@ def is_mean_of(form: Measure, measure: Measure, outputs: Any, targets: Any) -> b
             values = form(scores, targets).double()
         except FAILURES:
             return False
-        one_each = values.shape == (tensors_of(outputs)[0].shape[0],)
-        if not (one_each and torch.allclose(values.mean(), wanted, rtol=1e-4, equal_nan=True)):
+        if not (values.shape == (count,) and torch.allclose(values.mean(), wanted, rtol=1e-4, equal_nan=True)):
             return False
     return True
 

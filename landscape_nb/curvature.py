@@ -81,7 +81,7 @@ def curvature_map(
         "ignored": ", ".join(sorted(set(origin) - set(operator.chosen))),
         "tolerance": tolerance,
     }
-    measurement = _Curvature(objective, Affine(origin, directions), ignore, tolerance)
+    measurement = _Curvature(objective, Affine(origin, directions, objective.origin), ignore, tolerance)
     values = sweep(measurement, {"alpha": axes[0], "beta": axes[1]}, attrs, store, n_jobs, progress)
     return values.assign(products=values.products.astype(int))
 

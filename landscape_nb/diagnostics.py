@@ -140,7 +140,7 @@ def _off_centre(plot: Measured) -> Iterator[Finding]:
 
 
 def _too_high(plot: Measured) -> Iterator[Finding]:
-    if plot.levels[-1] < plot.lowest < np.inf:
+    if plot.finite.any() and plot.levels[-1] < plot.lowest < np.inf:
         top = float(plot.loss[plot.finite].max())
         yield Finding(
             "too-high",

@@ -56,7 +56,7 @@ def _growing_to(distances: Float[np.ndarray, "_"], losses: Float[np.ndarray, "_"
     """Where the parabola that fits the losses best, its bottom in the centre, reaches the last level."""
     rise = losses - losses[0]
     growth = (rise * distances**2).sum() / (distances**4).sum()
-    return float(np.sqrt((plot.levels[-1] - losses[0]) / growth)) if growth > 0 else np.inf
+    return float(np.sqrt(max(0.0, plot.levels[-1] - losses[0]) / growth)) if growth > 0 else np.inf
 
 
 def _crossing(distances: Float[np.ndarray, "_"], losses: Float[np.ndarray, "_"], floor: float, top: float) -> float:

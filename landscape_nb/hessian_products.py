@@ -4,7 +4,8 @@ A product Hv is the gradient of gᵀv, g the gradient (Pearlmutter, 1994): two b
 matrix. Batch norm uses its running statistics, as `Objective.batch_losses` does.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from jaxtyping import Float
 from scipy.sparse.linalg import LinearOperator
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.overrides import TorchFunctionMode
 
 from landscape_nb.normalization import Direction, Ignore, check_ignore, is_ignored
 from landscape_nb.objective import Objective
@@ -32,7 +34,8 @@ class HessianOperator(LinearOperator):
     With a single batch of data the graph of its gradient is built once and kept for all products;
     with more it is rebuilt, batch by batch, at every product, so that memory holds one batch at a time.
 
-    Scaled dot-product attention is computed by its plain formula, the only one that torch differentiates twice.
+    Scaled dot-product attention and weight normalization are computed by their plain formulas, the only ones that
+    torch differentiates twice, and rightly.
 
     Attributes:
         chosen: The parameters that count, in the order of their entries in a vector.
@@ -64,7 +67,7 @@ class HessianOperator(LinearOperator):
         self.products += 1
         v = torch.from_numpy(vector.reshape(-1).astype(self.dtype)).to(self._weights.device)
         product = torch.zeros_like(v)
-        with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
+        with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), _PlainWeightNorm():
             for gradient in self._gradients():
                 if gradient.requires_grad:
                     keep = {"retain_graph": bool(self._kept), "materialize_grads": True}
@@ -89,6 +92,16 @@ class HessianOperator(LinearOperator):
 
     def _adjoint(self) -> "HessianOperator":
         return self
+
+
+class _PlainWeightNorm(TorchFunctionMode):
+    """Computes weight normalization by its formula: the second derivative of torch's fused function is wrong."""
+
+    def __torch_function__(self, function: Callable, types: Any, args: tuple = (), kwargs: Mapping | None = None):
+        if function is torch._weight_norm:
+            v, g, dim = (*args, 0)[:3]
+            return v * (g / torch.norm_except_dim(v, 2, dim))
+        return function(*args, **(kwargs or {}))
 
 
 def _folded(objective: Objective) -> Objective:

@@ -37,7 +37,9 @@ def extreme_pairs(
         operator: A symmetric operator; it is multiplied with one vector at a time.
         start: Where to start. An end is found if the start has a share of its eigenvector.
         tolerance: Both residuals end at most tolerance · (|λ| + max|λ| / 10): a bound that does not vanish
-            at an eigenvalue of zero, as ARPACK's does.
+            at an eigenvalue of zero, as ARPACK's does. A Hessian has a multitude of eigenvalues near zero,
+            and a start lies mostly among their vectors: an end that is smaller than its bound has to stay
+            so for as many products again.
 
     Returns:
         The two eigenvalues, ascending, and their vectors as columns, of norm 1.
@@ -55,6 +57,7 @@ def extreme_pairs(
     size = min(len(start), max(_LEAST_VECTORS, min(_MOST_VECTORS, _MOST_BYTES // start.nbytes)))
     basis, projected = torch.from_numpy(np.empty((size, len(start)), start.dtype)), np.zeros((size, size))
     new, last, steps = F.normalize(torch.from_numpy(start), dim=0), 0, 0
+    seen, since = np.zeros(2), 0
     while True:
         basis[last] = new
         product, steps = torch.from_numpy(operator @ new.numpy()), steps + 1
@@ -65,6 +68,10 @@ def extreme_pairs(
         largest = np.abs(values[[0, -1]]).max()
         bounds = tolerance * (np.abs(values[[0, -1]]) + 0.1 * largest)
         good = steps >= _LEAST_STEPS and bool((length * np.abs(vectors[-1, [0, -1]]) <= bounds).all())
+        if good and (np.abs(values[[0, -1]]) <= bounds).any():
+            if not since or (np.abs(values[[0, -1]] - seen) > bounds).any():
+                seen, since = values[[0, -1]], steps
+            good = steps >= 2 * since
         if good or length <= 10 * np.finfo(start.dtype).eps * largest or last + 1 == len(start):
             break
         last += 1

@@ -35,20 +35,25 @@ Buffers = dict[str, Shaped[Tensor, "..."]]
 
 
 def accuracy(
-    outputs: Float[Tensor, "n classes"], targets: Int[Tensor, "n"], reduction: str = "mean"
+    outputs: Float[Tensor, "n classes *places"], targets: Int[Tensor, "n *places"], reduction: str = "mean"
 ) -> Float[Tensor, "*n"]:
-    """The fraction of samples whose highest score is the target's.
+    """The fraction of samples (or of places in them, such as pixels) whose highest score is the target's.
 
     Args:
-        outputs: Scores of each class.
+        outputs: Scores of each class, along the second dimension.
         targets: The right classes.
         reduction: `'mean'`, or `'none'` for one 0 or 1 a sample, as torch's losses have it.
+
+    Raises:
+        ValueError: One score a sample: which class does it stand for?
 
     Example:
         >>> accuracy(torch.tensor([[2.0, 1.0], [0.0, 3.0]]), torch.tensor([0, 0])).item()
         0.5
     """
-    right = (outputs.argmax(-1) == targets).float()
+    if outputs.ndim < 2:
+        raise ValueError(f"outputs: got shape {tuple(outputs.shape)}, wants a score for each sample and class")
+    right = (outputs.argmax(1) == targets).float()
     return right.mean() if reduction == "mean" else right
 
 
@@ -269,12 +274,17 @@ class Objective:
         return state
 
     def _recalibrate(self, state: dict[str, Tensor]) -> None:
-        """Replace running statistics in `state` by the sample-weighted mean of the batches' own."""
+        """Replace running statistics in `state` by the sample-weighted mean of the batches' own.
+
+        A batch of one sample, which may have no variance, counts only if all are so small.
+        """
         norms = [m for m in self.model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
         momenta = [m.momentum for m in norms]
         seen = 0
         try:
             for batch, count in self.data:
+                if count == 1 < max(self.data.counts):
+                    continue
                 seen += count
                 for module in norms:
                     module.train()
@@ -326,12 +336,13 @@ class Objective:
         batch, _ = next(iter(self.data))
         with torch.no_grad(), preserved_rng():
             outputs = self.outputs(self.state(), batch)
-            found = {name: sample_measure(m, outputs, _targets(batch)) for name, m in self.measures.items()}
+            count = self.data.counts[0]
+            found = {name: sample_measure(m, outputs, _targets(batch), count) for name, m in self.measures.items()}
             for group in self.groups.values():
                 for other, count in group:
                     like = self._outputs_like(outputs, batch, other, count)
                     for name, form in found.items():
-                        if form and not is_mean_of(form, self.measures[name], like, _targets(other)):
+                        if form and not is_mean_of(form, self.measures[name], like, _targets(other), count):
                             found[name] = None
         return found
 

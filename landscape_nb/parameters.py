@@ -76,6 +76,7 @@ class Affine:
     Args:
         origin: The point at coordinates 0.
         directions: One direction a coordinate, keyed like `origin`.
+        like: A point that gives all of them its number formats and device; default `origin`.
 
     Example:
         >>> at = Affine({"w": torch.zeros(1)}, [{"w": torch.ones(1)}])
@@ -83,10 +84,10 @@ class Affine:
         0.5
     """
 
-    def __init__(self, origin: Params, directions: Sequence[Params]):
-        self.like = origin
-        self.origin = flatten(origin)
-        self.directions = [flatten({name: direction[name] for name in origin}) for direction in directions]
+    def __init__(self, origin: Params, directions: Sequence[Params], like: Params | None = None):
+        self.like = origin if like is None else like
+        self.origin = flatten(formatted_like(origin, self.like))
+        self.directions = [flatten(formatted_like(direction, self.like)) for direction in directions]
 
     def __call__(self, *coordinates: float) -> Params:
         """The point at these coordinates."""
@@ -94,6 +95,11 @@ class Affine:
         for coordinate, direction in zip(coordinates, self.directions, strict=True):
             vector = torch.add(vector, direction, alpha=coordinate)
         return unflatten(vector, self.like)
+
+
+def formatted_like(params: Params, reference: Params) -> dict[str, Shaped[Tensor, "..."]]:
+    """The same point in the number formats and on the device of `reference`."""
+    return {name: params[name].to(tensor.device, tensor.dtype) for name, tensor in reference.items()}
 
 
 def flatten(params: Params) -> Shaped[Tensor, "n"]:
@@ -115,7 +121,7 @@ def unflatten(vector: Shaped[Tensor, "*stack n"], like: Params) -> Params:
     """
     parts = vector.split([tensor.numel() for tensor in like.values()], dim=-1)
     pairs = zip(like.items(), parts, strict=True)
-    return {name: part.reshape(*vector.shape[:-1], *tensor.shape).to(tensor.dtype) for (name, tensor), part in pairs}
+    return {name: part.reshape((*vector.shape[:-1], *tensor.shape)).to(tensor.dtype) for (name, tensor), part in pairs}
 
 
 def check_params(name: str, params: object, reference: Params) -> None:

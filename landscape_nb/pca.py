@@ -19,10 +19,10 @@ from torch import Tensor
 from landscape_nb.arguments import check_choice
 from landscape_nb.normalization import Direction
 from landscape_nb.objective import Buffers, Objective
-from landscape_nb.parameters import Affine, Params, check_params
+from landscape_nb.parameters import Affine, Params, check_params, formatted_like
 from landscape_nb.provenance import versions
 from landscape_nb.random_walk import centred, check_count
-from landscape_nb.rows import Points, Rows, Stacked, as_vector, formatted_like, points_of, precise
+from landscape_nb.rows import Points, Rows, Stacked, as_vector, points_of, precise
 from landscape_nb.trajectory import Trajectory
 
 _COLUMNS = 2**18
@@ -196,7 +196,7 @@ def plane_gap(objective: Objective, trajectory: Points, directions: Sequence[Par
     path = project(trajectory, directions, origin)
     names = _NAMES.get(len(directions))
     coordinates = np.stack([path[name] for name in names], axis=1) if names else path.coordinate.values
-    plane = Affine(formatted_like(origin, objective.origin), [formatted_like(d, objective.origin) for d in directions])
+    plane = Affine(origin, directions, objective.origin)
     buffers = _buffers(objective, trajectory)
     loss = [objective(formatted_like(points[i], objective.origin), buffers(i))["loss"] for i in range(len(points))]
     plane_loss = [objective(plane(*map(float, row)))["loss"] for row in coordinates]

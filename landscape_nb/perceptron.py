@@ -111,13 +111,16 @@ class Perceptron:
             return _Chain(record(lambda x: self.objective.outputs(state, (x, None)), state, inputs))
 
     def _find_samples_last(self) -> dict[str, Callable[[Features, Tensor], Tensor]]:
-        """Measures that give one value a sample for scores whose last dimension counts samples."""
+        """Measures that give one value a sample for scores whose last dimension counts samples.
+
+        As many samples as scores could hide which dimension is which.
+        """
         inputs, targets = self.batches[0]
         found = {}
         with torch.no_grad(), preserved_rng():
             outputs = self.objective.outputs(self.objective.state(), (inputs, targets))
             for name, measure in self.objective.sample_measures.items():
-                if measure is None or targets.ndim != 1 or outputs.ndim != 2:
+                if measure is None or targets.ndim != 1 or outputs.ndim != 2 or len(outputs) == outputs.shape[1]:
                     continue
                 try:
                     values = measure(outputs.T[None], targets[None])

@@ -99,7 +99,9 @@ def progressive_plane(
     check_frame(origin, directions, objective.origin)
     axes = make_axes(extent, resolution, 2)
     attrs = describe_around(objective, axes, origin, [list(directions)])
-    return _refined(objective, Affine(origin, directions), axes, attrs, error, seconds or np.inf, seed, progress)
+    return _refined(
+        objective, Affine(origin, directions, objective.origin), axes, attrs, error, seconds or np.inf, seed, progress
+    )
 
 
 def _refined(

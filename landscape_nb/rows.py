@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 from torch import Tensor
 
-from landscape_nb.parameters import Params, check_params, flatten, unflatten
+from landscape_nb.parameters import Params, check_params, flatten, formatted_like, unflatten
 from landscape_nb.trajectory import Trajectory
 
 Points = Trajectory | Sequence[Params]
@@ -81,8 +81,3 @@ def precise(params: Params) -> Params:
         name: tensor.detach().to(torch.promote_types(tensor.dtype, torch.float32), copy=True)
         for name, tensor in params.items()
     }
-
-
-def formatted_like(params: Params, reference: Params) -> dict[str, Shaped[Tensor, "..."]]:
-    """The same point in the number formats and on the device of `reference`."""
-    return {name: params[name].to(tensor.device, tensor.dtype) for name, tensor in reference.items()}

@@ -120,6 +120,8 @@ def _is_divisible(objective: Objective) -> bool:
     pairs = all(is_pair(batch) and all(isinstance(part, Tensor) for part in batch) for batch in batches)
     if not pairs or len({(x.shape[1:], y.shape[1:]) for x, y in batches}) > 1:
         return False
+    if any(len(inputs) != len(targets) for inputs, targets in batches):
+        return False
     if objective.fragile or objective.batch_norm != "frozen" or not all(objective.sample_measures.values()):
         return False
     return _is_independent(getattr(objective, "plain", objective))
@@ -135,7 +137,8 @@ def _is_independent(objective: Objective) -> bool:
             together, alone = (objective.outputs(state, (x, targets)) for x in (inputs, inputs[:some]))
         except FAILURES:
             return False
-    return torch.allclose(together[:some], alone, rtol=1e-3, atol=1e-5, equal_nan=True)
+    together = together[:some]
+    return together.shape == alone.shape and torch.allclose(together, alone, rtol=1e-3, atol=1e-5, equal_nan=True)
 
 
 def _classes(targets: Tensor) -> Int[np.ndarray, "n"]:

@@ -6,7 +6,7 @@ convolution or a linear map y = W x + b both are one map, with weights s W and b
 where s = γ / √(var + ε): one pass over memory less.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -81,7 +81,7 @@ class Streamlined(Objective):
         self.folds: dict[str, _Fold] = {}
         self.programs: dict[torch.Size, Program] = {}
         self.in_plain: dict[torch.Size, Program] = {}
-        self.probe = images[:1] * _ENLARGED
+        self.probe = _brightest(batch[0] for batch in batches if batch[0].shape[1:] == images.shape[1:]) * _ENLARGED
         self._record()
 
     def _record(self) -> None:
@@ -121,12 +121,18 @@ class Streamlined(Objective):
         return programs[batch[0].shape](state, batch[0])
 
     def _overflows(self, state: dict[str, Tensor]) -> bool:
-        """Whether an image a thousand times as bright leaves the range of numbers, so that the others may.
+        """Whether the brightest image, a thousand times brighter, leaves the range of numbers, so that others may.
 
         In blocks, oneDNN's ReLU makes 0 of NaN: a network that overflows would seem to answer.
         """
         with torch.no_grad():
             return not torch.isfinite(self.in_plain[self.probe.shape](state, self.probe)).all()
+
+
+def _brightest(batches: Iterable[Tensor]) -> Tensor:
+    """The image with the largest entries, as a batch of one."""
+    images = torch.cat(list(batches))
+    return images[images.flatten(1).abs().amax(1).argmax()][None]
 
 
 def _has_blocks(images: Tensor) -> bool:

@@ -146,7 +146,7 @@ class _Around:
     ):
         check_choice("precision", precision, PRECISIONS)
         self.names = objective.names
-        self.affines = [Affine(origin, directions) for directions in draws]
+        self.affines = [Affine(origin, directions, objective.origin) for directions in draws]
         self.error = 0.0
         if precision == "full":
             self.engine = choose_engine(objective, self.affines[0])

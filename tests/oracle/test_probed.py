@@ -1,0 +1,281 @@
+"""Ordinary models and data for which the library once gave a wrong number without a word, or fell over."""
+
+import types
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+import xarray as xr
+from sklearn.datasets import load_digits
+from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
+from torch.utils.data import DataLoader, TensorDataset
+
+import landscape_nb as lnb
+from landscape_nb.provenance import fingerprint
+
+LABELS = torch.arange(40) % 4
+
+
+class Quadratic(nn.Module):
+    """Its weights are its output, so that a loss of them has the Hessian that one likes."""
+
+    def __init__(self, n):
+        super().__init__()
+        self.w = nn.Parameter(torch.ones(1, n))
+
+    def forward(self, x):
+        return self.w.expand(len(x), 1, -1)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_smallest_eigenvalue_is_found_among_hundreds_of_zeros(seed):
+    spectrum = torch.tensor([100.0, 50, 20, 10, 5, 2, 1] + [0] * 300 + [-3])
+    model, data = Quadratic(len(spectrum)), (torch.zeros(5, 1), torch.zeros(5))
+    objective = lnb.Objective(model, data, lambda w, t: (spectrum * w[0] ** 2).sum() / 2)
+    ends = lnb.extreme_eigenvalues(objective, seed=seed)
+    assert (ends.min, ends.max) == pytest.approx((-3, 100), rel=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_smallest_eigenvalue_of_a_trained_perceptron_is_negative(seed):
+    pixels, digits = load_digits(return_X_y=True)
+    x, y = torch.tensor(pixels[:100], dtype=torch.float32) / 16, torch.tensor(digits[:100])
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 10))
+    optimizer = torch.optim.SGD(model.parameters(), 0.2, momentum=0.9)
+    for _ in range(200):
+        optimizer.zero_grad()
+        F.cross_entropy(model(x), y).backward()
+        optimizer.step()
+    objective = lnb.Objective(model, (x, y))
+    exact = lnb.extreme_eigenvalues(objective, tolerance=1e-6)
+    assert exact.min < -1e-4
+    found = lnb.extreme_eigenvalues(objective, tolerance=1e-2, seed=seed)
+    assert found.min == pytest.approx(exact.min, rel=0.5)
+
+
+def test_curvature_through_weight_normalization_is_that_of_the_loss():
+    torch.manual_seed(0)
+    model = weight_norm(nn.Linear(5, 4)).double()
+    objective = lnb.Objective(model, (torch.randn(40, 5).double(), LABELS))
+    for seed in range(3):
+        (direction,) = lnb.random_directions(model, 1, normalize="none", seed=seed)
+        step = 1e-4
+        low, mid, high = (objective(lnb.move(objective.origin, [direction], [a]))["loss"] for a in (-step, 0, step))
+        wanted = (low - 2 * mid + high) / step**2 / lnb.norm(direction) ** 2
+        assert lnb.curvature_along(objective, direction) == pytest.approx(wanted, abs=1e-6)
+
+
+def test_an_overflow_is_seen_though_the_first_image_is_blank():
+    def convolution(channels):
+        return [nn.Conv2d(channels, 16, 3, padding=1, bias=False), nn.ReLU()]
+
+    torch.manual_seed(0)
+    deep = [layer for _ in range(15) for layer in convolution(16)]
+    model = nn.Sequential(*convolution(1), *deep, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 4))
+    images = torch.randn(40, 1, 8, 8)
+    images[0] = 0
+    objective = lnb.Objective(model, (images, LABELS))
+    (direction,) = lnb.random_directions(model, 1)
+    found = lnb.evaluate_line(objective, direction, (-1e4, 1e4), 5, progress=False).loss
+    plain = [objective(lnb.move(objective.origin, [direction], [a]))["loss"] for a in found.alpha.values]
+    assert np.isnan(plain).sum() == 4
+    np.testing.assert_allclose(found, plain, rtol=1e-4)
+
+
+def share_right(outputs, targets, reduction="mean"):
+    right = (outputs.argmax(-1) == targets).float()
+    return right.mean() if reduction == "mean" else right
+
+
+def test_measures_of_batches_of_as_many_samples_as_classes():
+    x, y = torch.randn(200, 20), torch.randint(0, 10, (200,))
+    for seed in range(60):
+        torch.manual_seed(seed)
+        model = nn.Sequential(nn.Linear(20, 16), nn.ReLU(), nn.Linear(16, 10))
+        batches = list(zip(x.split(10), y.split(10), strict=True))
+        objective = lnb.Objective(model, batches, metrics={"accuracy": share_right})
+        (direction,) = lnb.random_directions(model, 1, seed=1)
+        line = lnb.evaluate_line(objective, direction, resolution=3, progress=False)
+        points = [lnb.move(objective.origin, [direction], [a]) for a in line.alpha.values]
+        np.testing.assert_allclose(line.accuracy, [objective(point)["accuracy"] for point in points], atol=1e-6)
+
+
+def test_accuracy_counts_pixels_and_refuses_single_scores():
+    scores, targets = torch.zeros(2, 3, 3, 3), torch.zeros(2, 3, 3, dtype=torch.long)
+    scores[:, 1, 0] = 1.0
+    assert lnb.accuracy(scores, targets).item() == pytest.approx(6 / 9)
+    with pytest.raises(ValueError, match=r"outputs: got shape \(5,\)"):
+        lnb.accuracy(torch.zeros(5), torch.zeros(5, dtype=torch.long))
+
+
+class Tokens(nn.Module):
+    """Gives one row of scores a token, so more rows than samples."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.scores = nn.Embedding(9, 6), nn.Linear(6, 9)
+
+    def forward(self, x):
+        return self.scores(self.embedding(x)).flatten(0, 1)
+
+
+def test_a_plane_and_a_hessian_are_of_the_same_loss_when_outputs_are_tokens():
+    torch.manual_seed(0)
+    model = Tokens()
+    model.scores.bias.data[0] = 3
+    short = torch.randint(0, 9, (4, 3)), torch.randint(0, 9, (12,))
+    long = torch.randint(0, 9, (4, 30)), torch.zeros(120).long()
+    objective = lnb.Objective(model, [short, long])
+    differentiated = sum(share * float(loss) for share, loss in objective.batch_losses(objective.origin))
+    assert objective()["loss"] == pytest.approx(differentiated)
+
+
+def test_progressive_planes_of_tokens():
+    torch.manual_seed(0)
+    model, t = Tokens(), torch.randint(0, 9, (40, 5))
+    objective = lnb.Objective(model, [(part, part.flatten()) for part in t.split(20)])
+    *_, plane = lnb.progressive_plane(objective, lnb.random_directions(model, 2), resolution=3, progress=False)
+    assert float(plane.loss.sel(alpha=0, beta=0)) == pytest.approx(objective()["loss"])
+
+
+def test_outputs_that_are_no_tensor_and_a_criterion_that_takes_any_keyword():
+    def criterion(outputs, batch, reduction="mean"):
+        return F.cross_entropy(outputs["logits"], batch["y"], reduction=reduction)
+
+    model, x = nn.Linear(4, 4), torch.randn(40, 4)
+    objective = lnb.Objective(
+        model, [{"x": x, "y": LABELS}], criterion, forward=lambda m, b: {"aux": torch.tensor(0.0), "logits": m(b["x"])}
+    )
+    assert objective()["loss"] == pytest.approx(F.cross_entropy(model(x), LABELS).item())
+    own = lnb.Objective(
+        model,
+        [{"x": x, "y": LABELS}],
+        lambda loss, batch, **_: loss,
+        forward=lambda m, b: F.cross_entropy(m(b["x"]), b["y"]),
+    )
+    assert own()["loss"] == pytest.approx(objective()["loss"])
+
+
+class Scaled(nn.Module):
+    """Has a parameter that is a single number."""
+
+    def __init__(self):
+        super().__init__()
+        self.temperature, self.layer = nn.Parameter(torch.tensor(2.0)), nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.temperature * self.layer(x)
+
+
+def test_a_parameter_may_be_a_single_number():
+    x = torch.randn(40, 4)
+    model = Scaled()
+    objective, directions = lnb.Objective(model, (x, LABELS)), lnb.random_directions(model, 2)
+    plane = lnb.evaluate_plane(objective, directions, resolution=3, progress=False)
+    moved = lnb.move(objective.origin, directions, [1.0, -1.0])
+    assert moved["temperature"] == 2
+    assert float(plane.loss.sel(alpha=1, beta=-1)) == pytest.approx(objective(moved)["loss"], rel=1e-5)
+
+
+def test_an_origin_of_another_precision_may_come_second():
+    x = torch.randn(40, 4)
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 4))
+    objective, directions = lnb.Objective(model, (x, LABELS)), lnb.random_directions(model, 2)
+    first = lnb.evaluate_plane(objective, directions, resolution=3, progress=False)
+    origin = {name: tensor.double() for name, tensor in objective.origin.items()}
+    second = lnb.evaluate_plane(objective, directions, resolution=3, origin=origin, progress=False)
+    np.testing.assert_allclose(first.loss, second.loss, rtol=1e-6)
+
+
+def test_nothing_finite_is_diagnosed():
+    nowhere = xr.Dataset({"loss": ("alpha", np.full(3, np.nan))}, {"alpha": [0.5, 0.75, 1.0]}, {"origin_loss": 12.0})
+    assert "not-finite" in lnb.diagnose(nowhere).codes
+
+
+def test_a_lone_sample_does_not_end_a_recalibration():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 4))
+    data = TensorDataset(torch.randn(33, 4), LABELS[:33])
+    loader = DataLoader(data, batch_size=16)
+    assert np.isfinite(lnb.Objective(model, loader, batch_norm="recalibrate")()["loss"])
+
+
+def test_directions_that_could_not_move_are_refused():
+    with pytest.raises(ValueError, match="ignore: it leaves no parameter to move"):
+        lnb.random_directions({"w": torch.ones(3)}, 1)
+    (direction,) = lnb.random_directions({"w": torch.ones(3)}, 1, ignore=None)
+    assert direction["w"].any()
+
+
+SETTINGS = {"smoothing": 0.0}
+LOSS = nn.CrossEntropyLoss()
+SPACE = types.SimpleNamespace(smoothing=0.0)
+
+
+class Settings:
+    smoothing = 0.0
+
+
+def smoothed_by_a_dict(outputs, targets):
+    return F.cross_entropy(outputs, targets, label_smoothing=SETTINGS["smoothing"])
+
+
+def smoothed_by_a_module(outputs, targets):
+    return LOSS(outputs, targets)
+
+
+def smoothed_by_a_namespace(outputs, targets):
+    return F.cross_entropy(outputs, targets, label_smoothing=SPACE.smoothing)
+
+
+def smoothed_by_a_class(outputs, targets):
+    return F.cross_entropy(outputs, targets, label_smoothing=Settings.smoothing)
+
+
+@pytest.mark.parametrize(
+    ("criterion", "change"),
+    [
+        (smoothed_by_a_dict, lambda m: m.setitem(SETTINGS, "smoothing", 0.5)),
+        (smoothed_by_a_module, lambda m: m.setattr(LOSS, "label_smoothing", 0.5)),
+        (smoothed_by_a_namespace, lambda m: m.setattr(SPACE, "smoothing", 0.5)),
+        (smoothed_by_a_class, lambda m: m.setattr(Settings, "smoothing", 0.5)),
+    ],
+)
+def test_a_store_is_refused_when_something_that_the_criterion_names_has_changed(
+    criterion, change, monkeypatch, tmp_path
+):
+    def line():
+        objective = lnb.Objective(model, (x, LABELS), criterion)
+        return lnb.evaluate_line(objective, direction, resolution=3, store=tmp_path / "line.zarr", progress=False)
+
+    torch.manual_seed(0)
+    model, x = nn.Linear(4, 4), torch.randn(40, 4)
+    (direction,) = lnb.random_directions(model, 1)
+    kept = line()
+    xr.testing.assert_equal(kept, line())
+    change(monkeypatch)
+    with pytest.raises(ValueError, match="store"):
+        line()
+
+
+class Slots:
+    __slots__ = ("value",)
+
+
+@pytest.mark.parametrize("make", [object, Slots, lambda: torch.Generator().manual_seed(3)])
+def test_a_fingerprint_has_no_address_in_it(make):
+    assert fingerprint({"a": make()}) == fingerprint({"a": make()})
+
+
+def test_generators_are_told_apart():
+    assert fingerprint(torch.Generator().manual_seed(3)) != fingerprint(torch.Generator().manual_seed(4))
+
+
+def test_objects_that_hold_each_other_are_hashed_once():
+    nodes = [types.SimpleNamespace(number=i) for i in range(40)]
+    for node in nodes:
+        node.others = [other for other in nodes if other is not node]
+    assert fingerprint(nodes) == fingerprint(nodes)
