@@ -176,7 +176,7 @@ def _too_narrow(plot: Measured) -> Iterator[Finding]:
         "warning",
         f"The loss goes from {plot.lowest:.3g} to {highest:.3g} and crosses {crossed or 'none'} of the levels "
         f"({plot.levels[0]:.3g}, {plot.levels[1]:.3g}, …): the {plot.noun} looks flat on them.",
-        f"Widen it: {wider(plot)}. Or draw lower levels.",
+        f"Widen it: {wider(plot)}.",
     )
 
 

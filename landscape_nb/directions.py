@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import nn
 
 from landscape_nb.arguments import check_whole
-from landscape_nb.normalization import Direction, Ignore, check_ignore, is_ignored, normalize_direction
+from landscape_nb.normalization import Direction, Ignore, is_ignored, normalize_direction
 from landscape_nb.parameters import Params, add, check_params, dot, norm, parameters_of, scale
 
 _MOST_ROUNDS = 50
@@ -42,8 +42,8 @@ def random_directions(
         `count` directions, each keyed like `model.named_parameters()`.
 
     Raises:
-        ValueError: An unknown method, a negative seed, a count below 1, nothing that may move, or directions
-            that cannot be made orthogonal.
+        ValueError: An unknown method, a negative seed, a count below 1, no tensor of more than one dimension (unless
+            `ignore` says otherwise), or directions that cannot be made orthogonal.
 
     Example:
         >>> d1, d2 = random_directions(nn.Linear(3, 2), 2, seed=0)
@@ -54,8 +54,7 @@ def random_directions(
     """
     count, seed = check_whole("count", count, 1), check_whole("seed", seed, 0)
     reference = parameters_of(model) if isinstance(model, nn.Module) else model
-    check_ignore(ignore)
-    if all(is_ignored(name, tensor, ignore) for name, tensor in reference.items()):
+    if ignore == "one-dimensional" and all(is_ignored(name, tensor, ignore) for name, tensor in reference.items()):
         raise ValueError("ignore: it leaves no parameter to move; with ignore=None those of one dimension move, too")
     streams = np.random.SeedSequence(seed).spawn(count)
     drawn = [_gaussian(reference, np.random.default_rng(stream)) for stream in streams]

@@ -352,7 +352,7 @@ for column, (name, (plane, cmap)) in enumerate(measured.items()):
 figure.colorbar(shown, ax=axes[2:], label="abs(λmin / λmax)", extend="max")
 lnb.show(
     figure,
-    alt="Contours of the loss, a round bowl with shortcuts and a dented one without; below each, abs(λmin / λmax) at 25 points: 0.03 and 0.01 at the centre, and from 0.04 to 0.7 at the rim.",
+    alt="Contours of the loss, a round bowl with shortcuts and a dented one without; below each, abs(λmin / λmax) at 25 points: 0.03 or less at the centre, and from 0.04 to 0.7 at the rim.",
 )
 
 # %%
@@ -397,7 +397,7 @@ lnb.claim(
 )
 
 # %% [markdown]
-# **Not reproduced at this scale.** In the paper's map ResNet-56 without shortcuts stands out by its ratio. Here the two medians are 0.17 and 0.17, 0.17 and 0.12, 0.15 and 0.34, so which is larger depends on the seed: at the trained network λmin *and* λmax grow without shortcuts, and their ratio does not tell. What does show is the share of points at which the plane bends down, and the size of both ends.
+# **Not reproduced at this scale.** In the paper's map ResNet-56 without shortcuts stands out by its ratio. Here the two medians are 0.17 and 0.17, 0.17 and 0.12, 0.15 and 0.34 for seeds 0, 1, 2: which is larger depends on the seed. At the trained network λmin *and* λmax grow without shortcuts, and their ratio does not tell. What does show is the share of points at which the plane bends down, and the size of both ends.
 #
 # | abs(λmin / λmax) | at the centre | over the plane |
 # |---|---|---|
@@ -482,7 +482,7 @@ lnb.show(
 )
 
 # %% [markdown]
-# **Why.** Most eigenvalues are nearly zero, a handful is large and positive, and some are negative but smaller. A random direction averages over all of them, so the handful decides, and the plot bends up. Turn the direction by twenty degrees towards the right eigenvector, or let Lanczos look for the ends, and the negative ones appear. So the convexity of a plane is real in one sense (positive curvature dominates, by a factor of ten or more at a trained network) and an illusion in another (a true minimum has no negative eigenvalue at all).
+# **Why.** Most eigenvalues are nearly zero, a handful is large and positive, and some are negative but smaller. A random direction averages over all of them, so the handful decides, and the plot bends up. Turn the direction by twenty degrees towards the right eigenvector, or let Lanczos look for the ends, and the negative ones appear. So the convexity of a plane is real in one sense (positive curvature dominates, mostly by a factor of more than ten at a trained network) and an illusion in another (a true minimum has no negative eigenvalue at all).
 
 # %% [markdown]
 # ## Exercises

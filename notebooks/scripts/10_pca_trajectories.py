@@ -125,7 +125,7 @@ lnb.claim(
 # %% [markdown]
 # ## 2 · The path over its contours
 #
-# In each plane we measure the loss of 100 training images on a grid (5,000 in the full preset), and draw the path on top. A point of the path is put where the plane is closest to it (least squares, as `lnb.project` does). The square is the start, the star the end. Red dots mark the learning-rate drops; the later ones are hidden by the star.
+# In each plane we measure the loss of 100 training images on a grid (5,000 in the full preset), and draw the path on top. A point of the path is put where the plane is closest to it (least squares, as `lnb.project` does). The square is the start, the star the end. Red dots mark the learning-rate drops; the later ones lie on the star.
 
 
 # %%

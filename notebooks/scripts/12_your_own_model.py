@@ -468,7 +468,7 @@ lnb.explore(draw, alt=alt, optimizer=["Adam", "SGD"], point=stops)
 # **Notice**
 #
 # 1. Both paths start at the square and part at once.
-# 2. The texts change along the paths, as the printed lines show: from nonsense at step 0 to Adam's last line, which in the run shown is the Zen of Python, letter for letter.
+# 2. The texts change along the paths, as the printed lines show: from nonsense at step 0 to the first sentences of the Zen of Python in both last lines of the run shown.
 # 3. Adam's end is the plane's origin, and its contour is its loss. SGD's end lies off the plane: its loss is lower than the contour under it, as the gap says.
 #
 # **Why.** SGD's step is proportional to the gradient (here with momentum); Adam divides every weight's step by the size of its own past gradients, so that weights with small gradients (rare letters, say) move about as fast as others. The two follow different ways down the same landscape, and each ends at a low loss. Whether a low path joins the two ends, this one plane cannot say.
