@@ -35,25 +35,29 @@ Buffers = dict[str, Shaped[Tensor, "..."]]
 
 
 def accuracy(
-    outputs: Float[Tensor, "n classes *places"], targets: Int[Tensor, "n *places"], reduction: str = "mean"
+    outputs: Float[Tensor, "n *scores"], targets: Int[Tensor, "n *places"], reduction: str = "mean"
 ) -> Float[Tensor, "*n"]:
     """The fraction of samples (or of places in them, such as pixels) whose highest score is the target's.
 
     Args:
-        outputs: Scores of each class, along the second dimension.
+        outputs: Scores of each class, along the second dimension, as torch's losses have it, or the last.
         targets: The right classes.
         reduction: `'mean'`, or `'none'` for one 0 or 1 a sample, as torch's losses have it.
 
     Raises:
-        ValueError: One score a sample: which class does it stand for?
+        ValueError: Shapes that do not fit, or fit both ways.
 
     Example:
         >>> accuracy(torch.tensor([[2.0, 1.0], [0.0, 3.0]]), torch.tensor([0, 0])).item()
         0.5
     """
-    if outputs.ndim < 2:
-        raise ValueError(f"outputs: got shape {tuple(outputs.shape)}, wants a score for each sample and class")
-    right = (outputs.argmax(1) == targets).float()
+    shape = tuple(outputs.shape)
+    ways = {1, outputs.ndim - 1} if outputs.ndim > 1 else ()
+    fitting = [way for way in ways if shape[:way] + shape[way + 1 :] == tuple(targets.shape)]
+    if len(fitting) != 1:
+        found = "fits both ways" if fitting else "does not fit"
+        raise ValueError(f"outputs: got shape {shape}, which {found} targets of shape {tuple(targets.shape)}")
+    right = (outputs.argmax(fitting[0]) == targets).float()
     return right.mean() if reduction == "mean" else right
 
 

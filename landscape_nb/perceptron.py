@@ -100,7 +100,7 @@ class Perceptron:
         objective, outputs = self.objective, features.transpose(1, 2)
         return {
             name: self.samples_last[name](features, targets.expand(len(features), -1))
-            if name in self.samples_last
+            if name in self.samples_last and features.shape[1] != features.shape[2]
             else torch.vmap(partial(objective.value_of, name, targets=targets))(outputs)
             for name in objective.measures
         }

@@ -103,10 +103,13 @@ def test_measures_of_batches_of_as_many_samples_as_classes():
         np.testing.assert_allclose(line.accuracy, [objective(point)["accuracy"] for point in points], atol=1e-6)
 
 
-def test_accuracy_counts_pixels_and_refuses_single_scores():
-    scores, targets = torch.zeros(2, 3, 3, 3), torch.zeros(2, 3, 3, dtype=torch.long)
+def test_accuracy_counts_pixels_and_letters_and_refuses_what_does_not_fit():
+    scores, targets = torch.zeros(2, 3, 4, 4), torch.zeros(2, 4, 4, dtype=torch.long)
     scores[:, 1, 0] = 1.0
-    assert lnb.accuracy(scores, targets).item() == pytest.approx(6 / 9)
+    assert lnb.accuracy(scores, targets).item() == pytest.approx(3 / 4)
+    assert lnb.accuracy(scores.movedim(1, -1), targets).item() == pytest.approx(3 / 4)
+    with pytest.raises(ValueError, match="fits both ways"):
+        lnb.accuracy(torch.zeros(2, 3, 3), torch.zeros(2, 3, dtype=torch.long))
     with pytest.raises(ValueError, match=r"outputs: got shape \(5,\)"):
         lnb.accuracy(torch.zeros(5), torch.zeros(5, dtype=torch.long))
 
