@@ -59,12 +59,13 @@ class SideBySide(OneByOne):
         threads = torch.get_num_threads()
         if threads < 2:
             return super().__call__(affine, places)
+        ahead = -(-threads // sum(len(group.batches) for group in self.objective.groups.values()))
         begun: deque[list[Future]] = deque()
         rows = []
         with _one_thread_each(threads) as pool:
             for place in places.tolist():
                 begun.append(self._begin(pool, affine, place))
-                if len(begun) > threads:
+                if len(begun) > ahead:
                     rows.append(self._end(begun.popleft()))
             rows += map(self._end, begun)
         return {name: np.array([row[name] for row in rows]) for name in self.objective.names}

@@ -93,7 +93,7 @@ lnb.show(
 )
 
 # %% [markdown]
-# Somewhat more than a third of its length. Many answers are still right there, as the right panel says: the wrong ones are very wrong.
+# Between a quarter and a half of its length, further on one side than on the other. Many answers are still right there, as the right panel says: the wrong ones are very wrong.
 #
 # ## 3 · Two directions make a landscape
 #
@@ -134,7 +134,7 @@ lnb.show(
 # **Notice**
 #
 # 1. With shortcuts the rings are round and the loss falls to almost nothing in the middle.
-# 2. Without shortcuts even the lowest point of the plane is not far below the loss of guessing, 2.3; with them it is more than a hundred times lower.
+# 2. Without shortcuts even the lowest point of the plane is not far below the loss of guessing, 2.3; with them it is more than twenty times lower.
 # 3. The height is logarithmic: each step up is ten times the loss.
 #
 # Move a horizontal cut through both surfaces. The dark part lies below the level: all those networks are at least that good.

@@ -169,7 +169,7 @@ lnb.explore(
 #
 # 1. With shortcuts the two depths have almost the same bowl, down to a loss below 0.1.
 # 2. Without them the minimum rises with depth, and at 56 layers the bottom is a plateau near the loss of guessing, ln 10 ≈ 2.3.
-# 3. The deep plain network's contours are not round: they have dents and corners, and its slice at β = 0 has a shoulder.
+# 3. The deep plain network's contours are not round: they have dents and corners, and its slice at β = 0 is shallow.
 
 # %% [markdown]
 # ## 4 · How convex is it?
@@ -331,7 +331,7 @@ exercises.check_area_below(my_other_fraction, my_plane, 0.6)
 #
 # ## Take away
 #
-# - At 20 layers the plain network's plane is still nearly convex, but its bowl is much shallower. At 56 layers no bowl below a loss of 1 is left, unless there are shortcuts.
+# - At 20 layers the plain network's plane is still nearly convex, but its bowl is much shallower. At 56 layers it bends down at many points, and its bottom is a plateau, unless there are shortcuts.
 # - Comparing landscapes takes the same normalization, range, levels and seed in every panel, and a number beside the picture.
 #
 # ## References

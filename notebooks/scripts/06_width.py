@@ -249,7 +249,7 @@ lnb.explore(draw, alt=alt, k=widths, shortcuts=False)
 #
 # 1. Without shortcuts, the contours around k = 1 are uneven; around k = 8 they are closed and round.
 # 2. With shortcuts, the step from k = 1 to k = 2 is the largest. After that the part below 1 grows slowly, while the centre still gets deeper.
-# 3. The dashed curve of the left panel begins to rise where the solid one has nearly stopped.
+# 3. The dashed curve of the left panel rises where the solid one grows slowly.
 # 4. In the middle panel the dashed curve falls. The narrow plain networks sit high, at losses well above 1, on ground that rises slowly. It is flat, and they are bad.
 #
 # **Why.** Perhaps this: a neuron adds up what many channels say. If every weight is moved a little at random, the errors of many channels partly cancel, and the more channels there are, the better. A second reason is about the plot itself: of a random direction in a larger space, a smaller part points where the loss rises. Then some of the flatness belongs to the directions and not to the network; exercise 4 lets you measure it.
@@ -346,7 +346,7 @@ for panel, shortcuts in zip(panels, (True, False)):
 panels[1].legend()
 lnb.show(
     figure,
-    alt="Accuracy on the training images against the part of the weights removed, for four widths, with and without shortcuts. With shortcuts, k = 8 keeps its accuracy longest up to half of the weights; the order of the others is not that of their widths.",
+    alt="Accuracy on the training images against the part of the weights removed, for four widths, with and without shortcuts. With shortcuts, up to half of the weights, k = 8 keeps the highest accuracy and k = 1 the lowest; k = 2 and k = 4 lie between.",
 )
 
 # %%
@@ -373,7 +373,7 @@ lnb.claim(
 )
 
 # %% [markdown]
-# The order is not monotone: k = 4 keeps less than k = 2 here. Without shortcuts the widest network loses about half of its accuracy, and k = 2 hardly any of the little that it had. And k = 1 had not finished learning. So this is a hint, not a law.
+# More width is not always better: k = 4 keeps no larger part than k = 2 here. Without shortcuts the widest network loses about half of its accuracy, and k = 2 a smaller part of the little that it had. And k = 1 had not finished learning. So this is a hint, not a law.
 
 # %% [markdown]
 # ## Exercises
@@ -468,7 +468,7 @@ exercises.check_curvature_gap(my_ratio, objective, d)
 #
 # ## Take away
 #
-# - Width smooths the surroundings of a plain network and widens its basin of low loss; with shortcuts there is less left to gain.
+# - Width smooths the surroundings of a plain network and widens its basin of low loss; with shortcuts there is less left to gain from k = 2 on.
 # - At every width here the network with shortcuts has the wider basin below 1.
 # - Before saying "flatter", ask how low the bottom is. A plateau is flat, too.
 #
