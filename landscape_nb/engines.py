@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -153,7 +154,7 @@ def choose_engine(objective: Objective, affine: Affine) -> Engine:
 def _fastest(objective: Objective, places: Float[np.ndarray, "points axes"], affine: Affine) -> Engine:
     wanted = OneByOne(objective)(affine, places)
     reasons = []
-    for make in (Perceptron, ManyAtOnce, _streamlined):
+    for make in (Perceptron, ManyAtOnce, _streamlined, partial(_streamlined, tiles=False)):
         try:
             engine = make(objective)
             if _agree(engine(affine, places), wanted):
@@ -161,23 +162,30 @@ def _fastest(objective: Objective, places: Float[np.ndarray, "points axes"], aff
             reasons.append(f"{engine.description}: other values")
         except FAILURES as error:
             reasons.append(str(error).splitlines()[0])
-    return OneByOne(objective, f"one point at a time ({'; '.join(reasons)})")
+    return OneByOne(objective, f"one point at a time ({'; '.join(dict.fromkeys(reasons))})")
 
 
-def streamlined(objective: Objective, affine: Affine) -> OneByOne:
-    """Measures point after point, replayed where that gives the same values, else plainly."""
+def streamlined(objective: Objective, affine: Affine, tiles: bool = True) -> OneByOne:
+    """Measures point after point, replayed where that gives the same values (in tiles if asked), else plainly."""
     plain, places = OneByOne(objective), _trial(affine)
-    try:
-        engine = _streamlined(objective)
-        return engine if _agree(engine(affine, places), plain(affine, places)) else plain
-    except FAILURES:
-        return plain
+    wanted = plain(affine, places)
+    for tiled in (True, False) if tiles else (False,):
+        try:
+            engine = _streamlined(objective, tiled)
+            if _agree(engine(affine, places), wanted):
+                return engine
+        except FAILURES:
+            return plain
+    return plain
 
 
-def _streamlined(objective: Objective) -> OneByOne:
-    faster = Streamlined(objective)
+def _streamlined(objective: Objective, tiles: bool = True) -> OneByOne:
+    """What measures the objective streamlined: batches side by side, if its measures may run in threads."""
+    faster = Streamlined(objective, tiles=tiles)
+    tiled = f"{len(faster.filters)} convolutions in tiles, " * bool(faster.filters)
     layout = "channels-last, " if faster.layout is torch.channels_last else BLOCKS * faster.blocked
-    how = f"calls replayed, {len(faster.folds)} batch norms folded, {layout}{max(faster.data.counts)} samples a batch"
+    folded = f"{len(faster.folds)} batch norms folded"
+    how = f"calls replayed, {folded}, {tiled}{layout}{max(faster.data.counts)} samples a batch"
     if all(map(_is_known, objective.measures.values())):
         return SideBySide(faster, f"a batch a thread, {how}")
     return OneByOne(faster, f"one point at a time, {how}")

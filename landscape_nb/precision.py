@@ -80,7 +80,7 @@ def bfloat16_engine(
         >>> engine.description, error < 0.02
         ('one point at a time, in bfloat16', True)
     """
-    exact = streamlined(objective, affines[0])
+    exact = streamlined(objective, affines[0], tiles=False)
     how = exact.description.replace(BLOCKS, "")
     engine = OneByOne(Bfloat16(exact.objective), f"{how}, in bfloat16")
     parts = 4 if len(axes) == 1 else 2

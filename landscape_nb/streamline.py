@@ -1,5 +1,5 @@
 """An objective with convolutions made faster, its values the same: recorded calls are replayed with batch
-norm folded into convolutions, ReLU and sums in place, on images laid out and batched as the processor likes.
+norm folded into convolutions, 3×3 ones in tiles, on images laid out and batched as the processor likes.
 
 With frozen statistics batch norm is the map γ (y − mean) / √(var + ε) + β of each channel. After a
 convolution or a linear map y = W x + b both are one map, with weights s W and bias s (b − mean) + β,
@@ -32,6 +32,7 @@ from landscape_nb.program import (
     record,
 )
 from landscape_nb.rng import preserved_rng
+from landscape_nb.tiled import MappedFilters, in_tiles
 
 _CACHE = {torch.channels_last: 4 * 2**20, torch.contiguous_format: 2 * 2**20}
 """Bytes that a convolution may read and write; measured to be fastest, with either layout."""
@@ -47,6 +48,7 @@ class Streamlined(Objective):
         objective: What is measured: convolutions on pairs of tensors, with frozen batch norm.
         differentiable: Leave the batches as they are, instead of making them fit the processor's cache,
             and use nothing but what torch can differentiate twice.
+        tiles: Compute 3×3 convolutions in tiles, where this processor can.
 
     Raises:
         UnreplayableError: The model has no convolution, or its calls cannot be recorded.
@@ -59,7 +61,7 @@ class Streamlined(Objective):
         ['conv2d', 'flatten']
     """
 
-    def __init__(self, objective: Objective, differentiable: bool = False):
+    def __init__(self, objective: Objective, differentiable: bool = False, tiles: bool = True):
         if objective.batch_norm != "frozen" or objective.fragile:
             raise UnreplayableError("batch norm is recalibrated, or the model changes what it is given")
         batches = [batch for group in objective.groups.values() for batch in group.batches]
@@ -68,19 +70,22 @@ class Streamlined(Objective):
         self.__dict__.update(objective.__dict__)
         self.plain = objective
         images = batches[0][0]
-        large = images.ndim == 4 and images[0, 0].numel() >= _SMALLEST_CHANNELS_LAST
-        self.layout = torch.channels_last if large else torch.contiguous_format
-        self.blocked = not large and not differentiable and _has_blocks(images)
-        busiest = _recorded(objective, images).busiest
-        if not busiest:
-            raise UnreplayableError("no convolutions")
-        if all(objective.sample_measures.values()) and not differentiable:
-            size = max(1, _CACHE[self.layout] * len(images) // busiest)
-            self.groups = {name: group.rearranged(size, self.layout) for name, group in self.groups.items()}
-            self.data = self.groups[""]
         self.folds: dict[str, _Fold] = {}
+        self.filters: dict[str, MappedFilters] = {}
         self.programs: dict[torch.Size, Program] = {}
         self.in_plain: dict[torch.Size, Program] = {}
+        first = self._folded(images)
+        if not first.busiest:
+            raise UnreplayableError("no convolutions")
+        if tiles and not differentiable:
+            self._in_tiles(first)
+        large = images.ndim == 4 and images[0, 0].numel() >= _SMALLEST_CHANNELS_LAST
+        self.layout = torch.channels_last if large or self.filters else torch.contiguous_format
+        self.blocked = self.layout is torch.contiguous_format and not differentiable and _has_blocks(images)
+        if all(objective.sample_measures.values()) and not differentiable:
+            size = max(1, _CACHE[self.layout] * len(images) // first.busiest)
+            self.groups = {name: group.rearranged(size, self.layout) for name, group in self.groups.items()}
+            self.data = self.groups[""]
         self.probe = _brightest(batch[0] for batch in batches if batch[0].shape[1:] == images.shape[1:]) * _ENLARGED
         self._record()
 
@@ -89,31 +94,52 @@ class Streamlined(Objective):
         for group in self.groups.values():
             for inputs, _ in group.batches:
                 if inputs.shape not in self.programs:
-                    program = self.in_plain[inputs.shape] = _folded(_recorded(self.plain, inputs), self.folds)
-                    self.programs[inputs.shape] = in_blocks(program) if self.blocked else program
-        if self.blocked and self.probe.shape not in self.in_plain:
-            self.in_plain[self.probe.shape] = _folded(_recorded(self.plain, self.probe), self.folds)
+                    folded = self._folded(inputs)
+                    self.in_plain[inputs.shape] = in_plain = _in_place(folded)
+                    tiled = _in_place(self._in_tiles(folded)) if self.filters else in_plain
+                    self.programs[inputs.shape] = in_blocks(in_plain) if self.blocked else tiled
+        if self._may_hide_overflow and self.probe.shape not in self.in_plain:
+            self.in_plain[self.probe.shape] = _in_place(self._folded(self.probe))
+        self.laid_out = {
+            name for program in self.programs.values() for call in program.calls for name in call.weights()
+        }
+
+    @property
+    def _may_hide_overflow(self) -> bool:
+        """Whether numbers near the largest may be treated otherwise than torch does."""
+        return self.blocked or bool(self.filters)
+
+    def _folded(self, inputs: Tensor) -> Program:
+        return _folded(_recorded(self.plain, inputs), self.folds)
+
+    def _in_tiles(self, program: Program) -> Program:
+        return in_tiles(program, self._with_folds(self.plain.state()), self.filters)
+
+    def _with_folds(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        for fold in self.folds.values():
+            state |= fold(state)
+        return state
 
     def with_data(self, data: Batches) -> "Streamlined":
         """The same objective on these batches alone, without extra data."""
         other = super().with_data(data)
-        other.folds, other.programs, other.in_plain = dict(self.folds), dict(self.programs), dict(self.in_plain)
+        other.folds, other.filters = dict(self.folds), dict(self.filters)
+        other.programs, other.in_plain = dict(self.programs), dict(self.in_plain)
         other._record()
         return other
 
     def state(self, *args, **kwargs) -> dict[str, Tensor]:
         """Parameters and buffers at a point, and what is made from them."""
-        state = super().state(*args, **kwargs)
-        for fold in self.folds.values():
-            state |= fold(state)
-        if self.blocked and self._overflows(state):
+        state = self._with_folds(super().state(*args, **kwargs))
+        for filters in self.filters.values():
+            state |= filters(state)
+        if self._may_hide_overflow and self._overflows(state):
             state[_OVERFLOWS] = torch.tensor(True)
-        if self.layout is torch.contiguous_format:
-            return state
-        return {
-            name: tensor.contiguous(memory_format=self.layout) if tensor.ndim == 4 else tensor
-            for name, tensor in state.items()
-        }
+        if self.layout is torch.channels_last:
+            for name in self.laid_out:
+                if state[name].ndim == 4:
+                    state[name] = state[name].contiguous(memory_format=self.layout)
+        return state
 
     def outputs(self, state: dict[str, Tensor], batch: tuple[Tensor, Tensor]) -> Tensor:
         """The model's outputs for a batch."""
@@ -168,29 +194,36 @@ def _recorded(objective: Objective, inputs: Tensor) -> Program:
 
 
 def _folded(program: Program, folds: dict[str, _Fold]) -> Program:
-    """The program with batch norm folded, ReLU and sums in place; what it folds is added to `folds`."""
-    uses = program.uses()
+    """The program with batch norm folded; what it folds is added to `folds`."""
+    uses, calls = program.uses(), list(program.calls)
     made_by: dict[int, int] = {}
-    calls: list[Call | None] = list(program.calls)
-    for at, call in enumerate(calls):
+    for at, call in enumerate(program.calls):
         own = [slot for slot in call.reads() if uses[slot] == 1 and slot in made_by]
-        before = calls[made_by[own[0]]] if own else None
-        follows = before and call.args[:1] == (before.result,) and _has_channels_second(before, program.shapes)
-        if follows and (fold := _fold(before, call)):
+        maker = calls[made_by[own[0]]] if own else None
+        follows = maker and call.args[:1] == (maker.result,) and _has_channels_second(maker, program.shapes)
+        if follows and (fold := _fold(maker, call)):
             folds[fold.key] = fold
-            arguments = Weight(f"{fold.key}: weight"), Weight(f"{fold.key}: bias"), *before.args[3:]
-            calls[made_by[own[0]]] = replace(before, args=(before.args[0], *arguments), result=call.result)
+            arguments = Weight(f"{fold.key}: weight"), Weight(f"{fold.key}: bias"), *maker.args[3:]
+            calls[made_by[own[0]]] = replace(maker, args=(maker.args[0], *arguments), result=call.result)
             calls[at] = None
             made_by[call.result.number] = made_by[own[0]]
-            continue
-        if own:
-            calls[at] = _in_place(call, own[0], program.shapes)
-        if call.function in MAKERS:
+        elif call.function in MAKERS:
             made_by[call.result.number] = at
     return Program([call for call in calls if call], program.output, program.shapes, program.busiest)
 
 
-def _in_place(call: Call, own: int, shapes: Mapping[int, torch.Size]) -> Call:
+def _in_place(program: Program) -> Program:
+    """The program with ReLUs and sums written over what nobody else reads."""
+    uses, made, calls = program.uses(), set(), []
+    for call in program.calls:
+        own = [slot for slot in call.reads() if uses[slot] == 1 and slot in made]
+        calls.append(_overwriting(call, own[0], program.shapes) if own else call)
+        if call.function in MAKERS:
+            made.add(call.result.number)
+    return Program(calls, program.output, program.shapes, program.busiest)
+
+
+def _overwriting(call: Call, own: int, shapes: Mapping[int, torch.Size]) -> Call:
     """The call, writing into the slot that nobody else reads, if it is a ReLU or a sum of two of one shape."""
     if call.function in RELUS:
         return Call(torch.relu_, (Slot(own),), {}, call.result)

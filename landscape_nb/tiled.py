@@ -1,0 +1,120 @@
+"""A program whose 3×3 convolutions are computed in tiles, each with the sum and the ReLU that follow it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from landscape_nb.program import RELUS, SUMS, Call, Program, Slot, State, Weight
+from landscape_nb.winograd import Convolution, best_tile, mapped_filters
+
+_CONV2D_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
+_CONV2D_DEFAULTS = {"bias": None, "stride": 1, "padding": 0, "dilation": 1, "groups": 1}
+_WRITING = {Tensor.__setitem__, Tensor.__iadd__, Tensor.__isub__, Tensor.__imul__, Tensor.__itruediv__}
+
+
+@dataclass(frozen=True)
+class MappedFilters:
+    """Makes a convolution's filters what tiles are multiplied with."""
+
+    weight: str
+    tile: int
+
+    @property
+    def key(self) -> str:
+        return f"{self.weight}: for tiles of {self.tile}"
+
+    def __call__(self, state: State) -> dict[str, Tensor]:
+        return {self.key: mapped_filters(state[self.weight], self.tile)}
+
+
+def in_tiles(program: Program, weights: State, filters: dict[str, MappedFilters]) -> Program:
+    """The program with 3×3 convolutions in tiles, where this processor computes so.
+
+    Args:
+        program: Calls on images of single precision.
+        weights: The parameters and buffers, or others of their shapes.
+        filters: What has to be made from them is added here.
+
+    Example:
+        >>> convolution = Call(F.conv2d, (Slot(0), Weight("w"), None, 1, 1), {}, Slot(1))
+        >>> relu = Call(torch.relu, (Slot(1),), {}, Slot(2))
+        >>> program = Program([convolution, relu], 2, dict.fromkeys(range(3), torch.Size([1, 16, 8, 8])))
+        >>> tiled = in_tiles(program, {"w": torch.zeros(16, 16, 3, 3)}, {})
+        >>> len(tiled.calls) if Convolution.takes(torch.zeros(16, 16, 3, 3)) else 1
+        1
+    """
+    calls: list[Call | None] = list(program.calls)
+    uses = program.uses()
+    for start, call in enumerate(program.calls):
+        tiled, at = _tiled(call, program.shapes, weights, filters), start
+        if not tiled:
+            continue
+        while (taker := _taker(calls, program.calls[at], at, uses)) and (
+            joined := _joined(tiled, calls[taker], program.shapes)
+        ):
+            calls[at], tiled, at = None, joined, taker
+        calls[at] = tiled
+    return Program([call for call in calls if call], program.output, program.shapes, program.busiest)
+
+
+def _tiled(
+    call: Call, shapes: Mapping[int, torch.Size], weights: State, filters: dict[str, MappedFilters]
+) -> Call | None:
+    """The same convolution in tiles, if it can be."""
+    if call.function is not F.conv2d:
+        return None
+    said = _CONV2D_DEFAULTS | dict(zip(_CONV2D_ARGUMENTS, call.args, strict=False)) | call.kwargs
+    images, weight, bias = said["input"], said["weight"], said["bias"]
+    if not isinstance(images, Slot) or not isinstance(weight, Weight) or not isinstance(bias, Weight | None):
+        return None
+    if any(_pair(said[name]) != (1, 1) for name in ("stride", "dilation", "groups")):
+        return None
+    if len(shapes[images.number]) != 4 or not Convolution.takes(weights[weight.name]):
+        return None
+    made = MappedFilters(weight.name, best_tile(*shapes[call.result.number][2:]))
+    filters[made.key] = made
+    convolution = Convolution(made.tile, _pair({"same": 1, "valid": 0}.get(said["padding"], said["padding"])))
+    return Call(convolution, (images, Weight(made.key), bias, None), {}, call.result)
+
+
+def _pair(value: int | Sequence[int]) -> tuple[int, int]:
+    """What torch makes of a number for both directions, or of two."""
+    numbers = (value,) if isinstance(value, int) else tuple(value)
+    return (*numbers, *numbers)[:2]
+
+
+def _taker(calls: Sequence[Call | None], made: Call, at: int, uses: Mapping[int, int]) -> int | None:
+    """Which call takes what another made, if nobody else sees it, and nothing is overwritten until then."""
+    (result,) = made.writes()
+    for later in range(at + 1, len(calls)):
+        call = calls[later]
+        if call and result in call.reads():
+            return later if uses[result] == 1 or result in call.writes() else None
+        if call and _overwrites(call):
+            return None
+    return None
+
+
+def _overwrites(call: Call) -> bool:
+    """Whether a call changes a tensor that was there: torch ends such names with one underscore."""
+    name = getattr(call.function, "__name__", "")
+    if name.endswith("_") and not name.endswith("__"):
+        return True
+    return call.function in _WRITING or bool(set(call.reads()) & set(call.writes())) or "out" in call.kwargs
+
+
+def _joined(tiled: Call, follower: Call, shapes: Mapping[int, torch.Size]) -> Call | None:
+    """A convolution in tiles and what follows it as one call, if that is a sum of two of one shape, or a ReLU."""
+    (result,), convolution = tiled.writes(), tiled.function
+    if convolution.relu or isinstance(follower.function, Convolution):
+        return None
+    if follower.function in RELUS:
+        return replace(tiled, function=replace(convolution, relu=True), result=follower.result)
+    others = [slot for slot in follower.reads() if slot != result]
+    is_sum = follower.function in SUMS and len(follower.args) == 2 and not follower.kwargs and len(others) == 1
+    if not is_sum or tiled.args[3] or follower.writes() == others or shapes[others[0]] != shapes[result]:
+        return None
+    return replace(tiled, args=(*tiled.args[:3], Slot(others[0])), result=follower.result)

@@ -1,0 +1,253 @@
+"""3×3 convolutions with fewer products than they have: Winograd's minimal filtering.
+
+An image is cut into tiles of m×m results. A tile needs (m + 2)² pixels; they, and the 3×3 filter, are mapped
+linearly to (m + 2)² numbers, multiplied there, summed over channels, and mapped back: (m + 2)² products for
+m² results instead of 9 m², a quarter of them for m = 4. The maps have small entries, so that float32 still
+has five correct digits. (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016,
+section 4, give the maps for m = 2 and m = 4.)
+
+Images are channels-last, and a vector holds neighbouring channels of one pixel. What comes after a
+convolution in a residual network, a bias, a sum and a ReLU, is done before a tile is written.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from landscape_nb.vectors import INTEGER, NUMBER, POINTER, Processor, Value, Writer, this_processor
+
+_TILES = (2, 4)
+_FEW_WEIGHTS = 256 * 256
+"""Above them, filters come from memory: more tiles are multiplied for each time they come."""
+_FILTER_MAPS = {
+    2: [[1, 0, 0], [1 / 2, 1 / 2, 1 / 2], [1 / 2, -1 / 2, 1 / 2], [0, 0, 1]],
+    4: [
+        [1 / 4, 0, 0],
+        [-1 / 6, -1 / 6, -1 / 6],
+        [-1 / 6, 1 / 6, -1 / 6],
+        [1 / 24, 1 / 12, 1 / 6],
+        [1 / 24, -1 / 12, 1 / 6],
+        [0, 0, 1],
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A 3×3 convolution of stride 1 in tiles, with what may follow it: a sum with other images, a ReLU.
+
+    Args:
+        tile: Results of a tile in each direction: 2 or 4.
+        padding: Rows and columns of zeros around the images.
+        relu: Whether negative results become 0 (NaN stays NaN).
+
+    Example:
+        >>> images, weight = torch.randn(2, 16, 8, 8), torch.randn(32, 16, 3, 3)
+        >>> convolution = Convolution(tile=4, padding=(1, 1), relu=True)
+        >>> if convolution.takes(weight):
+        ...     found = convolution(images, mapped_filters(weight, 4))
+        ...     wanted = torch.conv2d(images, weight, padding=1).relu()
+        ...     assert torch.allclose(found, wanted, atol=1e-3)
+    """
+
+    tile: int
+    padding: tuple[int, int] = (0, 0)
+    relu: bool = False
+
+    @staticmethod
+    def takes(weight: Tensor) -> bool:
+        """Whether this processor convolves so with a weight like this: 3×3, single, channels that fill vectors."""
+        if this_processor() is None or weight.dtype is not torch.float32 or weight.device.type != "cpu":
+            return False
+        return weight.shape[2:] == (3, 3) and not (weight.shape[0] % 8 or weight.shape[1] % 8)
+
+    def __call__(
+        self,
+        images: Float[Tensor, "n inputs height width"],
+        weight: Float[Tensor, "products inputs outputs"],
+        bias: Float[Tensor, "outputs"] | None = None,
+        added: Float[Tensor, "n outputs rows columns"] | None = None,
+    ) -> Float[Tensor, "n outputs rows columns"]:
+        """The convolution's results, channels-last.
+
+        Args:
+            images: What is convolved.
+            weight: The filters, as `mapped_filters` gives them.
+            bias: What is added to each channel.
+            added: What is added to the results, before the ReLU.
+        """
+        count, _, height, width = images.shape
+        rows, columns = height + 2 * self.padding[0] - 2, width + 2 * self.padding[1] - 2
+        run, scratch = _kernel(*weight.shape[1:], self.tile)
+        outputs = weight.shape[2]
+        zeros = images.new_zeros(outputs)
+        results = torch.empty(count, outputs, rows, columns, memory_format=torch.channels_last)
+        images = images.contiguous(memory_format=torch.channels_last)
+        added = zeros if added is None else added.to(images.dtype, memory_format=torch.channels_last)
+        tensors = images, weight, zeros if bias is None else bias, added, zeros, results, images.new_empty(scratch)
+        sizes = count, height, width, rows, columns, *self.padding, int(added is not zeros)
+        run(*(tensor.data_ptr() for tensor in tensors), 0.0 if self.relu else -torch.inf, *sizes)
+        return results
+
+
+def mapped_filters(weight: Float[Tensor, "outputs inputs 3 3"], tile: int) -> Float[Tensor, "products inputs outputs"]:
+    """The filters mapped to the (tile + 2)² numbers that a tile's pixels are multiplied with.
+
+    Example:
+        >>> mapped_filters(torch.randn(32, 16, 3, 3), 4).shape
+        torch.Size([36, 16, 32])
+    """
+    return (_filter_map(tile) @ weight.permute(2, 3, 1, 0).reshape(9, -1)).view(-1, *weight.shape[1::-1])
+
+
+@cache
+def _filter_map(tile: int) -> Float[Tensor, "products 9"]:
+    maps = torch.tensor(_FILTER_MAPS[tile], dtype=torch.float64)
+    return torch.kron(maps, maps).float()
+
+
+def best_tile(rows: int, columns: int) -> int:
+    """The tile with which images of results need the fewest products.
+
+    Example:
+        >>> best_tile(8, 8), best_tile(2, 2)
+        (4, 2)
+    """
+    return min(_TILES, key=lambda tile: -(-rows // tile) * -(-columns // tile) * (tile + 2) ** 2)
+
+
+@cache
+def _kernel(inputs: int, outputs: int, tile: int) -> tuple[Callable, int]:
+    """What convolves with this number of channels, and how many floats it needs to work in."""
+    kernel = _Kernel(inputs, outputs, tile, this_processor())
+    return kernel.writer.compiled(), kernel.scratch
+
+
+class _Kernel:
+    """The convolution as code: block after block of tiles is mapped, multiplied, and mapped back."""
+
+    def __init__(self, inputs: int, outputs: int, tile: int, processor: Processor):
+        self.inputs, self.outputs, self.tile = inputs, outputs, tile
+        self.span = tile + 2
+        self.lanes = next(lanes for lanes in (processor.lanes, 8) if not (inputs % lanes or outputs % lanes))
+        most = 4 if processor.registers == 32 else 2
+        self.vectors = next(v for v in range(most, 0, -1) if not outputs // self.lanes % v)
+        free = processor.registers - self.vectors - 1
+        self.together = next(tiles for tiles in (12, 6) if tiles * self.vectors <= free)
+        self.block = 12 if inputs * outputs <= _FEW_WEIGHTS else 48
+        products = self.span**2 * self.block
+        self.scratch = products * (inputs + outputs)
+        self.writer = Writer([POINTER] * 7 + [NUMBER] + [INTEGER] * 8, self.lanes)
+        (self.images, self.filters, self.bias, self.added, self.zeros, self.results, self.mapped, floor,
+         self.count, self.height, self.width, self.rows, self.columns, self.above, self.left,
+         self.added_step) = self.writer.arguments  # fmt: skip
+        self.floor = self.writer.spread(floor)
+        self.multiplied = self.writer.at(self.mapped, products * inputs)
+        self._write()
+
+    def _write(self) -> None:
+        writer = self.writer
+        self.down, self.across = ((size + (self.tile - 1)) // self.tile for size in (self.rows, self.columns))
+        tiles = self.count * self.down * self.across
+        with writer.loop(tiles, self.block) as first:
+            left = tiles - first
+            here = writer.choose(left < self.block, left, first * 0 + self.block)
+            with writer.loop(here) as at:
+                self._map_pixels(first + at, at)
+            with writer.loop(self.span**2) as product:
+                self._multiply(product, here)
+            with writer.loop(here) as at:
+                self._map_back(first + at, at)
+
+    def _place(self, number: Value) -> tuple[Value, Value, Value]:
+        """A tile's image, and the row and column of its first result."""
+        a_row, across = number // self.across, number % self.across
+        return a_row // self.down, a_row % self.down * self.tile, across * self.tile
+
+    def _map_pixels(self, number: Value, at: Value) -> None:
+        """From the pixels of a tile to what its products are made of."""
+        writer = self.writer
+        image, row, column = self._place(number)
+        rows = [row + r - self.above for r in range(self.span)]
+        columns = [column + c - self.left for c in range(self.span)]
+        inside = [[(r < self.height) & (c < self.width) for c in columns] for r in rows]
+        with writer.loop(self.inputs, self.lanes) as channel:
+
+            def pixel(r: int, c: int) -> Value:
+                place = ((image * self.height + rows[r]) * self.width + columns[c]) * self.inputs + channel
+                return writer.load(writer.choose(inside[r][c], writer.at(self.images, place), self.zeros))
+
+            by_column = [_PIXEL_MAPS[self.tile](*(pixel(r, c) for r in range(self.span))) for c in range(self.span)]
+            for r, row_of in enumerate(zip(*by_column, strict=True)):
+                for c, value in enumerate(_PIXEL_MAPS[self.tile](*row_of)):
+                    place = ((r * self.span + c) * self.block + at) * self.inputs + channel
+                    writer.store(value, writer.at(self.mapped, place))
+
+    def _multiply(self, product: Value, here: Value) -> None:
+        """Sum over the input channels what one of the products gives, for all tiles of a block."""
+        writer, lanes = self.writer, self.lanes
+        mapped = writer.at(self.mapped, product * (self.block * self.inputs))
+        filters = writer.at(self.filters, product * (self.inputs * self.outputs))
+        multiplied = writer.at(self.multiplied, product * (self.block * self.outputs))
+        each = [(t, v) for t in range(self.together) for v in range(self.vectors)]
+        with writer.loop(self.outputs, self.vectors * lanes) as output, writer.loop(here, self.together) as tile:
+            sums = [writer.numbers(0)] * len(each)
+            with writer.loop(self.inputs, carried=sums) as channel:
+                weights = [
+                    writer.load(writer.at(filters, channel * self.outputs + output + v * lanes))
+                    for v in range(self.vectors)
+                ]
+                values = [
+                    writer.spread(writer.at(mapped, (tile + t) * self.inputs + channel)) for t in range(self.together)
+                ]
+                sums[:] = [values[t] * weights[v] + total for (t, v), total in zip(each, sums, strict=True)]
+            for (t, v), total in zip(each, sums, strict=True):
+                writer.store(total, writer.at(multiplied, (tile + t) * self.outputs + output + v * lanes))
+
+    def _map_back(self, number: Value, at: Value) -> None:
+        """From the sums of a tile to its results, with bias, what is added, and ReLU."""
+        writer, tile = self.writer, self.tile
+        image, row, column = self._place(number)
+        with writer.loop(self.outputs, self.lanes) as channel:
+            bias = writer.load(writer.at(self.bias, channel))
+
+            def summed(r: int, c: int) -> Value:
+                place = ((r * self.span + c) * self.block + at) * self.outputs + channel
+                return writer.load(writer.at(self.multiplied, place))
+
+            by_column = [_RESULT_MAPS[tile](*(summed(r, c) for r in range(self.span))) for c in range(self.span)]
+            for r, row_of in enumerate(zip(*by_column, strict=True)):
+                for c, value in enumerate(_RESULT_MAPS[tile](*row_of)):
+                    inside = (row + r < self.rows) & (column + c < self.columns)
+                    place = ((image * self.rows + row + r) * self.columns + column + c) * self.outputs + channel
+                    with writer.when(inside):
+                        total = value + bias + writer.load(writer.at(self.added, place * self.added_step))
+                        floored = writer.choose(total < self.floor, self.floor, total)
+                        writer.store(floored, writer.at(self.results, place))
+
+
+def _map_6_pixels(a: Value, b: Value, c: Value, d: Value, e: Value, f: Value) -> tuple[Value, ...]:
+    even, odd = e - 4 * c, d - 4 * b
+    apart, twice = e - c, 2 * (d - b)
+    return 4 * a - 5 * c + e, even + odd, even - odd, apart + twice, apart - twice, 4 * b - 5 * d + f
+
+
+def _map_4_pixels(a: Value, b: Value, c: Value, d: Value) -> tuple[Value, ...]:
+    return a - c, b + c, c - b, b - d
+
+
+def _map_6_sums(a: Value, b: Value, c: Value, d: Value, e: Value, f: Value) -> tuple[Value, ...]:
+    near, far, near_apart, far_apart = b + c, d + e, b - c, d - e
+    return a + near + far, near_apart + 2 * far_apart, near + 4 * far, near_apart + 8 * far_apart + f
+
+
+def _map_4_sums(a: Value, b: Value, c: Value, d: Value) -> tuple[Value, ...]:
+    return a + b + c, b - c - d
+
+
+_PIXEL_MAPS = {2: _map_4_pixels, 4: _map_6_pixels}
+_RESULT_MAPS = {2: _map_4_sums, 4: _map_6_sums}
