@@ -1,10 +1,10 @@
 """How an objective is measured at many points: plainly, or in a faster way that is seen to give the same."""
 
+import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import cache, partial
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from landscape_nb.objective import Objective
 from landscape_nb.parameters import Affine, unflatten
 from landscape_nb.perceptron import Perceptron
-from landscape_nb.program import FAILURES
+from landscape_nb.program import FAILURES, State
 from landscape_nb.streamline import Streamlined
 from landscape_nb.sweep import Row
 
@@ -44,7 +44,8 @@ class OneByOne:
 
     def __call__(self, affine: Affine, places: Float[np.ndarray, "points axes"]) -> Row:
         """The values at points, each given by its coordinates."""
-        rows = [self.objective.measure(affine(*place)) for place in places.tolist()]
+        state_at = self.objective.states_along(affine)
+        rows = [self.objective.measure_state(partial(state_at, *place, space=0)) for place in places.tolist()]
         return {name: np.array([row[name] for row in rows]) for name in self.objective.names}
 
 
@@ -60,40 +61,50 @@ class SideBySide(OneByOne):
         threads = torch.get_num_threads()
         if threads < 2:
             return super().__call__(affine, places)
+        pool = _pool(os.getpid(), threads)
         ahead = -(-threads // sum(len(group.batches) for group in self.objective.groups.values()))
+        state_at = self.objective.states_along(affine)
         begun: deque[list[Future]] = deque()
         rows = []
-        with _one_thread_each(threads) as pool:
-            for place in places.tolist():
-                begun.append(self._begin(pool, affine, place))
+        try:
+            for number, place in enumerate(places.tolist()):
+                begun.append(self._begin(pool, partial(state_at, *place, space=number % (ahead + 1))))
                 if len(begun) > ahead:
-                    rows.append(self._end(begun.popleft()))
-            rows += map(self._end, begun)
+                    rows.append(self._ended(begun))
+            while begun:
+                rows.append(self._ended(begun))
+        finally:
+            _drop([future for point in begun for future in point])
+            torch.set_num_threads(threads)
         return {name: np.array([row[name] for row in rows]) for name in self.objective.names}
 
-    def _begin(self, pool: ThreadPoolExecutor, affine: Affine, place: Sequence[float]) -> list[Future]:
+    def _begin(self, pool: ThreadPoolExecutor, make_state: Callable[[], State]) -> list[Future]:
         """Have the weights at a point made, then the values of each batch, in the order of the data."""
-        state = pool.submit(torch.no_grad()(lambda: self.objective.state(affine(*place))))
+        state = pool.submit(torch.no_grad()(make_state))
         values_of = torch.no_grad()(lambda batch: self.objective.values_in(state.result(), batch))
-        return [pool.submit(values_of, batch) for group in self.objective.groups.values() for batch in group.batches]
+        batches = [batch for group in self.objective.groups.values() for batch in group.batches]
+        return [state, *(pool.submit(values_of, batch) for batch in batches)]
 
-    def _end(self, values: Iterable[Future]) -> dict[str, float]:
-        """Means and standard errors from the values of each batch."""
+    def _ended(self, begun: deque[list[Future]]) -> dict[str, float]:
+        """Means and standard errors of the first point, which is taken off the queue."""
+        _, *values = begun[0]
         following = iter(values)
         summary = self.objective.summarize(lambda batch: next(following).result())
+        begun.popleft()
         return {name: float(value) for name, value in summary.items()}
 
 
-@contextmanager
-def _one_thread_each(workers: int) -> Iterator[ThreadPoolExecutor]:
-    """Python threads in which torch uses one thread; an error or interrupt drops what has not begun."""
-    threads = torch.get_num_threads()
-    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)
+@cache
+def _pool(process: int, workers: int) -> ThreadPoolExecutor:
+    """Threads in which torch uses one thread. They stay, for they keep memory; a forked process needs its own."""
+    return ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
+
+
+def _drop(futures: Sequence[Future]) -> None:
+    """Cancel what has not begun, and wait for what has."""
+    for future in futures:
+        future.cancel()
+    wait(futures)
 
 
 class ManyAtOnce:

@@ -27,7 +27,7 @@ from landscape_nb.batches import (
     sample_measure,
     tensors_of,
 )
-from landscape_nb.parameters import Params, check_params, parameters_of
+from landscape_nb.parameters import Affine, Params, check_params, parameters_of
 from landscape_nb.provenance import fingerprint
 from landscape_nb.rng import preserved_rng
 
@@ -201,8 +201,12 @@ class Objective:
         params = self.origin if params is None else params
         if params is not self.origin:
             _check_point(params, self.origin)
+        return self.measure_state(lambda: self.state(params, buffers, batch_norm or self.batch_norm))
+
+    def measure_state(self, make_state: Callable[[], dict[str, Tensor]]) -> dict[str, float]:
+        """The values of `measure` with parameters and buffers that a function makes."""
         with torch.no_grad(), preserved_rng():
-            state = self.state(params, buffers, batch_norm or self.batch_norm)
+            state = make_state()
             summary = self.summarize(lambda batch: self.values_in(state, batch))
         return {name: float(value) for name, value in summary.items()}
 
@@ -276,6 +280,13 @@ class Objective:
         if batch_norm == "recalibrate":
             self._recalibrate(state)
         return state
+
+    def states_along(self, affine: Affine) -> Callable[..., dict[str, Tensor]]:
+        """What makes the parameters and buffers at a point of a line or plane, from its coordinates.
+
+        It is also told the number of a piece of memory, `space`, that it may use again for the next point.
+        """
+        return lambda *place, space: self.state(affine(*place), batch_norm=self.batch_norm)
 
     def _recalibrate(self, state: dict[str, Tensor]) -> None:
         """Replace running statistics in `state` by the sample-weighted mean of the batches' own.

@@ -89,11 +89,11 @@ class Affine:
         self.origin = flatten(formatted_like(origin, self.like))
         self.directions = [flatten(formatted_like(direction, self.like)) for direction in directions]
 
-    def __call__(self, *coordinates: float) -> Params:
-        """The point at these coordinates."""
+    def __call__(self, *coordinates: float, out: Shaped[Tensor, "n"] | None = None) -> Params:
+        """The point at these coordinates, in new memory or in `out`."""
         vector = self.origin
         for coordinate, direction in zip(coordinates, self.directions, strict=True):
-            vector = torch.add(vector, direction, alpha=coordinate)
+            vector = torch.add(vector, direction, alpha=coordinate, out=out)
         return unflatten(vector, self.like)
 
 

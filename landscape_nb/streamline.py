@@ -1,44 +1,30 @@
 """An objective with convolutions made faster, its values the same: recorded calls are replayed with batch
 norm folded into convolutions, 3×3 ones in tiles, on images laid out and batched as the processor likes.
-
-With frozen statistics batch norm is the map γ (y − mean) / √(var + ε) + β of each channel. After a
-convolution or a linear map y = W x + b both are one map, with weights s W and bias s (b − mean) + β,
-where s = γ / √(var + ε): one pass over memory less.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import torch
-import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 from landscape_nb.batches import Batches, is_pair
 from landscape_nb.blocked import in_blocks
+from landscape_nb.folding import Fold, folded, in_place
 from landscape_nb.objective import Objective
-from landscape_nb.program import (
-    CONVOLUTIONS,
-    MAKERS,
-    RELUS,
-    SUMS,
-    Call,
-    FrozenNorm,
-    Program,
-    Slot,
-    State,
-    UnreplayableError,
-    Weight,
-    frozen_norm,
-    record,
-)
+from landscape_nb.parameters import Affine, unflatten
+from landscape_nb.program import Program, State, UnreplayableError, record
 from landscape_nb.rng import preserved_rng
 from landscape_nb.tiled import MappedFilters, in_tiles
 
-_CACHE = {torch.channels_last: 4 * 2**20, torch.contiguous_format: 2 * 2**20}
+_CACHE = {torch.channels_last: 6 * 2**20, torch.contiguous_format: 2 * 2**20}
 """Bytes that a convolution may read and write; measured to be fastest, with either layout."""
 _SMALLEST_CHANNELS_LAST = 16 * 16
 _ENLARGED = 1000
 _OVERFLOWS = "activations overflow"
+_MOST_PREPARED = 2**24
+"""Numbers that are kept for a line's or plane's origin and each direction, so that points take a sum of them."""
 
 
 class Streamlined(Objective):
@@ -70,7 +56,7 @@ class Streamlined(Objective):
         self.__dict__.update(objective.__dict__)
         self.plain = objective
         images = batches[0][0]
-        self.folds: dict[str, _Fold] = {}
+        self.folds: dict[str, Fold] = {}
         self.filters: dict[str, MappedFilters] = {}
         self.programs: dict[torch.Size, Program] = {}
         self.in_plain: dict[torch.Size, Program] = {}
@@ -90,35 +76,30 @@ class Streamlined(Objective):
         self._record()
 
     def _record(self) -> None:
-        """Make programs for the shapes of all batches."""
-        for group in self.groups.values():
-            for inputs, _ in group.batches:
-                if inputs.shape not in self.programs:
-                    folded = self._folded(inputs)
-                    self.in_plain[inputs.shape] = in_plain = _in_place(folded)
-                    tiled = _in_place(self._in_tiles(folded)) if self.filters else in_plain
-                    self.programs[inputs.shape] = in_blocks(in_plain) if self.blocked else tiled
-        if self._may_hide_overflow and self.probe.shape not in self.in_plain:
-            self.in_plain[self.probe.shape] = _in_place(self._folded(self.probe))
-        self.laid_out = {
-            name for program in self.programs.values() for call in program.calls for name in call.weights()
-        }
+        """Make programs for the shapes of all batches and of the probe."""
+        inputs = [images for group in self.groups.values() for images, _ in group.batches]
+        for images in [*inputs, self.probe] if self._may_hide_overflow else inputs:
+            if images.shape not in self.programs:
+                program = self._folded(images)
+                self.in_plain[images.shape] = plain = in_place(program)
+                tiled = in_place(self._in_tiles(program)) if self.filters else plain
+                self.programs[images.shape] = in_blocks(plain) if self.blocked else tiled
+        self._prepared: tuple[Affine, Affine | None] | None = None
+        self._spaces: dict[int, Float[Tensor, _]] = {}
+
+    def _folded(self, images: Tensor) -> Program:
+        return folded(_recorded(self.plain, images), self.folds)
+
+    def _in_tiles(self, program: Program) -> Program:
+        return in_tiles(program, self._with_made(self.plain.state()), self.filters)
 
     @property
     def _may_hide_overflow(self) -> bool:
-        """Whether numbers near the largest may be treated otherwise than torch does."""
+        """Whether numbers near the largest are treated otherwise than torch does."""
         return self.blocked or bool(self.filters)
 
-    def _folded(self, inputs: Tensor) -> Program:
-        return _folded(_recorded(self.plain, inputs), self.folds)
-
-    def _in_tiles(self, program: Program) -> Program:
-        return in_tiles(program, self._with_folds(self.plain.state()), self.filters)
-
-    def _with_folds(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        for fold in self.folds.values():
-            state |= fold(state)
-        return state
+    def __getstate__(self) -> dict:
+        return self.__dict__ | {"_prepared": None, "_spaces": {}}
 
     def with_data(self, data: Batches) -> "Streamlined":
         """The same objective on these batches alone, without extra data."""
@@ -130,16 +111,63 @@ class Streamlined(Objective):
 
     def state(self, *args, **kwargs) -> dict[str, Tensor]:
         """Parameters and buffers at a point, and what is made from them."""
-        state = self._with_folds(super().state(*args, **kwargs))
-        for filters in self.filters.values():
-            state |= filters(state)
-        if self._may_hide_overflow and self._overflows(state):
-            state[_OVERFLOWS] = torch.tensor(True)
-        if self.layout is torch.channels_last:
-            for name in self.laid_out:
-                if state[name].ndim == 4:
-                    state[name] = state[name].contiguous(memory_format=self.layout)
+        state = self._laid_out(self._with_made(super().state(*args, **kwargs)))
+        return state | {_OVERFLOWS: torch.tensor(True)} if self._overflows(state) else state
+
+    def states_along(self, affine: Affine) -> Callable[..., dict[str, Tensor]]:
+        """What makes the state at a point of a line or plane, from its coordinates."""
+        if self._prepared is None or self._prepared[0] is not affine:
+            self._prepared, self._spaces = (affine, self._affine(affine)), {}
+        return partial(self._state_at, *self._prepared)
+
+    def _state_at(self, affine: Affine, prepared: Affine | None, *place: float, space: int) -> dict[str, Tensor]:
+        if prepared:
+            if space not in self._spaces:
+                self._spaces[space] = torch.empty_like(prepared.origin)
+            state = self._laid_out({**self.buffers, **prepared(*place, out=self._spaces[space])})
+            if not self._overflows(state):
+                return state
+        return self.state(affine(*place))
+
+    def _affine(self, affine: Affine) -> Affine | None:
+        """The line or plane of what programs read, where that is affine in the weights and not too much to keep.
+
+        Folded weights are, unless a γ moves too: then they are its products with the weights.
+        """
+        gammas = {fold.norm.gamma for fold in self.folds.values()} & affine.like.keys()
+        origin, *directions = (unflatten(vector, affine.like) for vector in (affine.origin, *affine.directions))
+        if any(direction[name].any() for direction in directions for name in gammas):
+            return None
+        same = {name: origin[name] for name in gammas}
+        nothing, *parts = map(
+            self._read, ({**part, **same} for part in ({n: 0 * t for n, t in origin.items()}, *directions))
+        )
+        start = self._read(origin)
+        if sum(tensor.numel() for tensor in start.values()) > _MOST_PREPARED:
+            return None
+        return Affine(start, [{name: tensor - nothing[name] for name, tensor in part.items()} for part in parts])
+
+    def _read(self, params: State) -> dict[str, Tensor]:
+        """What programs read at a point, without buffers."""
+        made = self._with_made({**self.buffers, **params})
+        programs = [*self.programs.values(), *(self.in_plain.values() if self.blocked else ())]
+        names = {name for program in programs for call in program.calls for name in call.weights()}
+        return {name: made[name] for name in sorted(names - self.buffers.keys())}
+
+    def _with_made(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The state, and what folds and tiles make from it."""
+        for made in (*self.folds.values(), *self.filters.values()):
+            state |= made(state)
         return state
+
+    def _laid_out(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The state with convolutions' weights as the images are."""
+        if self.layout is torch.contiguous_format:
+            return state
+        return {
+            name: tensor.contiguous(memory_format=self.layout) if tensor.ndim == 4 else tensor
+            for name, tensor in state.items()
+        }
 
     def outputs(self, state: dict[str, Tensor], batch: tuple[Tensor, Tensor]) -> Tensor:
         """The model's outputs for a batch."""
@@ -149,10 +177,14 @@ class Streamlined(Objective):
     def _overflows(self, state: dict[str, Tensor]) -> bool:
         """Whether the brightest image, a thousand times brighter, leaves the range of numbers, so that others may.
 
-        In blocks, oneDNN's ReLU makes 0 of NaN: a network that overflows would seem to answer.
+        In blocks, oneDNN's ReLU makes 0 of NaN: a network that overflows would seem to answer. In tiles,
+        sums that cancel are larger than the results.
         """
+        if not self._may_hide_overflow:
+            return False
+        programs = self.in_plain if self.blocked else self.programs
         with torch.no_grad():
-            return not torch.isfinite(self.in_plain[self.probe.shape](state, self.probe)).all()
+            return not torch.isfinite(programs[self.probe.shape](state, self.probe)).all()
 
 
 def _brightest(batches: Iterable[Tensor]) -> Tensor:
@@ -166,85 +198,7 @@ def _has_blocks(images: Tensor) -> bool:
     return torch.backends.mkldnn.is_available() and images.dtype is torch.float32 and images.device.type == "cpu"
 
 
-@dataclass(frozen=True)
-class _Fold:
-    """Makes the weight and bias that a layer and the batch norm after it have together."""
-
-    weight: str
-    bias: str | None
-    norm: FrozenNorm
-
-    @property
-    def key(self) -> str:
-        return f"{self.weight} and {self.bias} with {tuple(self.norm)}"
-
-    def __call__(self, state: State) -> dict[str, Tensor]:
-        weight, mean, norm = state[self.weight], state[self.norm.mean], self.norm
-        scale = torch.rsqrt(state[norm.variance] + norm.eps)
-        scale = scale * state[norm.gamma] if norm.gamma else scale
-        shift = state[self.bias] - mean if self.bias else -mean
-        bias = torch.addcmul(state[norm.beta], shift, scale) if norm.beta else shift * scale
-        return {f"{self.key}: weight": weight * scale.view(-1, *[1] * (weight.ndim - 1)), f"{self.key}: bias": bias}
-
-
 def _recorded(objective: Objective, inputs: Tensor) -> Program:
     state = objective.state()
     with torch.no_grad(), preserved_rng():
         return record(lambda x: objective.outputs(state, (x, None)), state, inputs)
-
-
-def _folded(program: Program, folds: dict[str, _Fold]) -> Program:
-    """The program with batch norm folded; what it folds is added to `folds`."""
-    uses, calls = program.uses(), list(program.calls)
-    made_by: dict[int, int] = {}
-    for at, call in enumerate(program.calls):
-        own = [slot for slot in call.reads() if uses[slot] == 1 and slot in made_by]
-        maker = calls[made_by[own[0]]] if own else None
-        follows = maker and call.args[:1] == (maker.result,) and _has_channels_second(maker, program.shapes)
-        if follows and (fold := _fold(maker, call)):
-            folds[fold.key] = fold
-            arguments = Weight(f"{fold.key}: weight"), Weight(f"{fold.key}: bias"), *maker.args[3:]
-            calls[made_by[own[0]]] = replace(maker, args=(maker.args[0], *arguments), result=call.result)
-            calls[at] = None
-            made_by[call.result.number] = made_by[own[0]]
-        elif call.function in MAKERS:
-            made_by[call.result.number] = at
-    return Program([call for call in calls if call], program.output, program.shapes, program.busiest)
-
-
-def _in_place(program: Program) -> Program:
-    """The program with ReLUs and sums written over what nobody else reads."""
-    uses, made, calls = program.uses(), set(), []
-    for call in program.calls:
-        own = [slot for slot in call.reads() if uses[slot] == 1 and slot in made]
-        calls.append(_overwriting(call, own[0], program.shapes) if own else call)
-        if call.function in MAKERS:
-            made.add(call.result.number)
-    return Program(calls, program.output, program.shapes, program.busiest)
-
-
-def _overwriting(call: Call, own: int, shapes: Mapping[int, torch.Size]) -> Call:
-    """The call, writing into the slot that nobody else reads, if it is a ReLU or a sum of two of one shape."""
-    if call.function in RELUS:
-        return Call(torch.relu_, (Slot(own),), {}, call.result)
-    slots = call.reads()
-    if call.function not in SUMS & MAKERS or call.kwargs or [shapes[slot] for slot in slots] != [shapes[own]] * 2:
-        return call
-    (other,) = (slot for slot in slots if slot != own)
-    return Call(Tensor.add_, (Slot(own), Slot(other)), {}, call.result)
-
-
-def _has_channels_second(layer: Call, shapes: Mapping[int, torch.Size]) -> bool:
-    """Whether what a layer makes is what batch norm takes for channels: a linear map of sequences has them last."""
-    return layer.function is not F.linear or len(shapes[layer.result.number]) == 2
-
-
-def _fold(layer: Call, call: Call) -> _Fold | None:
-    """What a layer and the call after it fold into, if that is batch norm with frozen statistics."""
-    norm = frozen_norm(call)
-    if norm is None or layer.function not in {*CONVOLUTIONS, F.linear} or layer.kwargs or len(layer.args) < 2:
-        return None
-    weight, bias = (*layer.args, None)[1:3]
-    if not isinstance(weight, Weight) or not (bias is None or isinstance(bias, Weight)):
-        return None
-    return _Fold(weight.name, bias.name if bias else None, norm)

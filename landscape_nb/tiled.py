@@ -2,16 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
-from landscape_nb.program import RELUS, SUMS, Call, Program, Slot, State, Weight
+from landscape_nb.program import MAKERS, RELUS, SUMS, Call, Program, Slot, State, Weight
 from landscape_nb.winograd import Convolution, best_tile, mapped_filters
 
 _CONV2D_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
 _CONV2D_DEFAULTS = {"bias": None, "stride": 1, "padding": 0, "dilation": 1, "groups": 1}
+_COPYING = {
+    *MAKERS, torch.mean, Tensor.mean, F.adaptive_avg_pool2d, torch._C._nn.adaptive_avg_pool2d, F.avg_pool2d,
+    F.max_pool2d, torch.max_pool2d,
+}  # fmt: skip
 _WRITING = {Tensor.__setitem__, Tensor.__iadd__, Tensor.__isub__, Tensor.__imul__, Tensor.__itruediv__}
 
 
@@ -24,9 +30,11 @@ class MappedFilters:
 
     @property
     def key(self) -> str:
+        """The name in a state."""
         return f"{self.weight}: for tiles of {self.tile}"
 
-    def __call__(self, state: State) -> dict[str, Tensor]:
+    def __call__(self, state: State) -> dict[str, Float[Tensor, "products inputs outputs"]]:
+        """What `mapped_filters` makes of the weight, by name."""
         return {self.key: mapped_filters(state[self.weight], self.tile)}
 
 
@@ -57,7 +65,38 @@ def in_tiles(program: Program, weights: State, filters: dict[str, MappedFilters]
         ):
             calls[at], tiled, at = None, joined, taker
         calls[at] = tiled
-    return Program([call for call in calls if call], program.output, program.shapes, program.busiest)
+    return _placed(Program([call for call in calls if call], program.output, program.shapes, program.busiest))
+
+
+def _placed(program: Program) -> Program:
+    """The program with results of convolutions in as few pieces of memory as hold what is still to be read.
+
+    Results that somebody else may hold on to (as a view, or the outputs) get memory of their own.
+    """
+    readers: dict[int, list[int]] = {}
+    for at, call in enumerate(program.calls):
+        for slot in call.reads():
+            readers.setdefault(slot, []).append(at)
+    places: dict[int, int] = {}
+    calls = list(program.calls)
+    for at, call in enumerate(program.calls):
+        if not isinstance(call.function, Convolution):
+            continue
+        result, read_by = call.result.number, readers.get(call.result.number, [])
+        if result == program.output or not all(_copies(program.calls[reader]) for reader in read_by):
+            continue
+        images, *_, added = call.args
+        taken = {place for slot, place in places.items() if readers[slot][-1] >= at}
+        if added and added != images and readers[added.number][-1] == at:
+            taken.discard(places.get(added.number))
+        places[result] = next(place for place in count() if place not in taken)
+        calls[at] = replace(call, function=replace(call.function, place=places[result]))
+    return Program(calls, program.output, program.shapes, program.busiest)
+
+
+def _copies(call: Call) -> bool:
+    """Whether a call's result shares no memory with what it reads."""
+    return call.function in _COPYING or isinstance(call.function, Convolution)
 
 
 def _tiled(

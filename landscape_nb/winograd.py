@@ -10,6 +10,7 @@ Images are channels-last, and a vector holds neighbouring channels of one pixel.
 convolution in a residual network, a bias, a sum and a ReLU, is done before a tile is written.
 """
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -44,6 +45,8 @@ class Convolution:
         tile: Results of a tile in each direction: 2 or 4.
         padding: Rows and columns of zeros around the images.
         relu: Whether negative results become 0 (NaN stays NaN).
+        place: Where results are written: into new memory, or into a piece with this number, which a thread
+            keeps; it may be where `added` is, but not where the images are.
 
     Example:
         >>> images, weight = torch.randn(2, 16, 8, 8), torch.randn(32, 16, 3, 3)
@@ -57,6 +60,7 @@ class Convolution:
     tile: int
     padding: tuple[int, int] = (0, 0)
     relu: bool = False
+    place: int | None = None
 
     @staticmethod
     def takes(weight: Tensor) -> bool:
@@ -80,18 +84,37 @@ class Convolution:
             bias: What is added to each channel.
             added: What is added to the results, before the ReLU.
         """
-        count, _, height, width = images.shape
+        (count, _, height, width), outputs = images.shape, weight.shape[2]
         rows, columns = height + 2 * self.padding[0] - 2, width + 2 * self.padding[1] - 2
         run, scratch = _kernel(*weight.shape[1:], self.tile)
-        outputs = weight.shape[2]
-        zeros = images.new_zeros(outputs)
-        results = torch.empty(count, outputs, rows, columns, memory_format=torch.channels_last)
+        results = _KEPT.piece(self.place, count * rows * columns * outputs).view(count, rows, columns, outputs)
         images = images.contiguous(memory_format=torch.channels_last)
-        added = zeros if added is None else added.to(images.dtype, memory_format=torch.channels_last)
-        tensors = images, weight, zeros if bias is None else bias, added, zeros, results, images.new_empty(scratch)
-        sizes = count, height, width, rows, columns, *self.padding, int(added is not zeros)
+        bias = images.new_zeros(outputs) if bias is None else bias
+        addition = _ZEROS if added is None else added.to(images.dtype, memory_format=torch.channels_last)
+        tensors = images, weight, bias, addition, _ZEROS, results, _KEPT.piece("scratch", scratch)
+        sizes = count, height, width, rows, columns, *self.padding, int(added is not None)
         run(*(tensor.data_ptr() for tensor in tensors), 0.0 if self.relu else -torch.inf, *sizes)
-        return results
+        return results.permute(0, 3, 1, 2)
+
+
+class _Kept(threading.local):
+    """Pieces of memory that a thread uses again: new ones have to be cleared by the operating system first."""
+
+    def __init__(self):
+        self.pieces: dict[int | str, Float[Tensor, _]] = {}
+
+    def piece(self, name: int | str | None, floats: int) -> Float[Tensor, "floats"]:
+        """A piece of this length; a new one each time if it has no name, or is large."""
+        if name is None or floats > _MOST_KEPT:
+            return torch.empty(floats)
+        if name not in self.pieces or len(self.pieces[name]) < floats:
+            self.pieces[name] = torch.empty(floats)
+        return self.pieces[name][:floats]
+
+
+_KEPT = _Kept()
+_MOST_KEPT = 2**22
+_ZEROS = torch.zeros(16)
 
 
 def mapped_filters(weight: Float[Tensor, "outputs inputs 3 3"], tile: int) -> Float[Tensor, "products inputs outputs"]:
