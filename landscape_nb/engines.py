@@ -23,6 +23,7 @@ BLOCKS = "channels in blocks, "
 _MOST_WEIGHTS = 100_000
 _ENTRIES_AT_ONCE = 600_000
 _TOLERANCE = 1e-4
+_KEPT_WHEN_FREED = 2**22
 _WITH_WEIGHTS_OF_THEIR_OWN = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.RNNBase)
 
 
@@ -97,7 +98,17 @@ class SideBySide(OneByOne):
 @cache
 def _pool(process: int, workers: int) -> ThreadPoolExecutor:
     """Threads in which torch uses one thread. They stay, for they keep memory; a forked process needs its own."""
-    return ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
+    return ThreadPoolExecutor(workers, initializer=_begin_thread)
+
+
+def _begin_thread() -> None:
+    """Have torch use one thread, and the C library keep what this one frees.
+
+    A block that the system gave (glibc asks it for the first large ones) shows by its size, when it is freed, how
+    much memory of other blocks to keep; what is given back has to be cleared by the system before it is used again.
+    """
+    torch.set_num_threads(1)
+    torch.empty(_KEPT_WHEN_FREED)
 
 
 def _drop(futures: Sequence[Future]) -> None:

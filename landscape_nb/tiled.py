@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from landscape_nb.program import MAKERS, RELUS, SUMS, Call, Program, Slot, State, Weight
-from landscape_nb.winograd import Convolution, best_tile, mapped_filters
+from landscape_nb.winograd import Convolution, fewest_products, mapped_filters
 
 _CONV2D_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
 _CONV2D_DEFAULTS = {"bias": None, "stride": 1, "padding": 0, "dilation": 1, "groups": 1}
@@ -26,16 +26,16 @@ class MappedFilters:
     """Makes a convolution's filters what tiles are multiplied with."""
 
     weight: str
-    tile: int
+    products: int
 
     @property
     def key(self) -> str:
         """The name in a state."""
-        return f"{self.weight}: for tiles of {self.tile}"
+        return f"{self.weight}: for {self.products}² products"
 
-    def __call__(self, state: State) -> dict[str, Float[Tensor, "products inputs outputs"]]:
+    def __call__(self, state: State) -> dict[str, Float[Tensor, "products² inputs outputs"]]:
         """What `mapped_filters` makes of the weight, by name."""
-        return {self.key: mapped_filters(state[self.weight], self.tile)}
+        return {self.key: mapped_filters(state[self.weight], self.products)}
 
 
 def in_tiles(program: Program, weights: State, filters: dict[str, MappedFilters]) -> Program:
@@ -113,10 +113,10 @@ def _tiled(
         return None
     if len(shapes[images.number]) != 4 or not Convolution.takes(weights[weight.name]):
         return None
-    made = MappedFilters(weight.name, best_tile(*shapes[call.result.number][2:]))
+    padding = _pair({"same": 1, "valid": 0}.get(said["padding"], said["padding"]))
+    made = MappedFilters(weight.name, fewest_products(*shapes[call.result.number][2:], padding))
     filters[made.key] = made
-    convolution = Convolution(made.tile, _pair({"same": 1, "valid": 0}.get(said["padding"], said["padding"])))
-    return Call(convolution, (images, Weight(made.key), bias, None), {}, call.result)
+    return Call(Convolution(made.products, padding), (images, Weight(made.key), bias, None), {}, call.result)
 
 
 def _pair(value: int | Sequence[int]) -> tuple[int, int]:

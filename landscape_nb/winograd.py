@@ -4,16 +4,19 @@ An image is cut into tiles of m×m results. A tile needs (m + 2)² pixels; they,
 linearly to (m + 2)² numbers, multiplied there, summed over channels, and mapped back: (m + 2)² products for
 m² results instead of 9 m², a quarter of them for m = 4. The maps have small entries, so that float32 still
 has five correct digits. (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016,
-section 4, give the maps for m = 2 and m = 4.)
+section 4, give the maps for m = 2 and m = 4.) An image of 2×2 pixels among zeros takes nine products: in
+one direction, w₁ (x₀ + x₁) is part of both its results.
 
 Images are channels-last, and a vector holds neighbouring channels of one pixel. What comes after a
 convolution in a residual network, a bias, a sum and a ReLU, is done before a tile is written.
 """
 
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -21,20 +24,11 @@ from torch import Tensor
 
 from landscape_nb.vectors import INTEGER, NUMBER, POINTER, Processor, Value, Writer, this_processor
 
-_TILES = (2, 4)
 _FEW_WEIGHTS = 256 * 256
 """Above them, filters come from memory: more tiles are multiplied for each time they come."""
-_FILTER_MAPS = {
-    2: [[1, 0, 0], [1 / 2, 1 / 2, 1 / 2], [1 / 2, -1 / 2, 1 / 2], [0, 0, 1]],
-    4: [
-        [1 / 4, 0, 0],
-        [-1 / 6, -1 / 6, -1 / 6],
-        [-1 / 6, 1 / 6, -1 / 6],
-        [1 / 24, 1 / 12, 1 / 6],
-        [1 / 24, -1 / 12, 1 / 6],
-        [0, 0, 1],
-    ],
-}
+_BLOCK, _LARGE_BLOCK = 12, 48
+_MOST_KEPT = 2**22
+_ZEROS = torch.zeros(16)
 
 
 @dataclass(frozen=True)
@@ -42,7 +36,8 @@ class Convolution:
     """A 3×3 convolution of stride 1 in tiles, with what may follow it: a sum with other images, a ReLU.
 
     Args:
-        tile: Results of a tile in each direction: 2 or 4.
+        products: How many products a tile takes in each direction: 6 for 4×4 results, 4 for 2×2, and 3
+            for an image that has 2×2 pixels and results.
         padding: Rows and columns of zeros around the images.
         relu: Whether negative results become 0 (NaN stays NaN).
         place: Where results are written: into new memory, or into a piece with this number, which a thread
@@ -50,14 +45,14 @@ class Convolution:
 
     Example:
         >>> images, weight = torch.randn(2, 16, 8, 8), torch.randn(32, 16, 3, 3)
-        >>> convolution = Convolution(tile=4, padding=(1, 1), relu=True)
+        >>> convolution = Convolution(products=6, padding=(1, 1), relu=True)
         >>> if convolution.takes(weight):
-        ...     found = convolution(images, mapped_filters(weight, 4))
+        ...     found = convolution(images, mapped_filters(weight, 6))
         ...     wanted = torch.conv2d(images, weight, padding=1).relu()
         ...     assert torch.allclose(found, wanted, atol=1e-3)
     """
 
-    tile: int
+    products: int
     padding: tuple[int, int] = (0, 0)
     relu: bool = False
     place: int | None = None
@@ -86,7 +81,7 @@ class Convolution:
         """
         (count, _, height, width), outputs = images.shape, weight.shape[2]
         rows, columns = height + 2 * self.padding[0] - 2, width + 2 * self.padding[1] - 2
-        run, scratch = _kernel(*weight.shape[1:], self.tile)
+        run, scratch = _kernel(*weight.shape[1:], self.products)
         results = _KEPT.piece(self.place, count * rows * columns * outputs).view(count, rows, columns, outputs)
         images = images.contiguous(memory_format=torch.channels_last)
         bias = images.new_zeros(outputs) if bias is None else bias
@@ -113,75 +108,142 @@ class _Kept(threading.local):
 
 
 _KEPT = _Kept()
-_MOST_KEPT = 2**22
-_ZEROS = torch.zeros(16)
 
 
-def mapped_filters(weight: Float[Tensor, "outputs inputs 3 3"], tile: int) -> Float[Tensor, "products inputs outputs"]:
-    """The filters mapped to the (tile + 2)² numbers that a tile's pixels are multiplied with.
+def mapped_filters(
+    weight: Float[Tensor, "outputs inputs 3 3"], products: int
+) -> Float[Tensor, "products² inputs outputs"]:
+    """The filters as what a tile's pixels are multiplied with.
 
     Example:
-        >>> mapped_filters(torch.randn(32, 16, 3, 3), 4).shape
+        >>> mapped_filters(torch.randn(32, 16, 3, 3), 6).shape
         torch.Size([36, 16, 32])
     """
-    return (_filter_map(tile) @ weight.permute(2, 3, 1, 0).reshape(9, -1)).view(-1, *weight.shape[1::-1])
+    return (_filter_map(products) @ weight.permute(2, 3, 1, 0).reshape(9, -1)).view(-1, *weight.shape[1::-1])
 
 
 @cache
-def _filter_map(tile: int) -> Float[Tensor, "products 9"]:
-    maps = torch.tensor(_FILTER_MAPS[tile], dtype=torch.float64)
+def _filter_map(products: int) -> Float[Tensor, "products² 9"]:
+    maps = torch.tensor(_TILES[products].filter_map, dtype=torch.float64)
     return torch.kron(maps, maps).float()
 
 
-def best_tile(rows: int, columns: int) -> int:
-    """The tile with which images of results need the fewest products.
+def fewest_products(rows: int, columns: int, padding: tuple[int, int]) -> int:
+    """Products in each direction of the tiles with which images of so many results need the fewest.
 
     Example:
-        >>> best_tile(8, 8), best_tile(2, 2)
-        (4, 2)
+        >>> fewest_products(8, 8, (1, 1)), fewest_products(5, 5, (0, 0)), fewest_products(2, 2, (1, 1))
+        (6, 6, 3)
     """
-    return min(_TILES, key=lambda tile: -(-rows // tile) * -(-columns // tile) * (tile + 2) ** 2)
+    if (rows, columns, *padding) == (2, 2, 1, 1):
+        return 3
+    return min((4, 6), key=lambda products: math.prod(-(-n // (products - 2)) for n in (rows, columns)) * products**2)
 
 
 @cache
-def _kernel(inputs: int, outputs: int, tile: int) -> tuple[Callable, int]:
+def _kernel(inputs: int, outputs: int, products: int) -> tuple[Callable, int]:
     """What convolves with this number of channels, and how many floats it needs to work in."""
-    kernel = _Kernel(inputs, outputs, tile, this_processor())
+    kernel = _Kernel(inputs, outputs, _TILES[products], this_processor() or _ANY_PROCESSOR)
     return kernel.writer.compiled(), kernel.scratch
+
+
+class _Tile(NamedTuple):
+    """The maps of a tile, each for one direction."""
+
+    results: int
+    pixels: int
+    first: int
+    """The first pixel, counted from the first that the first result's filter covers."""
+    filter_map: list[list[float]]
+    map_pixels: Callable[..., tuple[Value, ...]]
+    map_sums: Callable[..., tuple[Value, ...]]
+
+
+def _map_6_pixels(a: Value, b: Value, c: Value, d: Value, e: Value, f: Value) -> tuple[Value, ...]:
+    even, odd = e - 4 * c, d - 4 * b
+    apart, twice = e - c, 2 * (d - b)
+    return 4 * a - 5 * c + e, even + odd, even - odd, apart + twice, apart - twice, 4 * b - 5 * d + f
+
+
+def _map_4_pixels(a: Value, b: Value, c: Value, d: Value) -> tuple[Value, ...]:
+    return a - c, b + c, c - b, b - d
+
+
+def _map_6_sums(a: Value, b: Value, c: Value, d: Value, e: Value, f: Value) -> tuple[Value, ...]:
+    near, far, near_apart, far_apart = b + c, d + e, b - c, d - e
+    return a + near + far, near_apart + 2 * far_apart, near + 4 * far, near_apart + 8 * far_apart + f
+
+
+def _map_4_sums(a: Value, b: Value, c: Value, d: Value) -> tuple[Value, ...]:
+    return a + b + c, b - c - d
+
+
+def _map_2_pixels(a: Value, b: Value) -> tuple[Value, ...]:
+    return a + b, b, a
+
+
+def _map_3_sums(a: Value, b: Value, c: Value) -> tuple[Value, ...]:
+    return a + b, a + c
+
+
+_TILES = {
+    6: _Tile(
+        4,
+        6,
+        0,
+        [
+            [1 / 4, 0, 0],
+            [-1 / 6, -1 / 6, -1 / 6],
+            [-1 / 6, 1 / 6, -1 / 6],
+            [1 / 24, 1 / 12, 1 / 6],
+            [1 / 24, -1 / 12, 1 / 6],
+            [0, 0, 1],
+        ],
+        _map_6_pixels,
+        _map_6_sums,
+    ),
+    4: _Tile(
+        2, 4, 0, [[1, 0, 0], [1 / 2, 1 / 2, 1 / 2], [1 / 2, -1 / 2, 1 / 2], [0, 0, 1]], _map_4_pixels, _map_4_sums
+    ),
+    3: _Tile(2, 2, 1, [[0, 1, 0], [0, -1, 1], [1, -1, 0]], _map_2_pixels, _map_3_sums),
+}
+_ANY_PROCESSOR = Processor(4, 16)
 
 
 class _Kernel:
     """The convolution as code: block after block of tiles is mapped, multiplied, and mapped back."""
 
-    def __init__(self, inputs: int, outputs: int, tile: int, processor: Processor):
+    def __init__(self, inputs: int, outputs: int, tile: _Tile, processor: Processor):
         self.inputs, self.outputs, self.tile = inputs, outputs, tile
-        self.span = tile + 2
+        self.products = len(tile.filter_map)
         self.lanes = next(lanes for lanes in (processor.lanes, 8) if not (inputs % lanes or outputs % lanes))
         most = 4 if processor.registers == 32 else 2
         self.vectors = next(v for v in range(most, 0, -1) if not outputs // self.lanes % v)
         free = processor.registers - self.vectors - 1
         self.together = next(tiles for tiles in (12, 6) if tiles * self.vectors <= free)
-        self.block = 12 if inputs * outputs <= _FEW_WEIGHTS else 48
-        products = self.span**2 * self.block
-        self.scratch = products * (inputs + outputs)
+        self.block = _BLOCK if inputs * outputs <= _FEW_WEIGHTS else _LARGE_BLOCK
+        floats = self.products**2 * self.block
+        self.scratch = floats * (inputs + outputs)
         self.writer = Writer([POINTER] * 7 + [NUMBER] + [INTEGER] * 8, self.lanes)
         (self.images, self.filters, self.bias, self.added, self.zeros, self.results, self.mapped, floor,
          self.count, self.height, self.width, self.rows, self.columns, self.above, self.left,
          self.added_step) = self.writer.arguments  # fmt: skip
         self.floor = self.writer.spread(floor)
-        self.multiplied = self.writer.at(self.mapped, products * inputs)
+        self.multiplied = self.writer.at(self.mapped, floats * inputs)
         self._write()
 
     def _write(self) -> None:
         writer = self.writer
-        self.down, self.across = ((size + (self.tile - 1)) // self.tile for size in (self.rows, self.columns))
+        self.down, self.across = (
+            (size + (self.tile.results - 1)) // self.tile.results for size in (self.rows, self.columns)
+        )
         tiles = self.count * self.down * self.across
         with writer.loop(tiles, self.block) as first:
             left = tiles - first
             here = writer.choose(left < self.block, left, first * 0 + self.block)
             with writer.loop(here) as at:
                 self._map_pixels(first + at, at)
-            with writer.loop(self.span**2) as product:
+            with writer.loop(self.products**2) as product:
                 self._multiply(product, here)
             with writer.loop(here) as at:
                 self._map_back(first + at, at)
@@ -189,14 +251,15 @@ class _Kernel:
     def _place(self, number: Value) -> tuple[Value, Value, Value]:
         """A tile's image, and the row and column of its first result."""
         a_row, across = number // self.across, number % self.across
-        return a_row // self.down, a_row % self.down * self.tile, across * self.tile
+        return a_row // self.down, a_row % self.down * self.tile.results, across * self.tile.results
 
     def _map_pixels(self, number: Value, at: Value) -> None:
         """From the pixels of a tile to what its products are made of."""
         writer = self.writer
         image, row, column = self._place(number)
-        rows = [row + r - self.above for r in range(self.span)]
-        columns = [column + c - self.left for c in range(self.span)]
+        pixels, map_pixels = range(self.tile.pixels), self.tile.map_pixels
+        rows = [row + (r + self.tile.first) - self.above for r in pixels]
+        columns = [column + (c + self.tile.first) - self.left for c in pixels]
         inside = [[(r < self.height) & (c < self.width) for c in columns] for r in rows]
         with writer.loop(self.inputs, self.lanes) as channel:
 
@@ -204,10 +267,10 @@ class _Kernel:
                 place = ((image * self.height + rows[r]) * self.width + columns[c]) * self.inputs + channel
                 return writer.load(writer.choose(inside[r][c], writer.at(self.images, place), self.zeros))
 
-            by_column = [_PIXEL_MAPS[self.tile](*(pixel(r, c) for r in range(self.span))) for c in range(self.span)]
+            by_column = [map_pixels(*(pixel(r, c) for r in pixels)) for c in pixels]
             for r, row_of in enumerate(zip(*by_column, strict=True)):
-                for c, value in enumerate(_PIXEL_MAPS[self.tile](*row_of)):
-                    place = ((r * self.span + c) * self.block + at) * self.inputs + channel
+                for c, value in enumerate(map_pixels(*row_of)):
+                    place = ((r * self.products + c) * self.block + at) * self.inputs + channel
                     writer.store(value, writer.at(self.mapped, place))
 
     def _multiply(self, product: Value, here: Value) -> None:
@@ -233,44 +296,21 @@ class _Kernel:
 
     def _map_back(self, number: Value, at: Value) -> None:
         """From the sums of a tile to its results, with bias, what is added, and ReLU."""
-        writer, tile = self.writer, self.tile
+        writer, products, map_sums = self.writer, range(self.products), self.tile.map_sums
         image, row, column = self._place(number)
         with writer.loop(self.outputs, self.lanes) as channel:
             bias = writer.load(writer.at(self.bias, channel))
 
             def summed(r: int, c: int) -> Value:
-                place = ((r * self.span + c) * self.block + at) * self.outputs + channel
+                place = ((r * self.products + c) * self.block + at) * self.outputs + channel
                 return writer.load(writer.at(self.multiplied, place))
 
-            by_column = [_RESULT_MAPS[tile](*(summed(r, c) for r in range(self.span))) for c in range(self.span)]
+            by_column = [map_sums(*(summed(r, c) for r in products)) for c in products]
             for r, row_of in enumerate(zip(*by_column, strict=True)):
-                for c, value in enumerate(_RESULT_MAPS[tile](*row_of)):
+                for c, value in enumerate(map_sums(*row_of)):
                     inside = (row + r < self.rows) & (column + c < self.columns)
                     place = ((image * self.rows + row + r) * self.columns + column + c) * self.outputs + channel
                     with writer.when(inside):
                         total = value + bias + writer.load(writer.at(self.added, place * self.added_step))
                         floored = writer.choose(total < self.floor, self.floor, total)
                         writer.store(floored, writer.at(self.results, place))
-
-
-def _map_6_pixels(a: Value, b: Value, c: Value, d: Value, e: Value, f: Value) -> tuple[Value, ...]:
-    even, odd = e - 4 * c, d - 4 * b
-    apart, twice = e - c, 2 * (d - b)
-    return 4 * a - 5 * c + e, even + odd, even - odd, apart + twice, apart - twice, 4 * b - 5 * d + f
-
-
-def _map_4_pixels(a: Value, b: Value, c: Value, d: Value) -> tuple[Value, ...]:
-    return a - c, b + c, c - b, b - d
-
-
-def _map_6_sums(a: Value, b: Value, c: Value, d: Value, e: Value, f: Value) -> tuple[Value, ...]:
-    near, far, near_apart, far_apart = b + c, d + e, b - c, d - e
-    return a + near + far, near_apart + 2 * far_apart, near + 4 * far, near_apart + 8 * far_apart + f
-
-
-def _map_4_sums(a: Value, b: Value, c: Value, d: Value) -> tuple[Value, ...]:
-    return a + b + c, b - c - d
-
-
-_PIXEL_MAPS = {2: _map_4_pixels, 4: _map_6_pixels}
-_RESULT_MAPS = {2: _map_4_sums, 4: _map_6_sums}
