@@ -1,6 +1,5 @@
 """How an objective is measured at many points: plainly, or in a faster way that is seen to give the same."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -62,7 +61,7 @@ class SideBySide(OneByOne):
         threads = torch.get_num_threads()
         if threads < 2:
             return super().__call__(affine, places)
-        pool = _pool(os.getpid(), threads)
+        pool = _pool(threads)
         ahead = -(-threads // sum(len(group.batches) for group in self.objective.groups.values()))
         state_at = self.objective.states_along(affine)
         begun: deque[list[Future]] = deque()
@@ -96,8 +95,8 @@ class SideBySide(OneByOne):
 
 
 @cache
-def _pool(process: int, workers: int) -> ThreadPoolExecutor:
-    """Threads in which torch uses one thread. They stay, for they keep memory; a forked process needs its own."""
+def _pool(workers: int) -> ThreadPoolExecutor:
+    """Threads in which torch uses one thread. They stay, for they keep memory."""
     return ThreadPoolExecutor(workers, initializer=_begin_thread)
 
 

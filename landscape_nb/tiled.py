@@ -14,11 +14,11 @@ from landscape_nb.winograd import Convolution, fewest_products, mapped_filters
 
 _CONV2D_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
 _CONV2D_DEFAULTS = {"bias": None, "stride": 1, "padding": 0, "dilation": 1, "groups": 1}
+_PADDINGS = {"same": 1, "valid": 0}
 _COPYING = {
     *MAKERS, torch.mean, Tensor.mean, F.adaptive_avg_pool2d, torch._C._nn.adaptive_avg_pool2d, F.avg_pool2d,
     F.max_pool2d, torch.max_pool2d,
 }  # fmt: skip
-_WRITING = {Tensor.__setitem__, Tensor.__iadd__, Tensor.__isub__, Tensor.__imul__, Tensor.__itruediv__}
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,8 @@ def _tiled(
         return None
     if len(shapes[images.number]) != 4 or not Convolution.takes(weights[weight.name]):
         return None
-    padding = _pair({"same": 1, "valid": 0}.get(said["padding"], said["padding"]))
+    padding = said["padding"]
+    padding = _pair(_PADDINGS[padding] if isinstance(padding, str) else padding)
     made = MappedFilters(weight.name, fewest_products(*shapes[call.result.number][2:], padding))
     filters[made.key] = made
     return Call(Convolution(made.products, padding), (images, Weight(made.key), bias, None), {}, call.result)
@@ -138,11 +139,8 @@ def _taker(calls: Sequence[Call | None], made: Call, at: int, uses: Mapping[int,
 
 
 def _overwrites(call: Call) -> bool:
-    """Whether a call changes a tensor that was there: torch ends such names with one underscore."""
-    name = getattr(call.function, "__name__", "")
-    if name.endswith("_") and not name.endswith("__"):
-        return True
-    return call.function in _WRITING or bool(set(call.reads()) & set(call.writes())) or "out" in call.kwargs
+    """Whether a call changes a tensor that was there: it gives back what it was given."""
+    return not set(call.reads()).isdisjoint(call.writes())
 
 
 def _joined(tiled: Call, follower: Call, shapes: Mapping[int, torch.Size]) -> Call | None:

@@ -81,7 +81,7 @@ class Convolution:
         """
         (count, _, height, width), outputs = images.shape, weight.shape[2]
         rows, columns = height + 2 * self.padding[0] - 2, width + 2 * self.padding[1] - 2
-        run, scratch = _kernel(*weight.shape[1:], self.products)
+        run, scratch = _kernel(*weight.shape[1:], self.products, this_processor() or _ANY_PROCESSOR)
         results = _KEPT.piece(self.place, count * rows * columns * outputs).view(count, rows, columns, outputs)
         images = images.contiguous(memory_format=torch.channels_last)
         bias = images.new_zeros(outputs) if bias is None else bias
@@ -137,13 +137,13 @@ def fewest_products(rows: int, columns: int, padding: tuple[int, int]) -> int:
     """
     if (rows, columns, *padding) == (2, 2, 1, 1):
         return 3
-    return min((4, 6), key=lambda products: math.prod(-(-n // (products - 2)) for n in (rows, columns)) * products**2)
+    return min((6, 4), key=lambda products: math.prod(-(-n // (products - 2)) for n in (rows, columns)) * products**2)
 
 
 @cache
-def _kernel(inputs: int, outputs: int, products: int) -> tuple[Callable, int]:
+def _kernel(inputs: int, outputs: int, products: int, processor: Processor) -> tuple[Callable, int]:
     """What convolves with this number of channels, and how many floats it needs to work in."""
-    kernel = _Kernel(inputs, outputs, _TILES[products], this_processor() or _ANY_PROCESSOR)
+    kernel = _Kernel(inputs, outputs, _TILES[products], processor)
     return kernel.writer.compiled(), kernel.scratch
 
 

@@ -136,15 +136,16 @@ def test_a_view_after_a_convolution_is_measured_plainly():
     assert centre(plane) == pytest.approx(objective()["loss"], rel=0.05)
 
 
-def test_an_overflow_stays_one_in_blocks():
+@pytest.mark.parametrize(("width", "how"), [(20, BLOCKS), (16, "in tiles")])
+def test_an_overflow_stays_one(width, how):
     torch.manual_seed(0)
-    layers = [layer for _ in range(15) for layer in (nn.Conv2d(16, 16, 3, padding=1), nn.ReLU())]
-    ends = [nn.Conv2d(1, 16, 3, padding=1), nn.ReLU()], [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 4)]
+    layers = [layer for _ in range(15) for layer in (nn.Conv2d(width, width, 3, padding=1), nn.ReLU())]
+    ends = [nn.Conv2d(1, width, 3, padding=1), nn.ReLU()], [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 4)]
     model = nn.Sequential(*ends[0], *layers, *ends[1])
     objective = lnb.Objective(model, (torch.randn(40, 1, 8, 8), LABELS))
     (direction,) = lnb.random_directions(model, 1)
     line = lnb.evaluate_line(objective, direction, (-1e4, 1e4), 21, progress=False)
-    assert BLOCKS in line.attrs["engine"]
+    assert how in line.attrs["engine"]
     wanted = [objective(lnb.move(objective.origin, [direction], [a]))["loss"] for a in line.alpha.values]
     assert np.isnan(wanted).any()
     assert np.isfinite(wanted).any()
