@@ -2,11 +2,10 @@
 norm folded into convolutions, 3×3 ones in tiles, on images laid out and batched as the processor likes.
 """
 
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache, partial
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from landscape_nb.batches import Batches, is_pair
@@ -23,7 +22,7 @@ _CACHE = {torch.channels_last: 6 * 2**20, torch.contiguous_format: 2 * 2**20}
 _SMALLEST_CHANNELS_LAST = 16 * 16
 _ENLARGED = 1000
 _OVERFLOWS = "activations overflow"
-_MOST_PREPARED = 2**24
+_MOST_PREPARED = 2**21
 """Numbers that are kept for a line's or plane's origin and each direction, so that points take a sum of them."""
 
 
@@ -84,8 +83,8 @@ class Streamlined(Objective):
                 self.in_plain[images.shape] = plain = in_place(program)
                 tiled = in_place(self._in_tiles(program)) if self.filters else plain
                 self.programs[images.shape] = in_blocks(plain) if self.blocked else tiled
-        self._prepared: tuple[Affine, Affine | None] | None = None
-        self._spaces: dict[int, Float[Tensor, _]] = {}
+        programs = [*self.programs.values(), *(self.in_plain.values() if self.blocked else ())]
+        self.read = {name for program in programs for call in program.calls for name in call.weights()}
 
     def _folded(self, images: Tensor) -> Program:
         return folded(_recorded(self.plain, images), self.folds)
@@ -98,9 +97,6 @@ class Streamlined(Objective):
         """Whether numbers near the largest are treated otherwise than torch does."""
         return self.blocked or bool(self.filters)
 
-    def __getstate__(self) -> dict:
-        return self.__dict__ | {"_prepared": None, "_spaces": {}}
-
     def with_data(self, data: Batches) -> "Streamlined":
         """The same objective on these batches alone, without extra data."""
         other = super().with_data(data)
@@ -110,26 +106,21 @@ class Streamlined(Objective):
         return other
 
     def state(self, *args, **kwargs) -> dict[str, Tensor]:
-        """Parameters and buffers at a point, and what is made from them."""
-        state = self._laid_out(self._with_made(super().state(*args, **kwargs)))
-        return state | {_OVERFLOWS: torch.tensor(True)} if self._overflows(state) else state
+        """What programs read at a point, and buffers; all that may be read, if activations overflow."""
+        everything = self._with_made(super().state(*args, **kwargs))
+        state = self._laid_out({name: everything[name] for name in self.read | self.buffers.keys()})
+        return everything | {_OVERFLOWS: torch.tensor(True)} if self._overflows(state) else state
 
     def states_along(self, affine: Affine) -> Callable[..., dict[str, Tensor]]:
         """What makes the state at a point of a line or plane, from its coordinates."""
-        if self._prepared is None or self._prepared[0] is not affine:
-            self._prepared, self._spaces = (affine, self._affine(affine)), {}
-        return partial(self._state_at, *self._prepared)
+        prepared = _prepared(self, affine)
+        return partial(self._state_at, affine, prepared) if prepared else super().states_along(affine)
 
-    def _state_at(self, affine: Affine, prepared: Affine | None, *place: float, space: int) -> dict[str, Tensor]:
-        if prepared:
-            if space not in self._spaces:
-                self._spaces[space] = torch.empty_like(prepared.origin)
-            state = self._laid_out({**self.buffers, **prepared(*place, out=self._spaces[space])})
-            if not self._overflows(state):
-                return state
-        return self.state(affine(*place))
+    def _state_at(self, affine: Affine, prepared: "_Prepared", *place: float, space: int) -> dict[str, Tensor]:
+        state = self._laid_out({**self.buffers, **prepared(place, space)})
+        return self.state(affine(*place)) if self._overflows(state) else state
 
-    def _affine(self, affine: Affine) -> Affine | None:
+    def made_along(self, affine: Affine) -> Affine | None:
         """The line or plane of what programs read, where that is affine in the weights and not too much to keep.
 
         Folded weights are, unless a γ moves too: then they are its products with the weights.
@@ -138,21 +129,18 @@ class Streamlined(Objective):
         origin, *directions = (unflatten(vector, affine.like) for vector in (affine.origin, *affine.directions))
         if any(direction[name].any() for direction in directions for name in gammas):
             return None
-        same = {name: origin[name] for name in gammas}
-        nothing, *parts = map(
-            self._read, ({**part, **same} for part in ({n: 0 * t for n, t in origin.items()}, *directions))
-        )
         start = self._read(origin)
         if sum(tensor.numel() for tensor in start.values()) > _MOST_PREPARED:
             return None
+        same = {name: origin[name] for name in gammas}
+        nothing = self._read({name: torch.zeros_like(tensor) for name, tensor in origin.items()} | same)
+        parts = [self._read(direction | same) for direction in directions]
         return Affine(start, [{name: tensor - nothing[name] for name, tensor in part.items()} for part in parts])
 
     def _read(self, params: State) -> dict[str, Tensor]:
         """What programs read at a point, without buffers."""
         made = self._with_made({**self.buffers, **params})
-        programs = [*self.programs.values(), *(self.in_plain.values() if self.blocked else ())]
-        names = {name for program in programs for call in program.calls for name in call.weights()}
-        return {name: made[name] for name in sorted(names - self.buffers.keys())}
+        return {name: made[name] for name in sorted(self.read - self.buffers.keys())}
 
     def _with_made(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """The state, and what folds and tiles make from it."""
@@ -185,6 +173,26 @@ class Streamlined(Objective):
         programs = self.in_plain if self.blocked else self.programs
         with torch.no_grad():
             return not torch.isfinite(programs[self.probe.shape](state, self.probe)).all()
+
+
+class _Prepared:
+    """What programs read along a line or plane, in pieces of memory that are used again."""
+
+    def __init__(self, made: Affine):
+        self.made = made
+        self.spaces: dict[int, Tensor] = {}
+
+    def __call__(self, place: Sequence[float], space: int) -> dict[str, Tensor]:
+        if space not in self.spaces:
+            self.spaces[space] = torch.empty_like(self.made.origin)
+        return self.made(*place, out=self.spaces[space])
+
+
+@lru_cache(maxsize=1)
+def _prepared(objective: Streamlined, affine: Affine) -> _Prepared | None:
+    """What is prepared for a line or plane: the last one's, for a sweep asks again and again, and it is large."""
+    made = objective.made_along(affine)
+    return _Prepared(made) if made else None
 
 
 def _brightest(batches: Iterable[Tensor]) -> Tensor:

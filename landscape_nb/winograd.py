@@ -27,7 +27,7 @@ from landscape_nb.vectors import INTEGER, NUMBER, POINTER, Processor, Value, Wri
 _FEW_WEIGHTS = 256 * 256
 """Above them, filters come from memory: more tiles are multiplied for each time they come."""
 _BLOCK, _LARGE_BLOCK = 12, 48
-_MOST_KEPT = 2**22
+_MOST_KEPT = 2**21
 _ZEROS = torch.zeros(16)
 
 
@@ -84,7 +84,7 @@ class Convolution:
         run, scratch = _kernel(*weight.shape[1:], self.products, this_processor() or _ANY_PROCESSOR)
         results = _KEPT.piece(self.place, count * rows * columns * outputs).view(count, rows, columns, outputs)
         images = images.contiguous(memory_format=torch.channels_last)
-        bias = images.new_zeros(outputs) if bias is None else bias
+        bias = images.new_zeros(outputs) if bias is None else bias.contiguous()
         addition = _ZEROS if added is None else added.to(images.dtype, memory_format=torch.channels_last)
         tensors = images, weight, bias, addition, _ZEROS, results, _KEPT.piece("scratch", scratch)
         sizes = count, height, width, rows, columns, *self.padding, int(added is not None)
@@ -96,7 +96,7 @@ class _Kept(threading.local):
     """Pieces of memory that a thread uses again: new ones have to be cleared by the operating system first."""
 
     def __init__(self):
-        self.pieces: dict[int | str, Float[Tensor, _]] = {}
+        self.pieces: dict[int | str, Tensor] = {}
 
     def piece(self, name: int | str | None, floats: int) -> Float[Tensor, "floats"]:
         """A piece of this length; a new one each time if it has no name, or is large."""

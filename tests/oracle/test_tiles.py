@@ -218,7 +218,7 @@ def test_states_along_a_plane_are_the_states(ignore):
     affine = Affine(objective.origin, lnb.random_directions(model, 2, **how))
     faster = Streamlined(objective)
     at = faster.states_along(affine)
-    assert (faster._prepared[1] is None) == (ignore is None)
+    assert (faster.made_along(affine) is None) == (ignore is None)
     spaces = [at(0.3, -0.7, space=0), at(0.1, 0.2, space=1)]
     for place, found in zip([(0.3, -0.7), (0.1, 0.2)], spaces, strict=True):
         wanted = faster.state(affine(*place))
