@@ -22,7 +22,7 @@ BLOCKS = "channels in blocks, "
 _MOST_WEIGHTS = 100_000
 _ENTRIES_AT_ONCE = 600_000
 _TOLERANCE = 1e-4
-_KEPT_WHEN_FREED = 2**22
+_KEPT_WHEN_FREED = 2**20
 _WITH_WEIGHTS_OF_THEIR_OWN = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.RNNBase)
 
 

@@ -22,7 +22,7 @@ _CACHE = {torch.channels_last: 6 * 2**20, torch.contiguous_format: 2 * 2**20}
 _SMALLEST_CHANNELS_LAST = 16 * 16
 _ENLARGED = 1000
 _OVERFLOWS = "activations overflow"
-_MOST_PREPARED = 2**21
+_MOST_PREPARED = 2**20
 """Numbers that are kept for a line's or plane's origin and each direction, so that points take a sum of them."""
 
 
