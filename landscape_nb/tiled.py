@@ -1,5 +1,6 @@
 """A program whose 3×3 convolutions are computed in tiles, each with the sum and the ReLU that follow it."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
@@ -73,20 +74,19 @@ def _placed(program: Program) -> Program:
 
     Results that somebody else may hold on to (as a view, or the outputs) get memory of their own.
     """
-    readers: dict[int, list[int]] = {}
+    readers: dict[int, list[int]] = defaultdict(list)
     for at, call in enumerate(program.calls):
         for slot in call.reads():
-            readers.setdefault(slot, []).append(at)
+            readers[slot].append(at)
     places: dict[int, int] = {}
     calls = list(program.calls)
     for at, call in enumerate(program.calls):
         if not isinstance(call.function, Convolution):
             continue
-        result, read_by = call.result.number, readers.get(call.result.number, [])
-        if result == program.output or not all(_copies(program.calls[reader]) for reader in read_by):
+        result, (images, *_, added) = call.result.number, call.args
+        if result == program.output or not all(_copies(program.calls[reader]) for reader in readers[result]):
             continue
-        images, *_, added = call.args
-        taken = {place for slot, place in places.items() if readers[slot][-1] >= at}
+        taken = {place for slot, place in places.items() if max(readers[slot], default=-1) >= at}
         if added and added != images and readers[added.number][-1] == at:
             taken.discard(places.get(added.number))
         places[result] = next(place for place in count() if place not in taken)

@@ -150,9 +150,10 @@ class Writer:
         """Write a vector there."""
         self._builder.store(vector.code, pointer.code, align=4)
 
-    def choose(self, condition: Value, one: Value, other: Value) -> Value:
+    def choose(self, condition: Value, one: Value, other: Value | int) -> Value:
         """One where the condition holds, else the other."""
-        return self._value(self._builder.select(condition.code, one.code, other.code))
+        otherwise = other.code if isinstance(other, Value) else _constant(one.code.type, other)
+        return self._value(self._builder.select(condition.code, one.code, otherwise))
 
     @contextmanager
     def loop(self, stop: Value | int, step: int = 1, carried: list[Value] | None = None) -> Iterator[Value]:

@@ -240,7 +240,7 @@ class _Kernel:
         tiles = self.count * self.down * self.across
         with writer.loop(tiles, self.block) as first:
             left = tiles - first
-            here = writer.choose(left < self.block, left, first * 0 + self.block)
+            here = writer.choose(left < self.block, left, self.block)
             with writer.loop(here) as at:
                 self._map_pixels(first + at, at)
             with writer.loop(self.products**2) as product:

@@ -289,6 +289,25 @@ def test_which_convolutions_are_in_tiles(settings, tiled):
 
 
 @with_tiles
+def test_a_result_that_nobody_reads():
+    class Dead(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second, self.linear = nn.Conv2d(1, 8, 3), nn.Conv2d(8, 8, 3), nn.Linear(8, 4)
+
+        def forward(self, x):
+            y = self.first(x)
+            self.second(y)
+            for _ in range(2):
+                y = self.second(y)
+            return self.linear(y.mean((2, 3)))
+
+    torch.manual_seed(0)
+    objective = lnb.Objective(Dead(), images_of(12, 10))
+    assert Streamlined(objective)()["loss"] == pytest.approx(objective()["loss"], rel=1e-5)
+
+
+@with_tiles
 def test_called_by_keyword_and_added_in_other_formats():
     class Odd(nn.Module):
         def __init__(self):
