@@ -49,14 +49,19 @@ class Batches:
 
     def rearranged(self, size: int, memory_format: torch.memory_format) -> "Batches":
         """The same samples in batches of at most `size`, images laid out as asked; only pairs of tensors change."""
-        pairs = all(is_pair(batch) and all(isinstance(part, Tensor) for part in batch) for batch in self.batches)
-        if not pairs or len({(x.shape[1:], y.shape[1:]) for x, y in self.batches}) > 1:
-            return self
-        if any(len(inputs) != len(targets) for inputs, targets in self.batches):
+        if not self.divisible:
             return self
         inputs, targets = (torch.cat(parts) for parts in zip(*self.batches, strict=True))
         parts = [x.contiguous(memory_format=memory_format) if x.ndim == 4 else x for x in inputs.split(size)]
         return Batches(list(zip(parts, targets.split(size), strict=True)), list(map(len, parts)))
+
+    @property
+    def divisible(self) -> bool:
+        """Whether samples may go into other batches: all are pairs of tensors of one shape, one target an input."""
+        pairs = all(is_pair(batch) and all(isinstance(part, Tensor) for part in batch) for batch in self.batches)
+        if not pairs or len({(x.shape[1:], y.shape[1:]) for x, y in self.batches}) > 1:
+            return False
+        return all(len(inputs) == len(targets) for inputs, targets in self.batches)
 
     @property
     def samples(self) -> int:

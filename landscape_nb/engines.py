@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from functools import cache, partial
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -17,12 +17,12 @@ from landscape_nb.perceptron import Perceptron
 from landscape_nb.program import FAILURES, State
 from landscape_nb.streamline import Streamlined
 from landscape_nb.sweep import Row
+from landscape_nb.threads import one_thread_each
 
 BLOCKS = "channels in blocks, "
 _MOST_WEIGHTS = 100_000
 _ENTRIES_AT_ONCE = 600_000
 _TOLERANCE = 1e-4
-_KEPT_WHEN_FREED = 2**20
 _WITH_WEIGHTS_OF_THEIR_OWN = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.RNNBase)
 
 
@@ -61,7 +61,7 @@ class SideBySide(OneByOne):
         threads = torch.get_num_threads()
         if threads < 2:
             return super().__call__(affine, places)
-        pool = _pool(threads)
+        pool = one_thread_each(threads)
         ahead = -(-threads // sum(len(group.batches) for group in self.objective.groups.values()))
         state_at = self.objective.states_along(affine)
         begun: deque[list[Future]] = deque()
@@ -75,7 +75,6 @@ class SideBySide(OneByOne):
                 rows.append(self._ended(begun))
         finally:
             _drop([future for point in begun for future in point])
-            torch.set_num_threads(threads)
         return {name: np.array([row[name] for row in rows]) for name in self.objective.names}
 
     def _begin(self, pool: ThreadPoolExecutor, make_state: Callable[[], State]) -> list[Future]:
@@ -92,22 +91,6 @@ class SideBySide(OneByOne):
         summary = self.objective.summarize(lambda batch: next(following).result())
         begun.popleft()
         return {name: float(value) for name, value in summary.items()}
-
-
-@cache
-def _pool(workers: int) -> ThreadPoolExecutor:
-    """Threads in which torch uses one thread. They stay, for they keep memory."""
-    return ThreadPoolExecutor(workers, initializer=_begin_thread)
-
-
-def _begin_thread() -> None:
-    """Have torch use one thread, and the C library keep what this one frees.
-
-    A block that the system gave (glibc asks it for the first large ones) shows by its size, when it is freed, how
-    much memory of other blocks to keep; what is given back has to be cleared by the system before it is used again.
-    """
-    torch.set_num_threads(1)
-    torch.empty(_KEPT_WHEN_FREED)
 
 
 def _drop(futures: Sequence[Future]) -> None:

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from landscape_nb.batches import Batches, is_pair
+from landscape_nb.batches import Batches
 from landscape_nb.objective import Objective
 from landscape_nb.parameters import Params
 from landscape_nb.program import FAILURES
@@ -116,13 +116,12 @@ class Sampler:
 
 def _is_divisible(objective: Objective) -> bool:
     """Whether samples can be taken apart: pairs of tensors, means over samples, no outputs that heed the neighbours."""
-    batches = objective.data.batches
-    pairs = all(is_pair(batch) and all(isinstance(part, Tensor) for part in batch) for batch in batches)
-    if not pairs or len({(x.shape[1:], y.shape[1:]) for x, y in batches}) > 1:
-        return False
-    if any(len(inputs) != len(targets) for inputs, targets in batches):
-        return False
-    if objective.fragile or objective.batch_norm != "frozen" or not all(objective.sample_measures.values()):
+    if (
+        not objective.data.divisible
+        or objective.fragile
+        or objective.batch_norm != "frozen"
+        or not all(objective.sample_measures.values())
+    ):
         return False
     return _is_independent(getattr(objective, "plain", objective))
 

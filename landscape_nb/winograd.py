@@ -15,13 +15,15 @@ import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from itertools import pairwise, starmap
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from landscape_nb.threads import one_thread_each
 from landscape_nb.vectors import INTEGER, NUMBER, POINTER, Processor, Value, Writer, this_processor
 
 _FEW_WEIGHTS = 256 * 256
@@ -81,15 +83,29 @@ class Convolution:
         """
         (count, _, height, width), outputs = images.shape, weight.shape[2]
         rows, columns = height + 2 * self.padding[0] - 2, width + 2 * self.padding[1] - 2
-        run, scratch = _kernel(*weight.shape[1:], self.products, this_processor() or _ANY_PROCESSOR)
         results = _KEPT.piece(self.place, count * rows * columns * outputs).view(count, rows, columns, outputs)
         images = images.contiguous(memory_format=torch.channels_last)
         bias = images.new_zeros(outputs) if bias is None else bias.contiguous()
-        addition = _ZEROS if added is None else added.to(images.dtype, memory_format=torch.channels_last)
-        tensors = images, weight, bias, addition, _ZEROS, results, _KEPT.piece("scratch", scratch)
-        sizes = count, height, width, rows, columns, *self.padding, int(added is not None)
-        run(*(tensor.data_ptr() for tensor in tensors), 0.0 if self.relu else -torch.inf, *sizes)
+        added = None if added is None else added.to(images.dtype, memory_format=torch.channels_last)
+        work = partial(self._convolve, images, weight, bias, added, results)
+        threads = min(torch.get_num_threads(), count)
+        if threads < 2:
+            work(slice(0, count))
+        else:
+            edges = [count * thread // threads for thread in range(threads + 1)]
+            list(one_thread_each(threads).map(work, starmap(slice, pairwise(edges))))
         return results.permute(0, 3, 1, 2)
+
+    def _convolve(
+        self, images: Tensor, weight: Tensor, bias: Tensor, added: Tensor | None, results: Tensor, part: slice
+    ) -> None:
+        """Write the results of some of the images."""
+        run, scratch = _kernel(*weight.shape[1:], self.products, this_processor() or _ANY_PROCESSOR)
+        addition = _ZEROS if added is None else added[part]
+        memory = _KEPT.piece("scratch", scratch)
+        tensors = images[part], weight, bias, addition, _ZEROS, results[part], memory
+        sizes = part.stop - part.start, *images.shape[2:], *results.shape[1:3], *self.padding, int(added is not None)
+        run(*(tensor.data_ptr() for tensor in tensors), 0.0 if self.relu else -torch.inf, *sizes)
 
 
 class _Kept(threading.local):

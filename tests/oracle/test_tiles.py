@@ -95,6 +95,20 @@ def test_results_in_kept_memory_may_replace_what_is_added():
     torch.testing.assert_close(second, wanted)
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 40])
+def test_several_threads_share_the_images(count):
+    generator = torch.Generator().manual_seed(0)
+    images, addition = drawn(generator, count, 16, 9, 9), drawn(generator, count, 24, 9, 9)
+    filters, shift = mapped_filters(drawn(generator, 24, 16, 3, 3), 6), drawn(generator, 24)
+    convolution, before, found = Convolution(6, (1, 1), relu=True), torch.get_num_threads(), []
+    for threads in (1, 2, 3):
+        torch.set_num_threads(threads)
+        found.append(convolution(images, filters, shift, addition))
+        assert torch.get_num_threads() == threads
+    torch.set_num_threads(before)
+    assert all(torch.equal(results, found[0]) for results in found)
+
+
 def test_threads_have_memory_of_their_own():
     generator = torch.Generator().manual_seed(0)
     filters = mapped_filters(drawn(generator, 16, 16, 3, 3), 6)
