@@ -18,11 +18,8 @@ def one_thread_each(workers: int) -> ThreadPoolExecutor:
         >>> one_thread_each(2).submit(torch.get_num_threads).result(), torch.get_num_threads() == threads
         (1, True)
     """
-    threads, pool, all_there = (
-        torch.get_num_threads(),
-        ThreadPoolExecutor(workers, initializer=_begin),
-        Barrier(workers),
-    )
+    threads, all_there = torch.get_num_threads(), Barrier(workers)
+    pool = ThreadPoolExecutor(workers, initializer=_begin)
     wait([pool.submit(all_there.wait) for _ in range(workers)])
     torch.set_num_threads(threads)
     return pool
