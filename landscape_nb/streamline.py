@@ -90,7 +90,8 @@ class Streamlined(Objective):
         return folded(_recorded(self.plain, images), self.folds)
 
     def _in_tiles(self, program: Program) -> Program:
-        return in_tiles(program, self._with_made(self.plain.state()), self.filters)
+        samples = sum(group.samples for group in self.groups.values())
+        return in_tiles(program, self._with_made(self.plain.state()), self.filters, samples)
 
     @property
     def _may_hide_overflow(self) -> bool:

@@ -11,11 +11,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from landscape_nb.program import MAKERS, RELUS, SUMS, Call, Program, Slot, State, Weight
-from landscape_nb.winograd import Convolution, fewest_products, mapped_filters
+from landscape_nb.winograd import Convolution, fewest_products, mapped_filters, tiles_of
 
 _CONV2D_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
 _CONV2D_DEFAULTS = {"bias": None, "stride": 1, "padding": 0, "dilation": 1, "groups": 1}
 _PADDINGS = {"same": 1, "valid": 0}
+_PAIRS_A_TILE = 256
+"""Pairs of channels whose filters are mapped in about the time that a tile of them saves, when memory is the limit."""
 _COPYING = {
     *MAKERS, torch.mean, Tensor.mean, F.adaptive_avg_pool2d, torch._C._nn.adaptive_avg_pool2d, F.avg_pool2d,
     F.max_pool2d, torch.max_pool2d,
@@ -39,26 +41,27 @@ class MappedFilters:
         return {self.key: mapped_filters(state[self.weight], self.products)}
 
 
-def in_tiles(program: Program, weights: State, filters: dict[str, MappedFilters]) -> Program:
-    """The program with 3×3 convolutions in tiles, where this processor computes so.
+def in_tiles(program: Program, weights: State, filters: dict[str, MappedFilters], samples: int) -> Program:
+    """The program with 3×3 convolutions in tiles, where this processor computes so and it is worth it.
 
     Args:
         program: Calls on images of single precision.
         weights: The parameters and buffers, or others of their shapes.
         filters: What has to be made from them is added here.
+        samples: How many images are convolved with the same weights: few do not pay for mapping many filters.
 
     Example:
         >>> convolution = Call(F.conv2d, (Slot(0), Weight("w"), None, 1, 1), {}, Slot(1))
         >>> relu = Call(torch.relu, (Slot(1),), {}, Slot(2))
         >>> program = Program([convolution, relu], 2, dict.fromkeys(range(3), torch.Size([1, 16, 8, 8])))
-        >>> tiled = in_tiles(program, {"w": torch.zeros(16, 16, 3, 3)}, {})
+        >>> tiled = in_tiles(program, {"w": torch.zeros(16, 16, 3, 3)}, {}, samples=9)
         >>> len(tiled.calls) if Convolution.takes(torch.zeros(16, 16, 3, 3)) else 1
         1
     """
     calls: list[Call | None] = list(program.calls)
     uses = program.uses()
     for start, call in enumerate(program.calls):
-        tiled, at = _tiled(call, program.shapes, weights, filters), start
+        tiled, at = _tiled(call, program.shapes, weights, filters, samples), start
         if not tiled:
             continue
         while (taker := _taker(calls, program.calls[at], at, uses)) and (
@@ -100,7 +103,7 @@ def _copies(call: Call) -> bool:
 
 
 def _tiled(
-    call: Call, shapes: Mapping[int, torch.Size], weights: State, filters: dict[str, MappedFilters]
+    call: Call, shapes: Mapping[int, torch.Size], weights: State, filters: dict[str, MappedFilters], samples: int
 ) -> Call | None:
     """The same convolution in tiles, if it can be."""
     if call.function is not F.conv2d:
@@ -115,7 +118,11 @@ def _tiled(
         return None
     padding = said["padding"]
     padding = _pair(_PADDINGS[padding] if isinstance(padding, str) else padding)
-    made = MappedFilters(weight.name, fewest_products(*shapes[call.result.number][2:], padding))
+    rows, columns = shapes[call.result.number][2:]
+    made = MappedFilters(weight.name, fewest_products(rows, columns, padding))
+    pairs = weights[weight.name].shape[:2].numel()
+    if samples * tiles_of(rows, columns, made.products) * _PAIRS_A_TILE < pairs:
+        return None
     filters[made.key] = made
     return Call(Convolution(made.products, padding), (images, Weight(made.key), bias, None), {}, call.result)
 

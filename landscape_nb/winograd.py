@@ -153,7 +153,17 @@ def fewest_products(rows: int, columns: int, padding: tuple[int, int]) -> int:
     """
     if (rows, columns, *padding) == (2, 2, 1, 1):
         return 3
-    return min((6, 4), key=lambda products: math.prod(-(-n // (products - 2)) for n in (rows, columns)) * products**2)
+    return min((6, 4), key=lambda products: tiles_of(rows, columns, products) * products**2)
+
+
+def tiles_of(rows: int, columns: int, products: int) -> int:
+    """How many tiles an image with so many results has.
+
+    Example:
+        >>> tiles_of(8, 6, products=6)
+        4
+    """
+    return math.prod(-(-size // _TILES[products].results) for size in (rows, columns))
 
 
 @cache

@@ -303,6 +303,17 @@ def test_which_convolutions_are_in_tiles(settings, tiled):
 
 
 @with_tiles
+@pytest.mark.parametrize(("count", "tiled"), [(3, False), (100, True)])
+def test_few_images_do_not_pay_for_many_channels(count, tiled):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 128, 5), nn.Conv2d(128, 128, 3), nn.Flatten(), nn.Linear(512, 4))
+    objective = lnb.Objective(model, images_of(count))
+    faster = Streamlined(objective)
+    assert bool(faster.filters) == tiled
+    assert faster()["loss"] == pytest.approx(objective()["loss"], rel=1e-5)
+
+
+@with_tiles
 def test_a_result_that_nobody_reads():
     class Dead(nn.Module):
         def __init__(self):
