@@ -66,7 +66,7 @@ def folded(program: Program, folds: dict[str, Fold]) -> Program:
             made_by[call.result.number] = made_by[own[0]]
         elif call.function in MAKERS:
             made_by[call.result.number] = at
-    return Program([call for call in calls if call], program.output, program.shapes, program.busiest)
+    return program.with_calls(filter(None, calls))
 
 
 def in_place(program: Program) -> Program:
@@ -77,7 +77,7 @@ def in_place(program: Program) -> Program:
         calls.append(_overwriting(call, own[0], program.shapes) if own else call)
         if call.function in MAKERS:
             made.add(call.result.number)
-    return Program(calls, program.output, program.shapes, program.busiest)
+    return program.with_calls(calls)
 
 
 def _overwriting(call: Call, own: int, shapes: Mapping[int, torch.Size]) -> Call:

@@ -116,6 +116,10 @@ class Program:
         """The outputs for an input of the recorded shape, with these parameters and buffers."""
         return self._replay(state, inputs)
 
+    def with_calls(self, calls: Iterable[Call]) -> "Program":
+        """Other calls that give the same outputs."""
+        return Program(calls, self.output, self.shapes, self.busiest)
+
     def uses(self) -> Counter[int]:
         """How often each slot is an argument; being the outputs counts too."""
         return Counter(slot for call in self.calls for slot in call.reads()) + Counter([self.output])

@@ -69,7 +69,7 @@ def in_tiles(program: Program, weights: State, filters: dict[str, MappedFilters]
         ):
             calls[at], tiled, at = None, joined, taker
         calls[at] = tiled
-    return _placed(Program([call for call in calls if call], program.output, program.shapes, program.busiest))
+    return _placed(program.with_calls(filter(None, calls)))
 
 
 def _placed(program: Program) -> Program:
@@ -94,7 +94,7 @@ def _placed(program: Program) -> Program:
             taken.discard(places.get(added.number))
         places[result] = next(place for place in count() if place not in taken)
         calls[at] = replace(call, function=replace(call.function, place=places[result]))
-    return Program(calls, program.output, program.shapes, program.busiest)
+    return program.with_calls(calls)
 
 
 def _copies(call: Call) -> bool:

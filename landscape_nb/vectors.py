@@ -54,7 +54,7 @@ class Value:
         self.builder, self.code = builder, code
 
     def _made(self, other: "Value | float", on_integers: str, on_vectors: str) -> "Value":
-        right = other.code if isinstance(other, Value) else _constant(self.code.type, other)
+        right = _code(other, self.code.type)
         if isinstance(self.code.type, ir.VectorType):
             return Value(self.builder, getattr(self.builder, on_vectors)(self.code, right, flags=_FUSED))
         return Value(self.builder, getattr(self.builder, on_integers)(self.code, right))
@@ -78,7 +78,7 @@ class Value:
         return self._made(other, "and_", "")
 
     def __lt__(self, other: "Value | float") -> "Value":
-        right = other.code if isinstance(other, Value) else _constant(self.code.type, other)
+        right = _code(other, self.code.type)
         if isinstance(self.code.type, ir.VectorType):
             return Value(self.builder, self.builder.fcmp_ordered("<", self.code, right))
         return Value(self.builder, self.builder.icmp_unsigned("<", self.code, right))
@@ -86,7 +86,10 @@ class Value:
     __radd__, __rmul__ = __add__, __mul__
 
 
-def _constant(kind: ir.Type, value: float) -> ir.Constant:
+def _code(value: Value | float, kind: ir.Type) -> ir.Value:
+    """A value's code, or a number as a constant of that type: everywhere in a vector."""
+    if isinstance(value, Value):
+        return value.code
     return ir.Constant(kind, [value] * kind.count if isinstance(kind, ir.VectorType) else value)
 
 
@@ -126,12 +129,11 @@ class Writer:
 
     def numbers(self, value: float) -> Value:
         """A vector of one number."""
-        return self._value(_constant(self.vector, value))
+        return self._value(_code(value, self.vector))
 
     def at(self, pointer: Value, floats: Value | int) -> Value:
         """The pointer, so many floats on."""
-        offset = floats.code if isinstance(floats, Value) else _constant(INTEGER, floats)
-        return self._value(self._builder.gep(pointer.code, [offset], source_etype=NUMBER))
+        return self._value(self._builder.gep(pointer.code, [_code(floats, INTEGER)], source_etype=NUMBER))
 
     def load(self, pointer: Value) -> Value:
         """The vector there."""
@@ -152,8 +154,7 @@ class Writer:
 
     def choose(self, condition: Value, one: Value, other: Value | int) -> Value:
         """One where the condition holds, else the other."""
-        otherwise = other.code if isinstance(other, Value) else _constant(one.code.type, other)
-        return self._value(self._builder.select(condition.code, one.code, otherwise))
+        return self._value(self._builder.select(condition.code, one.code, _code(other, one.code.type)))
 
     @contextmanager
     def loop(self, stop: Value | int, step: int = 1, carried: list[Value] | None = None) -> Iterator[Value]:
@@ -170,9 +171,10 @@ class Writer:
         body, after = builder.append_basic_block(), builder.append_basic_block()
         builder.branch(head)
         builder.position_at_end(head)
-        handed = [builder.phi(value.code.type) for value in (self._value(_constant(INTEGER, 0)), *carried)]
-        for phi, value in zip(handed, (_constant(INTEGER, 0), *(value.code for value in carried)), strict=True):
-            phi.add_incoming(value, before)
+        start = [self._value(_code(0, INTEGER)), *carried]
+        handed = [builder.phi(value.code.type) for value in start]
+        for phi, value in zip(handed, start, strict=True):
+            phi.add_incoming(value.code, before)
         index, *carried[:] = map(self._value, handed)
         builder.cbranch((index < stop).code, body, after)
         builder.position_at_end(body)
