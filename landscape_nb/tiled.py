@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from landscape_nb.convolution import Convolution, mapped_filters
 from landscape_nb.program import MAKERS, RELUS, SUMS, Call, Program, Slot, State, Weight
-from landscape_nb.winograd import Convolution, fewest_products, mapped_filters, tiles_of
+from landscape_nb.winograd import fewest_products, tiles_of
 
 _CONV2D_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
 _CONV2D_DEFAULTS = {"bias": None, "stride": 1, "padding": 0, "dilation": 1, "groups": 1}

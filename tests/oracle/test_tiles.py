@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from torch import nn
 
 import landscape_nb as lnb
-from landscape_nb import winograd
+from landscape_nb.convolution import Convolution, mapped_filters
 from landscape_nb.engines import choose_engine
 from landscape_nb.parameters import Affine
 from landscape_nb.streamline import Streamlined
 from landscape_nb.vectors import Processor, this_processor
-from landscape_nb.winograd import Convolution, fewest_products, mapped_filters
+from landscape_nb.winograd import fewest_products
 
 PROCESSORS = {"AVX-512": Processor(16, 32), "AVX2": Processor(8, 16), "any": Processor(4, 16)}
 with_tiles = pytest.mark.skipif(this_processor() is None, reason="this processor has no AVX2: torch convolves")
@@ -54,7 +54,7 @@ def test_a_convolution_in_tiles_is_the_convolution(
     products = fewest_products(*results, padding) if few else 6
     convolution = Convolution(products, padding, relu)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(winograd, "this_processor", lambda: PROCESSORS[processor])
+        patch.setattr("landscape_nb.convolution.this_processor", lambda: PROCESSORS[processor])
         found = convolution(images, mapped_filters(weight, products), shift, addition)
     wanted = F.conv2d(images.double(), weight.double(), shift.double() if bias else None, padding=padding)
     wanted = wanted + (addition.double() if added else 0)
@@ -264,7 +264,7 @@ def test_processes_compute_the_same_tiles():
 
 
 def test_other_processors_leave_convolutions_to_torch(monkeypatch):
-    monkeypatch.setattr(winograd, "this_processor", lambda: None)
+    monkeypatch.setattr("landscape_nb.convolution.this_processor", lambda: None)
     objective = lnb.Objective(resnet(), images_of(20))
     engine = choose_engine(objective, Affine(objective.origin, lnb.random_directions(objective.origin, 1)))
     assert "batch norms folded" in engine.description
