@@ -39,7 +39,7 @@ class Report:
     Attributes:
         notebook: Which.
         seconds: Wall time, the kernel's start included.
-        peak_memory: Largest resident memory of the kernel and its children, in bytes.
+        peak_memory: Largest resident memory of the kernel and its children while cells ran, in bytes.
         claims: What the notebook claimed.
         figures: Files of its figures, and their alternative texts.
         page: The executed notebook as HTML.
@@ -90,6 +90,7 @@ def run_notebook(
     ledger.write_text("")
     parameters = {} if preset == "quick" else {"PRESET": preset}
     variables = {LEDGER_VARIABLE: str(ledger.resolve()), SEED_VARIABLE: str(seed)}
+    peaks = [0]
     with environment(variables), _peak_memory() as peak:
         began = time.perf_counter()
         papermill.execute_notebook(
@@ -100,6 +101,7 @@ def run_notebook(
             progress_bar=progress,
             cwd=out,
             extra_arguments=_QUIET_KERNEL,
+            on_cell_executed=lambda **_: peaks.append(peak()),  # a kernel that ends reads all its libraries again
         )
         seconds = time.perf_counter() - began
     content = nbformat.read(executed, as_version=4)
@@ -107,7 +109,7 @@ def run_notebook(
         raise RuntimeError(f"{executed}: a widget holds an error: {errors[0]}")
     figures = write_figures(content, out, notebook.name)
     page = write_page(content, out, notebook.name)
-    return Report(notebook, seconds, peak(), list(read_ledger(ledger)), figures, page)
+    return Report(notebook, seconds, peaks[-1], list(read_ledger(ledger)), figures, page)
 
 
 def make_writable(folder: Path) -> None:

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from tqdm.auto import tqdm
 
 from landscape_nb.grid import Grid
+from landscape_nb.memory import give_back
 from landscape_nb.provenance import versions
 from landscape_nb.store import Store
 
@@ -77,6 +78,7 @@ def sweep(
                 kept.write(number, row)
             done[number] = row
             bar.update()
+    give_back()
     for number, row in done.items():
         for name in names:
             values[name][grid.place(number)] = row[name]

@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 
 from landscape_nb.arguments import check_choice, check_positive, check_whole
 from landscape_nb.datasets import Augmentation, ImageData, Pair
+from landscape_nb.memory import give_back
 from landscape_nb.objective import Measure, Objective, accuracy
 from landscape_nb.parameters import check_params, norm, parameters_of
 from landscape_nb.provenance import fingerprint, versions
@@ -111,7 +112,10 @@ def train(
         run.open(_make_folder(cache_directory(None if cache is True else cache) / key))
     with preserved_rng():
         run.finish(progress)
-    return run.trajectory()
+    trajectory = run.trajectory()
+    del run, tests
+    give_back()
+    return trajectory
 
 
 def drop_epochs(epochs: int, drops: Sequence[float] = PAPER_DROPS) -> list[int]:
@@ -162,6 +166,7 @@ class _Run:
                 self._save()
 
     def trajectory(self) -> Trajectory:
+        self.net.zero_grad()
         epochs = sorted(self.states)
         states = [self.states[epoch] for epoch in epochs]
         return Trajectory(

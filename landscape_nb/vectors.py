@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from itertools import count
 from typing import Any
 
 from llvmlite import binding as llvm
@@ -19,6 +20,7 @@ INTEGER = ir.IntType(64)
 NUMBER = ir.FloatType()
 POINTER = ir.PointerType()
 _C_TYPES = {INTEGER: ctypes.c_int64, NUMBER: ctypes.c_float, POINTER: ctypes.c_void_p}
+_NUMBERS = count()
 _FUSED = ("contract",)
 """Lets a product and a sum round once, as processors like it."""
 
@@ -117,7 +119,9 @@ class Writer:
         self.vector = ir.VectorType(NUMBER, lanes)
         self._module = ir.Module()
         self._module.triple = llvm.get_process_triple()
-        self._function = ir.Function(self._module, ir.FunctionType(ir.VoidType(), arguments), "function")
+        self._function = ir.Function(
+            self._module, ir.FunctionType(ir.VoidType(), arguments), f"function{next(_NUMBERS)}"
+        )
         for argument in self._function.args:
             if argument.type == POINTER:
                 argument.add_attribute("noalias")
@@ -194,16 +198,27 @@ class Writer:
     def compiled(self) -> Callable[..., Any]:
         """The function as machine code for this processor; pointers are given as addresses."""
         self._builder.ret_void()
-        llvm.initialize_native_target()
-        llvm.initialize_native_asmprinter()
         module = llvm.parse_assembly(str(self._module))
         module.verify()
-        machine = llvm.Target.from_default_triple().create_target_machine(
-            cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3
-        )
-        engine = llvm.create_mcjit_compiler(module, machine)
-        engine.finalize_object()
+        code, memory = _machine().emit_object(module), _memory()
+        memory.add_object_file(llvm.ObjectFileRef.from_data(code))
         types = [_C_TYPES[argument.type] for argument in self._function.args]
-        function = ctypes.CFUNCTYPE(None, *types)(engine.get_function_address("function"))
-        function.engine = engine  # holds the machine code
+        function = ctypes.CFUNCTYPE(None, *types)(memory.get_function_address(self._function.name))
+        function.memory = memory  # two threads may each have made one
         return function
+
+
+@cache
+def _machine() -> llvm.TargetMachine:
+    """What turns LLVM's intermediate language into this processor's."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    features = llvm.get_host_cpu_features().flatten()
+    return llvm.Target.from_default_triple().create_target_machine(llvm.get_host_cpu_name(), features, opt=3)
+
+
+@cache
+def _memory() -> llvm.ExecutionEngine:
+    """What holds machine code: that alone, for LLVM's other notes on a function take a megabyte."""
+    machine = llvm.Target.from_default_triple().create_target_machine()
+    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)

@@ -76,8 +76,7 @@ def resnet(k, shortcuts):
 
 # %%
 widths = [1, 2, 4, 8]
-networks = {(k, shortcuts): resnet(k, shortcuts) for shortcuts in (True, False) for k in widths}
-runs = {which: train(model) for which, model in networks.items()}
+runs = {(k, shortcuts): train(resnet(k, shortcuts)) for shortcuts in (True, False) for k in widths}
 
 
 # %%
@@ -295,7 +294,8 @@ lnb.show(
 # %%
 dense_area = float((dense_plane.loss < 1).mean())
 weights = {
-    name: sum(p.numel() for p in net.parameters()) for name, net in (("ResNet", networks[2, True]), ("DenseNet", dense))
+    name: sum(p.numel() for p in net.parameters())
+    for name, net in (("ResNet", runs[2, True].model), ("DenseNet", dense))
 }
 for name, part in (("ResNet", area[2, True]), ("DenseNet", dense_area)):
     print(f"{name:9} {weights[name]:,} weights, below a loss of 1: {part:.0%}")
@@ -381,7 +381,7 @@ lnb.claim(
 # **1 · The price of width** (●○○, 3 minutes). By which factor does the number of weights grow from k = 1 to k = 8? Guess first, then count.
 
 # %%
-narrow, wide = networks[1, True], networks[8, True]
+narrow, wide = runs[1, True].model, runs[8, True].model
 
 my_factor = ...
 exercises.check_weight_growth(my_factor, narrow, wide)

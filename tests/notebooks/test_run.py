@@ -98,3 +98,10 @@ def test_the_preset_reaches_the_notebook(planted, tmp_path):
     notebook = planted('PRESET = "quick"', "import landscape_nb as lnb", "print(lnb.choose_preset(PRESET, quick={}))")
     report = runner.run_notebook(notebook, tmp_path / "out", preset="gallery", progress=False)
     assert "No paper-scale result is shipped for this notebook yet" in report.page.read_text()
+
+
+def test_memory_is_what_cells_need_not_what_ending_the_kernel_needs(planted, tmp_path):
+    at_the_end = "import atexit, time; atexit.register(lambda: (b'e' * 400_000_000, time.sleep(1)))"
+    notebook = planted(at_the_end, "numbers = b'n' * 200_000_000; time.sleep(0.5); del numbers", "time.sleep(0.5)")
+    report = runner.run_notebook(notebook, tmp_path / "out", progress=False)
+    assert 200_000_000 < report.peak_memory < 400_000_000
