@@ -31,6 +31,8 @@ __all__ = [
 
 _INNER, _NEAR, _FAR = 0.84, 0.08, 0.3
 """The part of a panel where contours are labelled; how near labels may be; from where on farther is no better."""
+_BRIGHT = 140
+"""From this one of viridis's 256 colours on, black is easier to read than white."""
 PAPER_LEVELS = tuple(round(0.1 + 0.5 * i, 1) for i in range(20))
 """Contour levels of the paper's figures: 0.1, 0.6, …, 9.6."""
 
@@ -217,7 +219,8 @@ def _contour(panel: Axes, values: xr.DataArray, levels: np.ndarray) -> QuadConto
     filled = panel.contourf(*axes, heights, scale(levels), norm=norm, cmap="viridis", extend="both")
     lines = panel.contour(*axes, heights, scale(levels), colors="white", linewidths=0.7, linestyles="solid")
     names = {scale(level): _text(level) for level in levels[:: max(1, len(levels) // 6)]}
-    panel.clabel(lines, list(names), fontsize=11, fmt=names, manual=_label_places(lines, names))
+    inks = ["black" if norm(level) > _BRIGHT else "white" for level in names]
+    panel.clabel(lines, list(names), fontsize=11, colors=inks, fmt=names, manual=_label_places(lines, names))
     if grid.mask.any():
         panel.set_facecolor("0.8")
         panel.patch.set_hatch("///")

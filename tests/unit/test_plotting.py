@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.colors import to_rgb
 
 import landscape_nb as lnb
 from landscape_nb import plotting
@@ -118,6 +119,23 @@ def test_labels_of_contours_stand_on_them_and_in_nobodys_way():
     assert np.abs(shares - 0.5).max() < 0.45
     apart = np.linalg.norm(shares[:, None] - shares, axis=-1) + np.eye(len(shares))
     assert apart.min() > 0.05
+
+
+def luminance(colour):
+    """Relative luminance as the WCAG define it."""
+    channels = np.array(to_rgb(colour))
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+def test_labels_of_contours_stand_out_from_the_colours_beside_them():
+    levels = np.linspace(0.1, 9.6, 20)
+    figure = plotting.plot_contours(plane(lambda a, b: np.exp(3 * a + b)), levels=levels)
+    colours = plt.get_cmap("viridis")(np.linspace(0, 1, len(levels) + 1))[:, :3]
+    for label in figure.axes[0].texts:
+        above = np.abs(levels - float(label.get_text())).argmin() + 1
+        light, dark = sorted((luminance(label.get_color()), luminance(colours[above - 1 : above + 1].mean(0))))[::-1]
+        assert (light + 0.05) / (dark + 0.05) > 3
 
 
 def test_contours_of_a_spike_that_leave_no_room_have_no_labels():
