@@ -15,9 +15,10 @@ from landscape_nb.hessian import (
 )
 from landscape_nb.hessian_products import hessian_operator, hessian_vector_product
 from landscape_nb.interpolation import interpolate
+from landscape_nb.measures import accuracy
 from landscape_nb.models import load_authors_checkpoint
 from landscape_nb.normalization import Direction, dead_filters, normalize_direction, relative_steps
-from landscape_nb.objective import Objective, accuracy
+from landscape_nb.objective import Objective
 from landscape_nb.parameters import Params, add, dot, move, norm, parameters_of, scale
 from landscape_nb.pca import (
     PCA,

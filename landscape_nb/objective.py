@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -17,48 +17,18 @@ from torch.utils._pytree import tree_map
 from landscape_nb.arguments import check_choice
 from landscape_nb.batches import (
     Batches,
-    Measure,
     copied,
     describe,
     is_changed,
-    is_mean_of,
     is_pair,
-    mean_and_error,
-    sample_measure,
     tensors_of,
 )
+from landscape_nb.measures import Measure, is_mean_of, mean_and_error, sample_measure
 from landscape_nb.parameters import Affine, Params, check_params, parameters_of
 from landscape_nb.provenance import fingerprint
 from landscape_nb.rng import preserved_rng
 
 Buffers = dict[str, Shaped[Tensor, "..."]]
-
-
-def accuracy(
-    outputs: Float[Tensor, "n *scores"], targets: Int[Tensor, "n *places"], reduction: str = "mean"
-) -> Float[Tensor, "*n"]:
-    """The fraction of samples (or of places in them, such as pixels) whose highest score is the target's.
-
-    Args:
-        outputs: Scores of each class, along the second dimension, as torch's losses have it, or the last.
-        targets: The right classes.
-        reduction: `'mean'`, or `'none'` for one 0 or 1 a sample, as torch's losses have it.
-
-    Raises:
-        ValueError: Shapes that do not fit, or fit both ways.
-
-    Example:
-        >>> accuracy(torch.tensor([[2.0, 1.0], [0.0, 3.0]]), torch.tensor([0, 0])).item()
-        0.5
-    """
-    shape = tuple(outputs.shape)
-    ways = {1, outputs.ndim - 1} if outputs.ndim > 1 else ()
-    fitting = [way for way in ways if shape[:way] + shape[way + 1 :] == tuple(targets.shape)]
-    if len(fitting) != 1:
-        found = "fits both ways" if fitting else "does not fit"
-        raise ValueError(f"outputs: got shape {shape}, which {found} targets of shape {tuple(targets.shape)}")
-    right = (outputs.argmax(fitting[0]) == targets).float()
-    return right.mean() if reduction == "mean" else right
 
 
 class Objective:

@@ -16,8 +16,9 @@ from tqdm.auto import tqdm
 
 from landscape_nb.arguments import check_choice, check_positive, check_whole
 from landscape_nb.datasets import Augmentation, ImageData, Pair
+from landscape_nb.measures import Measure, accuracy
 from landscape_nb.memory import give_back
-from landscape_nb.objective import Measure, Objective, accuracy
+from landscape_nb.objective import Objective
 from landscape_nb.parameters import check_params, norm, parameters_of
 from landscape_nb.provenance import fingerprint, versions
 from landscape_nb.rng import preserved_rng
