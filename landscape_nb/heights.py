@@ -54,7 +54,8 @@ def plot_surfaces(
         x, y = np.meshgrid(plane.alpha, plane.beta, indexing="ij")
         shading = {"cmap": "viridis", "vmin": low, "vmax": high, "rstride": 1, "cstride": 1}
         panel.plot_surface(x, y, heights[name], linewidth=0.1, edgecolor="0.25", antialiased=True, **shading)
-        panel.set(zlim=(low, high), xlabel="α", ylabel="β")
+        panel.set(zlim=(low, high), xlabel="α")
+        panel.set_ylabel("β", labelpad=10)
         panel.set_title(name, fontsize=15)
         for axis in (panel.xaxis, panel.yaxis):
             axis.set_major_locator(plt.MaxNLocator(4))

@@ -76,7 +76,8 @@ def plot_lines(
         if log and variable == "loss":
             panel.set_yscale("log")
     if len(lines) > 1:
-        axes[0].legend(fontsize=12)
+        names = axes[0].get_legend_handles_labels()
+        figure.legend(*names, loc="outside lower center", ncols=min(len(lines), 2 * len(variables)), fontsize=12)
     figure.suptitle(title, fontsize=16)
     return figure
 
@@ -158,8 +159,8 @@ def draw_path(panel: Axes, path: xr.Dataset, until: float | None = None) -> None
     edge = {"linestyle": "none", "markeredgecolor": "white", "markeredgewidth": 1, "zorder": 5}
     panel.plot(x[0], y[0], marker="s", markersize=9, color="black", **edge)
     drops = shown & np.isin(epochs, path.attrs.get("lr_drops", []))
-    panel.plot(x[shown][-1:], y[shown][-1:], marker="*", markersize=17, color="black", **edge)
     panel.plot(x[drops], y[drops], marker="o", markersize=8, color="red", **edge)
+    panel.plot(x[shown][-1:], y[shown][-1:], marker="*", markersize=17, color="black", **edge)
 
 
 def plot_contours(

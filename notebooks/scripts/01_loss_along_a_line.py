@@ -109,7 +109,7 @@ def titled(figure, text):
 # %%
 lnb.show(
     titled(plotting.plot_lines(lines, ("loss", "accuracy")), "α (0: first network, 1: second)"),
-    alt="Loss and accuracy along the lines between three pairs of networks: low at both ends, with a barrier between.",
+    alt="Loss and accuracy along the lines between three pairs of networks: the loss is low at both ends with a barrier between, where the accuracy drops.",
 )
 
 
@@ -260,7 +260,7 @@ figure = titled(plotting.plot_lines(by_heart, ("loss", "test_accuracy")), "α (0
 figure.axes[1].set(ylim=(0, 1), ylabel="accuracy on test images")
 lnb.show(
     figure,
-    alt="Left: with random labels, the training loss on the line from start to end. Right: the test accuracy on it, about a tenth everywhere.",
+    alt="Left: with random labels, the training loss on the line from start to end. Right: the test accuracy on it, not far from the tenth that guessing gives.",
 )
 
 # %%
@@ -338,6 +338,8 @@ planes = {name: plane(second) for name, second in across.items()}
 
 # %%
 def mark(panel, third="M"):
+    for label in panel.texts[:]:
+        label.remove()
     panel.plot([0, 1], [0, 0], color="white", linewidth=2.5)
     panel.plot([0, 0.5, 1], [0, 1, 0], color="white", linewidth=2.5, linestyle="--")
     for name, x, y in (("A", 0, 0), ("B", 1, 0), (third, 0.5, 1)):
@@ -477,7 +479,7 @@ lnb.explore(probe, alt=alt, alpha=(-0.5, 1.5, 0.25), beta=(-0.5, 1.5, 0.25))
 # **Notice**
 #
 # 1. At A (0, 0), at B (1, 0) and at M (0.5, 1) the network knows the digits, and gives each of its answers a high probability.
-# 2. On the wall (0.5, 0) it is less sure of everything, and some answers are wrong.
+# 2. On the wall (0.5, 0) it is less sure on the whole, and some answers are wrong.
 # 3. Go from A to B by way of M, by (0.25, 0.5) and (0.75, 0.5): the table below says how often the network is right there.
 #
 # Eight images are few. On all test images:

@@ -80,10 +80,10 @@ runs = {(side, name): train(batch, decay) for name, decay in decays.items() for 
 # %%
 first = lnb.norm(lnb.parameters_of(lnb.models.vgg9(settings.width, **data.shape, seed=settings.seed)))
 updates = {side: -(-len(data.train[0]) // batch) for side, batch in sides.items()}  # in an epoch, rounded up
-print(f"{'':14}{'batch':>6}{'updates':>9}{'training loss':>15}{'test error':>12}{'norm of the weights':>22}")
+print(f"{'':16}{'batch':>6}{'updates':>9}{'training loss':>15}{'test error':>12}{'norm of the weights':>22}")
 for (side, name), run in runs.items():
     loss, accuracy, norm = (run.history[key][-1] for key in ("train_loss", "test_accuracy", "weight_norm"))
-    print(f"{side + ', ' + name:14}{sides[side]:6}{updates[side] * settings.epochs:9}", end="")
+    print(f"{side + ', ' + name:16}{sides[side]:6}{updates[side] * settings.epochs:9}", end="")
     print(f"{loss:15.1e}{1 - accuracy:12.1%}{first:14.1f} → {norm:.1f}")
 
 # %% [markdown]
@@ -274,11 +274,13 @@ for panel, name in zip(panels, decays, strict=True):
         panel.hist(weights.numpy(), 80, range=(-0.3, 0.3), histtype="step", label=f"{side} batch", lw=2.5, **style)
     panel.set(title=name, xlabel="weight", ylabel="how many", yscale="log", ylim=(0.7, None))
     panel.legend(loc="upper right")
+for panel in panels:
+    panel.set_ylim(0.7, max(each.get_ylim()[1] for each in panels))
 
 # %%
 lnb.show(
     figure,
-    alt="Histograms of the weights. Without decay the two batch sizes have almost the same. With decay the small-batch weights crowd around zero.",
+    alt="Histograms of the weights. Without decay the two batch sizes have similar ones. With decay the small-batch weights crowd around zero.",
 )
 
 # %% [markdown]
@@ -320,7 +322,7 @@ def draw_by_hand(c=0.1):
         plotting.draw_line(panel, by_hand[name, 1.0], label="as trained", number=0)
         plotting.draw_line(panel, by_hand[name, c], label=f"small-batch weights × {c:g}", number=1)
         panel.set(title=name, ylim=(0, 4), ylabel="training loss", xlabel="α   (0: small batch,  1: large batch)")
-        panel.legend(loc="upper left", fontsize=12)
+        panel.legend(loc="best", fontsize=12)
     return figure
 
 

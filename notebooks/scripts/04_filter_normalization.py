@@ -122,7 +122,7 @@ for panel, name in zip(panels, decays, strict=True):
     for number, side in enumerate(sides):
         label = f"{side} batch, test error {error[side, name]:.1%}"
         draw_band(panel, curves["filter", side, name], label, number)
-    panel.set(title=name, yscale="log", ylim=(1e-3, 1e3), ylabel="training loss", xlabel="α, filter-normalized")
+    panel.set(title=name, yscale="log", ylim=(1e-4, 1e3), ylabel="training loss", xlabel="α, filter-normalized")
     panel.legend(loc="upper center", fontsize=12)
 alt = "Loss along filter-normalized directions, median and range of ten directions. Without weight decay and with it, the curve of the small-batch network lies below and is wider than that of the large-batch network."
 lnb.show(figure, alt=alt)
@@ -193,7 +193,7 @@ def draw(normalization="none", direction=0, zoom=1.0):
         for number, side in enumerate(sides):
             line = curves[normalization, side, name].isel(repeat=direction)
             plotting.draw_line(panel, line, label=f"{side} batch", number=number)
-        panel.set(title=name, yscale="log", ylim=(1e-3, 1e3), xlim=(-reach, reach), ylabel="training loss")
+        panel.set(title=name, yscale="log", ylim=(1e-4, 1e3), xlim=(-reach, reach), ylabel="training loss")
         panel.set_xlabel(f"α, normalization: {normalization}")
         panel.legend(loc="upper center")
     return figure
@@ -212,11 +212,11 @@ places = [(name, method) for name in decays for method in reaches]
 for panel, (name, method) in zip(panels, places, strict=True):
     for number, side in enumerate(sides):
         draw_band(panel, curves[method, side, name], f"{side} batch", number)
-    panel.set(title=f"{method}, {name}", yscale="log", ylim=(1e-3, 1e3), xlabel="α")
+    panel.set(title=f"{method}, {name}", yscale="log", ylim=(1e-4, 1e3), xlabel="α")
 
 # %%
 panels[0].legend(loc="upper center", fontsize=12)
-alt = "Eight panels: four normalizations, without and with weight decay. The small-batch curve is the wide one in all of them; without normalization it loses some of its lead with decay, and gains some in the others."
+alt = "Eight panels: four normalizations, without and with weight decay. The small-batch curve is the wide one in all of them; without normalization it loses part of its lead with decay, and gains some in the others."
 lnb.show(figure, alt=alt)
 
 # %%
@@ -240,8 +240,8 @@ lnb.claim(
 #
 # 1. Along *raw* directions the small-batch valley is narrower with decay than without: its weights are shorter there.
 # 2. Along the other three it is wider with decay than without.
-# 3. The methods do not agree on how wide a valley is; compare networks within a method only.
-# 4. Another direction changes the width little; on the flanks the loss may change tenfold. Who is first does not change.
+# 3. A step of α is not the same step in every method; compare networks within a method only.
+# 4. Another direction changes the width little; on the flanks the loss may change tenfold and more. Who is first does not change.
 #
 # **Not reproduced at this scale:** a full flip along raw *random* directions. Decay only shrinks the small batches' lead there (the ratio printed above stays over 1). The straight line of notebook 03 does flip.
 #
@@ -300,7 +300,9 @@ def plane(model):
 
 
 # %%
-planes = {f"{side} batch, {name}, {error[side, name]:.1%}": plane(run.model) for (side, name), run in runs.items()}
+planes = {
+    f"{side} batch, {name}\ntest error {error[side, name]:.1%}": plane(run.model) for (side, name), run in runs.items()
+}
 alt = "Contours of the training loss around the four networks on the same levels. The two small-batch networks have wide bowls, the two large-batch networks narrow ones."
 lnb.show(plotting.plot_contours(planes), alt=alt)
 
@@ -375,7 +377,7 @@ exercises.check_relative_spread(my_spread, values)
 # ## What this does not show
 #
 # - **That flatness causes good test results.** Four networks, two orders that agree. The large-batch networks also made far fewer updates (notebook 03), and [notebook 07](07_initialization_and_generalization.ipynb) looks at more networks.
-# - **That wider is better between any two networks.** Compare the widths with the test errors *across* weight decay, too, before you believe in a law.
+# - **That wider is better between any two networks.** The two large-batch networks differ in width by no more than the spacing of the points, and in test error by a few images. Four networks make no law, however they are ordered.
 # - **Everything near the minimum.** Biases and batch norm stay put, its running statistics are frozen, and dead filters do not move.
 # - **Special directions.** Ten random ones agree because they average. The steepest one is not among them.
 # - **Scale.** 720 digits, 100 of them in the curves, seconds of training.

@@ -164,7 +164,7 @@ def against_width(panel, numbers, title):
         )
     panel.set_xscale("log", base=2)
     panel.set_xticks(widths, [str(k) for k in widths])
-    panel.set(xlabel="width factor k", ylabel="part of the plane", title=title, ylim=(-0.02, 0.62))
+    panel.set(xlabel="width factor k", ylabel="part of the plane", title=title, ylim=(-0.05, 0.62))
     panel.grid(alpha=0.3)
 
 
@@ -287,7 +287,7 @@ three = {
     "DenseNet": dense_plane,
 }
 lnb.show(
-    plotting.plot_contours(three),
+    plotting.plot_contours(three, columns=3),
     alt="Three contour plots on the same levels: without shortcuts there is no basin below a loss of 1; with shortcuts and in the DenseNet there is a closed basin at the centre.",
 )
 
@@ -373,7 +373,7 @@ lnb.claim(
 )
 
 # %% [markdown]
-# More width is not always better: k = 4 keeps no larger part than k = 2 here. Without shortcuts the widest network loses about half of its accuracy, and k = 2 a smaller part of the little that it had. And k = 1 had not finished learning. So this is a hint, not a law.
+# With shortcuts the wider networks keep the larger part here, though one had not finished learning, k = 1. Without shortcuts it is not so: the widest loses more than half of its accuracy, and k = 2 a smaller part of the little that it had. So this is a hint, not a law.
 
 # %% [markdown]
 # ## Exercises

@@ -252,7 +252,7 @@ def draw(epoch=epochs[-1]):
         panels[1].plot(epochs, list(values.values()), stroke, color=colour, markersize=8, linewidth=2, label=name)
     panels[1].axvline(epoch, color="black", linewidth=1.5)
     panels[1].set(xlabel="epoch", ylabel="part of the plane", ylim=(-0.03, 1.03))
-    panels[1].legend()
+    panels[1].legend(loc="upper center")
     panels[1].grid(alpha=0.3)
     return figure
 
@@ -266,10 +266,10 @@ lnb.explore(draw, alt=alt, epoch=epochs)
 #
 # 1. At epoch 0 the plane is one colour: around the start the loss is ln 10 everywhere in the plane.
 # 2. In the first epochs the loss stays high, and there is no basin of loss below 1.
-# 3. At the end there is one, round and wide (a quarter of the plane), in the same network and along directions of the same seed.
+# 3. At the end there is one, round and wide (about a quarter of the plane), in the same network and along directions of the same seed.
 # 4. The part that bends down does not follow the loss: it falls, and rises again while the loss goes on falling. And at epoch 0 it is largest, on level ground: it counts dents however shallow.
 #
-# **Why.** A plane shows the surroundings of one point. The missing basin of this plain network in notebook 06 was an unfinished training: the same architecture has a basin, once it gets there. That does not acquit the architecture: with shortcuts six epochs were enough for the same width (notebook 06: a loss below 0.1 against more than 1.3). And it does not explain everything: at paper scale (notebook 05, section 5) the plain ResNet-56 reached a loss of 0.14, and its basin is a narrow hole in ragged ground.
+# **Why.** A plane shows the surroundings of one point. The missing basin of this plain network in notebook 06 was an unfinished training: the same architecture has a basin, once it gets there. That does not acquit the architecture: with shortcuts six epochs were enough for the same width (notebook 06: a loss below 0.1 against more than 1). And it does not explain everything: at paper scale (notebook 05, section 5) the plain ResNet-56 reached a loss of 0.14, and its basin is a narrow hole in ragged ground.
 
 # %%
 lnb.claim(
@@ -480,7 +480,7 @@ exercises.check_area_below(my_area, my_plane, np.log(10))
 # %% [markdown]
 # ## What this does not show
 #
-# - **Why training fails.** Both networks of section 2 start below the rim, with a straight way down. After six epochs the loss is below 0.05 with shortcuts and about 1 without.
+# - **Why training fails.** Both networks of section 2 start below the rim, with a straight way down. After six epochs the loss is below 0.05 with shortcuts and above 0.5 without.
 # - **The paper's distances.** Six epochs with a small learning rate leave the weights near their start. Three hundred epochs do not.
 # - **A verdict on flatness.** Eighteen small networks on 400 digits, two measures, one seed of directions. They show how little such a list can prove, in either direction.
 # - **Cause.** Batch size and weight decay change sharpness and test error together; a correlation does not say that one makes the other.

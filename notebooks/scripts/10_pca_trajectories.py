@@ -188,7 +188,7 @@ bar = figure.colorbar(filled[0], ax=list(panels), ticks=np.log10(LEVELS), label=
 bar.set_ticklabels([f"{level:g}" for level in LEVELS])
 lnb.show(
     figure,
-    alt="Paths of SGD and Adam with small and large batches over the contours of their PCA planes. From a square at the start they run in an arc, from high contours to low ones, to a star; the red dot of the first learning-rate drop lies beside the star.",
+    alt="Paths of SGD and Adam with small and large batches over the contours of their PCA planes. From a square at the start they run in an arc, from high contours to low ones, to a star; the red dot of the first learning-rate drop lies on or beside the star.",
 )
 
 # %% [markdown]
@@ -205,7 +205,7 @@ for choice in choices:
     )
 
 # %% [markdown]
-# At the first drop the path all but stops: half of the epochs, and a small part of the way. In the first run, SGD with small batches and decay, the loss falls by several times just there (next section): it was the long step that had kept it up.
+# At the first drop the path all but stops: half of the epochs, and a small part of the way. In the first run, SGD with small batches and decay, the loss falls to a small part just there (next section): it was the long step that had kept it up.
 
 # %% [markdown]
 # ## 3 · The networks are not in the picture
@@ -231,7 +231,7 @@ for panel, choice in zip(panels, (choices[0], choices[3]), strict=True):
 panels[0].legend()
 lnb.show(
     figure,
-    alt="Training loss by epoch of the network itself and of its projection on the PCA plane, for two runs. SGD with small batches: the projection starts thousands of times above the network, falls below it and meets it at the end. Adam with large batches: the two stay within a factor of three.",
+    alt="Training loss by epoch of the network itself and of its projection on the PCA plane, for two runs. SGD with small batches: in the first epochs the projection is up to thousands of times above the network; later it falls below it, and meets it at the end. Adam with large batches: the two stay within a factor of three.",
 )
 
 # %%
@@ -255,7 +255,7 @@ lnb.claim(
 )
 
 # %% [markdown]
-# Under the square of the first run the contours show thousands; under that of Adam with large batches they show about 2.3.
+# Under the square of the first run the contours show hundreds of times as much, or more; under that of Adam with large batches they show about 2.3.
 #
 # Two things are wrong at once. The projection leaves out what the other dimensions did; and the contours are drawn with the final network's batch-norm statistics, which do not fit the early weights. Take them apart, for the first run: the network and its projection, each with the statistics it had at that epoch and with the final ones.
 
@@ -270,7 +270,7 @@ for i in (0, 1, 3, 6, 12):
     print(f"{run.epochs[i]:5}", *(f"{loss:12,.2f}" for loss in losses))
 
 # %% [markdown]
-# With the statistics of its epoch, the projection's loss is of the network's order. In the early epochs, the factors of thousands come from the statistics: the final ones do as much to the network itself, as soon as it has left the start.
+# With the statistics of its epoch, the projection's loss is nowhere near thousands of times the network's. In the early epochs, the factors of thousands come from the statistics: the final ones do as much to the network itself, as soon as it has left the start.
 
 # %% [markdown]
 # ## 4 · A path that follows nothing
@@ -398,7 +398,7 @@ lnb.claim(
 #
 # 1. The random walk draws an arc as smooth as the training run's.
 # 2. In the right panel, every dot lies to the right of its cross: PC1 does hold more of a run than of a walk with its steps. But the crosses begin near 60 %, not near 0.
-# 3. Pair by pair, the run with small batches is nearer to its walk than the one with large batches.
+# 3. In most pairs, the run with small batches is clearly nearer to its walk, in points of percent, than the one with large batches.
 
 # %% [markdown]
 # In a random walk successive steps are at right angles: their cosine is 0. And in the runs?
@@ -435,7 +435,10 @@ for (choice, path), colour in zip(together.items(), ("#0072B2", "#D55E00", "#009
 panel.plot(path.alpha[0], path.beta[0], "s", color="black", markersize=11)
 panel.set(xlabel=f"PC1 ({first:.0f} %)", ylabel=f"PC2 ({second:.0f} %)", title="one plane for four runs")
 panel.legend(fontsize=11)
-lnb.show(figure, alt="Paths of four runs in one shared plane: from a common start they go different ways to four ends.")
+lnb.show(
+    figure,
+    alt="Paths of four runs in one shared plane: from a common start the two optimizers go different ways, to four ends.",
+)
 
 # %% [markdown]
 # In this plane the two optimizers part at once, and Adam's two runs go the same way at different speeds. The axes say how much of the four runs' variance it holds. The picture does not say how far each run is from the plane, which goes through the end of the first run, nor how far the ends are from each other:
@@ -525,7 +528,7 @@ exercises.check_share(my_sparse_share, rows[::6])
 # variances = np.linalg.svd(fewer, compute_uv=False) ** 2
 # my_sparse_share = variances[0] / variances.sum()
 # ```
-# It grows, here by about ten points of percent: five points span four directions at most, and what the path did between them no longer counts. The share depends on which epochs were saved.
+# It grows, here by several points of percent: five points span four directions at most, and what the path did between them no longer counts. The share depends on which epochs were saved.
 # </details>
 
 # %% [markdown]

@@ -257,7 +257,7 @@ def draw_between(statistics="frozen"):
     plotting.draw_line(panel, paths[statistics], label=statistics, number=1)
     panel.plot([0, 1], own, "*", color="black", markersize=16, label="both networks, as trained")
     panel.set(yscale="log", ylim=(1e-4, 1e3), xlabel="α (0: first network, 1: second)")
-    panel.legend(loc="upper left")
+    panel.legend(loc="upper center")
     return figure
 
 
@@ -380,7 +380,7 @@ for number, (name, both) in enumerate(gallery.items()):
         panel = axes[6 * (number // 3) + 3 * row + number % 3]
         draw(panel)
         panel.set_title(f"{number + 1} · {name}: {kind}", color=("#A33B00", "#004C7A")[row], fontweight="bold")
-        panel.xaxis.set_major_locator(plt.MaxNLocator(4))
+        panel.xaxis.set_major_locator(plt.MaxNLocator(4, steps=(1, 2, 5, 10)))
 lnb.show(
     figure,
     alt="Twelve panels. Lies: a flat plane at ±0.03; a plane with one contour on levels up to 1000; two networks equally high at the ends of raw directions; a rescaled twin more than ten times as high at the ends; a wall that does not come down to the second network; network B sharper than A. Each honest twin below shows something else.",

@@ -386,8 +386,8 @@ def both_paths(panel, until=None):
     filled = plotting.draw_contours(panel, terrain, levels=letter_levels)
     for name, path in paths.items():
         plotting.draw_path(panel, path, until)
-        style = {"textcoords": "offset points", "ha": "center", "color": "white", "fontsize": 15, "weight": "bold"}
-        panel.annotate(name, (path.alpha[-1], path.beta[-1]), (0, 14), **style)
+        style = {"textcoords": "offset points", "color": "white", "fontsize": 15, "weight": "bold"}
+        panel.annotate(name, (path.alpha[-1], path.beta[-1]), (12, -16), **style)
     return filled
 
 

@@ -109,6 +109,16 @@ def test_nothing_to_draw_is_named():
         lnb.show(plt.figure(), alt=" ")
 
 
+def test_a_legend_of_lines_lies_on_no_panel():
+    line = xr.Dataset(
+        {"loss": ("alpha", [3.0, 1.0, 2.0]), "accuracy": ("alpha", [0.1, 0.9, 0.5])}, {"alpha": [-1, 0, 1]}
+    )
+    figure = plotting.plot_lines({f"network {name}": line for name in "ABCDE"}, ("loss", "accuracy"), title="Five")
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    assert not any(legend.get_window_extent().overlaps(panel.get_tightbbox()) for panel in figure.axes)
+
+
 def test_labels_of_contours_stand_on_them_and_in_nobodys_way():
     panel = plotting.plot_contours(plane(lambda a, b: np.exp(3 * a + b))).axes[0]
     places = np.array([label.get_position() for label in panel.texts])
