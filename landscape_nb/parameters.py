@@ -125,7 +125,7 @@ def unflatten(vector: Shaped[Tensor, "*stack n"], like: Params) -> Params:
 
 
 def check_params(name: str, params: object, reference: Params) -> None:
-    """Raise unless `params` has the keys and shapes of `reference` and only finite entries.
+    """Raise unless `params` has the keys and shapes of `reference` and only finite real entries.
 
     Args:
         name: What the caller calls the argument, for the message.
@@ -134,7 +134,8 @@ def check_params(name: str, params: object, reference: Params) -> None:
 
     Raises:
         TypeError: `params` is not a dict of tensors.
-        ValueError: A key is missing or unknown, a shape differs, or an entry is NaN or infinite.
+        ValueError: A key is missing or unknown, a shape differs, entries are complex (or whole in `reference`),
+            or one is NaN or infinite.
 
     Example:
         >>> check_params("d", {"w": torch.ones(2)}, {"w": torch.ones(3)})
@@ -151,6 +152,9 @@ def check_params(name: str, params: object, reference: Params) -> None:
     for key, tensor in params.items():
         if tensor.shape != reference[key].shape:
             raise ValueError(f"{name}: {key!r} has shape {tuple(tensor.shape)}, wants {tuple(reference[key].shape)}")
+        if tensor.is_complex() or not reference[key].is_floating_point():
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise ValueError(f"{name}: {key!r} is {kind}, wants real numbers that can move, such as float32")
         if not torch.isfinite(tensor).all():
             raise ValueError(f"{name}: {key!r} has NaN or infinite entries")
 

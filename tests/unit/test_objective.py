@@ -91,8 +91,13 @@ def test_bad_models_and_data_are_named():
     poisoned = batch_norm_net()
     with torch.no_grad():
         poisoned.linear.weight[0, 0] = torch.nan
+    turning = nn.Sequential(nn.Flatten(), nn.Linear(64, 10, dtype=torch.complex64))
+    whole = batch_norm_net()
+    whole.scale = nn.Parameter(torch.ones(1, dtype=torch.int8), requires_grad=False)
     refused = [
         (ValueError, "model: 'linear.weight' has NaN or infinite entries", poisoned, (images, labels), {}),
+        (ValueError, "model: '1.weight' is complex64, wants real numbers", turning, (images, labels), {}),
+        (ValueError, "model: 'scale' is int8, wants real numbers that can move", whole, (images, labels), {}),
         (ValueError, "data: got no samples", model, (images[:0], labels[:0]), {}),
         (ValueError, "data: got no samples", model, [], {}),
         (ValueError, "data: got 50 inputs and 3 targets", model, (images, labels[:3]), {}),
@@ -163,6 +168,8 @@ def test_bad_directions_are_named(objective):
         lnb.evaluate_plane(objective, [d1, {k: v for k, v in d2.items() if k != "linear.bias"}])
     with pytest.raises(ValueError, match=r"directions\[0\]: 'linear.bias' has shape \(9,\)"):
         lnb.evaluate_line(objective, d1 | {"linear.bias": torch.zeros(9)})
+    with pytest.raises(ValueError, match=r"directions\[0\]: 'linear.bias' is complex64, wants real numbers"):
+        lnb.evaluate_line(objective, d1 | {"linear.bias": torch.ones(4) * 1j})
     with pytest.raises(TypeError, match="wants two models or two points"):
         lnb.interpolate(objective, batch_norm_net(), objective.origin)
     with pytest.raises(ValueError, match="end: has no tensor"):
