@@ -40,3 +40,15 @@ def check_choice(name: str, value: object, choices: Iterable[object]) -> None:
     choices = list(choices)
     if value not in choices:
         raise ValueError(f"{name}: got {value!r}, wants one of {', '.join(map(repr, choices))}")
+
+
+def check_kind(name: str, value: object, kind: type | tuple[type, ...], wants: str) -> None:
+    """Raise a `TypeError` unless the argument is of that kind.
+
+    Example:
+        >>> check_kind("levels", 3, (list, tuple), "a list")
+        Traceback (most recent call last):
+        TypeError: levels: got int, wants a list
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"{name}: got {type(value).__name__}, wants {wants}")

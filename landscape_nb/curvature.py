@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from landscape_nb.arguments import check_positive
+from landscape_nb.arguments import check_kind, check_positive
 from landscape_nb.description import describe_around
 from landscape_nb.grid import Extent, Resolution, make_axes
 from landscape_nb.hessian import ends_of, starting_vector
@@ -71,6 +71,7 @@ def curvature_map(
     if len(directions) != 2:
         raise ValueError(f"directions: got {len(directions)}, a plane has two")
     check_positive("tolerance", tolerance)
+    check_kind("objective", objective, Objective, "an Objective")
     origin = objective.origin if origin is None else origin
     check_frame(origin, directions, objective.origin)
     operator = hessian_operator(objective, origin, ignore)

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
-from landscape_nb.arguments import check_whole
+from landscape_nb.arguments import check_kind, check_whole
 from landscape_nb.normalization import Direction, Ignore, is_ignored, normalize_direction
 from landscape_nb.parameters import Params, add, check_params, dot, norm, parameters_of, scale
 
@@ -53,6 +53,7 @@ def random_directions(
     Source: Li et al. (2018), section 4.
     """
     count, seed = check_whole("count", count, 1), check_whole("seed", seed, 0)
+    check_kind("model", model, (nn.Module, dict), "a torch.nn.Module, or a dict of tensors as parameters_of makes")
     reference = parameters_of(model) if isinstance(model, nn.Module) else model
     if ignore == "one-dimensional" and all(is_ignored(name, tensor, ignore) for name, tensor in reference.items()):
         raise ValueError("ignore: it leaves no parameter to move; with ignore=None those of one dimension move, too")
@@ -75,6 +76,7 @@ def orthogonalized(directions: Sequence[Direction], reference: Params) -> list[D
         reference: The point that they are normalized to.
 
     Raises:
+        TypeError: One is no `Direction`, so that it is not known how it is normalized.
         ValueError: They span fewer dimensions than there are, or rescaling always undoes it.
 
     Example:
@@ -84,7 +86,8 @@ def orthogonalized(directions: Sequence[Direction], reference: Params) -> list[D
         True
     """
     done: list[Direction] = []
-    for direction in directions:
+    for number, direction in enumerate(directions):
+        check_kind(f"directions[{number}]", direction, Direction, "a Direction, as normalize_direction makes")
         method = direction.made["normalization"]
         for _ in range(_MOST_ROUNDS):
             for other in done:

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
+from landscape_nb.arguments import check_kind
 from landscape_nb.normalization import Direction, Ignore, check_ignore, is_ignored
 from landscape_nb.objective import Objective
 from landscape_nb.parameters import Params, check_params, flatten, unflatten
@@ -157,6 +158,7 @@ def hessian_operator(
 
     Source: Pearlmutter (1994); Li et al. (2018), section 6.
     """
+    check_kind("objective", objective, Objective, "an Objective")
     check_ignore(ignore)
     params = objective.origin if params is None else params
     check_params("params", params, objective.origin)

@@ -8,7 +8,7 @@ import xarray as xr
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from landscape_nb.arguments import check_choice
+from landscape_nb.arguments import check_choice, check_kind
 from landscape_nb.description import describe
 from landscape_nb.directions import towards
 from landscape_nb.engines import streamlined
@@ -71,6 +71,7 @@ def interpolate(
 
     Source: Goodfellow et al. (2014), section 2; Li et al. (2018), section 3 and Figure 2.
     """
+    check_kind("objective", objective, Objective, "an Objective")
     if isinstance(start, nn.Module) != isinstance(end, nn.Module):
         raise TypeError("start, end: wants two models or two points, got one of each")
     between_models = isinstance(start, nn.Module)

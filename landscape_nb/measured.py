@@ -8,6 +8,8 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Float
 
+from landscape_nb.arguments import check_kind
+
 SIGNS = {"alpha": "α", "beta": "β"}
 
 
@@ -96,6 +98,7 @@ def read(dataset: xr.Dataset, levels: Sequence[float]) -> Measured:
         levels: The contour levels that are drawn.
 
     Raises:
+        TypeError: No Dataset.
         ValueError: No loss on a line or plane, or levels that are fewer than two or do not increase.
 
     Example:
@@ -103,6 +106,7 @@ def read(dataset: xr.Dataset, levels: Sequence[float]) -> Measured:
         >>> read(line, [0, 5]).centre
         1.0
     """
+    check_kind("dataset", dataset, xr.Dataset, "an xarray.Dataset, as evaluate_plane returns")
     repeats = dataset.sizes.get("repeat", 1)
     dataset = dataset.isel({"repeat": 0} if "repeat" in dataset.dims else {})
     dims = tuple(dim for dim in SIGNS if "loss" in dataset and dim in dataset.loss.dims)

@@ -1,6 +1,6 @@
 """Measures of a batch, such as loss and accuracy: which are means over samples, and how they add up."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -9,9 +9,12 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
+from landscape_nb.arguments import check_kind
 from landscape_nb.program import FAILURES
 
 Measure = Callable[[Any, Any], Tensor]
+_TAKEN = ("alpha", "beta", "repeat", "loss_spread", "negative_variance", "measured", "samples", "loss_error")
+"""What else a Dataset of values names."""
 
 
 def accuracy(
@@ -39,6 +42,41 @@ def accuracy(
         raise ValueError(f"outputs: got shape {shape}, which {found} targets of shape {tuple(targets.shape)}")
     right = (outputs.argmax(fitting[0]) == targets).float()
     return right.mean() if reduction == "mean" else right
+
+
+def named_measures(criterion: Measure, metrics: Mapping[str, Measure] | None) -> dict[str, Measure]:
+    """The criterion, as `loss`, and the metrics.
+
+    Raises:
+        TypeError: `metrics` is no mapping from strings, or a measure is no function.
+
+    Example:
+        >>> list(named_measures(torch.nn.functional.cross_entropy, {"accuracy": accuracy}))
+        ['loss', 'accuracy']
+    """
+    check_kind("metrics", metrics or {}, Mapping, "a dict of functions by name")
+    check_kind("criterion", criterion, Callable, "a function of outputs and targets")
+    for name, metric in (metrics or {}).items():
+        check_kind("metrics", name, str, "names that are strings")
+        check_kind(f"metrics[{name!r}]", metric, Callable, "a function of outputs and targets")
+    if "loss" in (metrics or {}):
+        raise ValueError("metrics: the name 'loss' is the criterion's")
+    return {"loss": criterion, **(metrics or {})}
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise a `ValueError` unless all names are different, and none is another value's in a Dataset.
+
+    Example:
+        >>> check_names(["loss", "loss_stderr", "beta"])
+        Traceback (most recent call last):
+        ValueError: metrics, extra_data: the name 'beta' is taken
+    """
+    seen = set(_TAKEN)
+    for name in names:
+        if name in seen:
+            raise ValueError(f"metrics, extra_data: the name {name!r} is taken")
+        seen.add(name)
 
 
 def sample_measure(measure: Measure, outputs: Any, targets: Any, count: int) -> Measure | None:

@@ -14,7 +14,7 @@ from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils._pytree import tree_map
 
-from landscape_nb.arguments import check_choice
+from landscape_nb.arguments import check_choice, check_kind
 from landscape_nb.batches import (
     Batches,
     copied,
@@ -23,7 +23,7 @@ from landscape_nb.batches import (
     is_pair,
     tensors_of,
 )
-from landscape_nb.measures import Measure, is_mean_of, mean_and_error, sample_measure
+from landscape_nb.measures import Measure, check_names, is_mean_of, mean_and_error, named_measures, sample_measure
 from landscape_nb.parameters import Affine, Params, check_params, parameters_of
 from landscape_nb.provenance import fingerprint
 from landscape_nb.rng import preserved_rng
@@ -56,9 +56,9 @@ class Objective:
         device: Where to compute; default where the model's parameters are.
 
     Raises:
-        TypeError: `model` or `data` is of no such kind.
-        ValueError: No samples, non-finite weights, an unknown `batch_norm`, or a first batch that
-            model, criterion or metrics do not take.
+        TypeError: `model`, `data` or a measure is of no such kind.
+        ValueError: No samples, two values of one name, non-finite weights, an unknown `batch_norm`, or a
+            first batch that model, criterion or metrics do not take.
 
     Example:
         >>> model = nn.Linear(1, 1, bias=False)
@@ -83,13 +83,10 @@ class Objective:
         forward: Callable[[nn.Module, Any], Any] | None = None,
         device: torch.device | str | None = None,
     ):
-        if not isinstance(model, nn.Module):
-            raise TypeError(f"model: got {type(model).__name__}, wants a torch.nn.Module")
+        check_kind("model", model, nn.Module, "a torch.nn.Module")
         check_choice("batch_norm", batch_norm, ("frozen", "recalibrate"))
-        if "loss" in (metrics or {}):
-            raise ValueError("metrics: the name 'loss' is the criterion's")
         self.batch_norm, self.forward = batch_norm, forward
-        self.measures: dict[str, Measure] = {"loss": criterion, **(metrics or {})}
+        self.measures = named_measures(criterion, metrics)
         device = device or next((p.device for p in model.parameters()), torch.device("cpu"))
         self.model = _copied_model(model).to(device).eval().requires_grad_(False)
         self.origin: Params = parameters_of(self.model)
@@ -101,6 +98,7 @@ class Objective:
             self.data = Batches.read(data, batch_size, device)
             more = {f"{name}_": Batches.read(part, batch_size, device) for name, part in (extra_data or {}).items()}
         self.groups: dict[str, Batches] = {"": self.data, **more}
+        check_names(self.names)
         self.samples = self.data.samples
         self.fragile = False
         changes = [self._try(group.batches[0]) for group in self.groups.values()]

@@ -16,13 +16,13 @@ import xarray as xr
 from jaxtyping import Float
 from torch import Tensor
 
-from landscape_nb.arguments import check_choice
+from landscape_nb.arguments import check_choice, check_kind
 from landscape_nb.normalization import Direction
 from landscape_nb.objective import Buffers, Objective
 from landscape_nb.parameters import Affine, Params, check_params, formatted_like
 from landscape_nb.provenance import versions
 from landscape_nb.random_walk import centred, check_count
-from landscape_nb.rows import Points, Rows, Stacked, as_vector, points_of, precise
+from landscape_nb.rows import Points, Rows, Stacked, as_vector, final_point, points_of
 from landscape_nb.trajectory import Trajectory
 
 _COLUMNS = 2**18
@@ -78,7 +78,7 @@ def pca_directions(trajectory: Points, count: int = 2, center: Literal["final", 
     check_choice("center", center, ("final", "mean"))
     points = points_of("trajectory", trajectory)
     check_count(count, len(points))
-    return _principal(Rows("trajectory", points, precise(points[len(points) - 1])), count, center)
+    return _principal(Rows("trajectory", points, final_point("trajectory", points)), count, center)
 
 
 def shared_plane(trajectories: Sequence[Points], count: int = 2) -> PCA:
@@ -107,7 +107,7 @@ def shared_plane(trajectories: Sequence[Points], count: int = 2) -> PCA:
     runs = [points_of(f"trajectories[{number}]", run) for number, run in enumerate(trajectories)]
     stacked = Stacked(runs)
     check_count(count, len(stacked))
-    return _principal(Rows("trajectories", stacked, precise(runs[0][len(runs[0]) - 1])), count, "final")
+    return _principal(Rows("trajectories", stacked, final_point("trajectories[0]", runs[0])), count, "final")
 
 
 def project(points: Points, directions: Sequence[Params], origin: Params) -> xr.Dataset:
@@ -191,6 +191,7 @@ def plane_gap(objective: Objective, trajectory: Points, directions: Sequence[Par
         >>> [float(plane_gap(objective, [off], plane, zero).gap[0]) for plane in ([d1, d2], [d1])]
         [0.0, 2.0]
     """
+    check_kind("objective", objective, Objective, "an Objective")
     check_params("origin", origin, objective.origin)
     points = points_of("trajectory", trajectory)
     path = project(trajectory, directions, origin)

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import product
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
 from landscape_nb.batches import is_pair
 from landscape_nb.engines import BLOCKS, OneByOne, streamlined
@@ -44,13 +46,17 @@ class Bfloat16(Objective):
         """Parameters and buffers at a point."""
         return {name: _halved(tensor) for name, tensor in self.exact.state(*args, **kwargs).items()}
 
-    def outputs(self, state: Mapping[str, Tensor], batch: tuple[Tensor, Tensor]) -> Tensor:
+    def outputs(self, state: Mapping[str, Tensor], batch: tuple[Tensor, Tensor]) -> Any:
         """The model's outputs for a batch."""
-        return self.exact.outputs(state, (_halved(batch[0]), batch[1])).float()
+        return tree_map(_whole, self.exact.outputs(state, (_halved(batch[0]), batch[1])))
 
 
 def _halved(tensor: Tensor) -> Tensor:
     return tensor.bfloat16() if tensor.is_floating_point() else tensor
+
+
+def _whole(part: Any) -> Any:
+    return part.float() if isinstance(part, Tensor) and part.is_floating_point() else part
 
 
 def bfloat16_engine(

@@ -13,7 +13,7 @@ import xarray as xr
 from jaxtyping import Bool, Float, Int
 from tqdm.auto import tqdm
 
-from landscape_nb.arguments import check_positive
+from landscape_nb.arguments import check_kind, check_positive
 from landscape_nb.description import describe_around
 from landscape_nb.engines import streamlined
 from landscape_nb.grid import Extent, Resolution, make_axes
@@ -95,6 +95,7 @@ def progressive_plane(
     check_positive("error", error)
     if seconds is not None:
         check_positive("seconds", seconds)
+    check_kind("objective", objective, Objective, "an Objective")
     origin = objective.origin if origin is None else origin
     check_frame(origin, directions, objective.origin)
     axes = make_axes(extent, resolution, 2)

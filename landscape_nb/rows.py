@@ -75,9 +75,12 @@ def as_vector(params: Params) -> Float[Tensor, "n"]:
     return vector.to(torch.promote_types(vector.dtype, torch.float32))
 
 
-def precise(params: Params) -> Params:
-    """A copy in float32 or better, so that float16 checkpoints lose nothing more."""
+def final_point(name: str, points: Sequence[Params]) -> Params:
+    """A copy of the last point in float32 or better, so that float16 checkpoints lose nothing more."""
+    last = len(points) - 1
+    point = points[last]
+    check_params(f"{name}[{last}]", point, point)
     return {
-        name: tensor.detach().to(torch.promote_types(tensor.dtype, torch.float32), copy=True)
-        for name, tensor in params.items()
+        key: tensor.detach().to(torch.promote_types(tensor.dtype, torch.float32), copy=True)
+        for key, tensor in point.items()
     }

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from landscape_nb.arguments import check_choice
+from landscape_nb.arguments import check_choice, check_kind
 from landscape_nb.description import describe_around
 from landscape_nb.directions import redrawn
 from landscape_nb.engines import choose_engine, measured_by
@@ -167,6 +167,7 @@ def _evaluate_around(
     precision: str,
     how: dict,
 ) -> xr.Dataset:
+    check_kind("objective", objective, Objective, "an Objective")
     origin = objective.origin if origin is None else origin
     check_frame(origin, directions, objective.origin)
     axes = make_axes(extent, resolution, len(directions))

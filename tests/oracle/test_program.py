@@ -293,6 +293,25 @@ def test_bfloat16_is_compared_and_says_its_error():
     assert exact.attrs["precision"] == "full"
 
 
+def test_bfloat16_takes_outputs_of_any_structure():
+    class Twice(nn.Linear):
+        def forward(self, x):
+            return {"scores": super().forward(x), "kind": 7}
+
+    def criterion(outputs, targets):
+        assert outputs["scores"].dtype is torch.float32
+        return torch.nn.functional.cross_entropy(outputs["scores"], targets)
+
+    objective = lnb.Objective(Twice(4, 4), (torch.randn(40, 4), torch.randint(4, (40,))), criterion)
+    (direction,) = lnb.random_directions(objective.origin, 1)
+    half, full = (
+        lnb.evaluate_line(objective, direction, resolution=5, precision=precision, progress=False)
+        for precision in ("bfloat16", "full")
+    )
+    np.testing.assert_allclose(half.loss, full.loss, rtol=0.02)
+    assert not np.array_equal(half.loss, full.loss)
+
+
 def test_bfloat16_is_refused_where_it_draws_something_else(tmp_path):
     model = nn.Linear(1, 1, bias=False)
     nn.init.constant_(model.weight, 1.0)

@@ -120,6 +120,19 @@ def test_bad_models_and_data_are_named():
         ),
         (ValueError, "batch_size: got 0", model, (images, labels), {"batch_size": 0}),
         (ValueError, "metrics: the name 'loss'", model, (images, labels), {"metrics": {"loss": lnb.accuracy}}),
+        (ValueError, "the name 'loss_stderr' is taken", model, (images, labels), {"metrics": {"loss_stderr": max}}),
+        (ValueError, "the name 'alpha' is taken", model, (images, labels), {"metrics": {"alpha": lnb.accuracy}}),
+        (
+            ValueError,
+            "the name 'test_loss' is taken",
+            model,
+            (images, labels),
+            {"metrics": {"test_loss": lnb.accuracy}, "extra_data": {"test": (images, labels)}},
+        ),
+        (TypeError, "metrics: got list, wants a dict", model, (images, labels), {"metrics": [lnb.accuracy]}),
+        (TypeError, "metrics: got int, wants names", model, (images, labels), {"metrics": {1: lnb.accuracy}}),
+        (TypeError, r"metrics\['a'\]: got int, wants a function", model, (images, labels), {"metrics": {"a": 1}}),
+        (TypeError, "criterion: got str, wants a function", model, (images, labels), {"criterion": "mse"}),
         (ValueError, "model: it has no parameters", nn.Flatten(), (images, labels), {}),
         (TypeError, "model: got function", batch_norm_net, (images, labels), {}),
         (TypeError, "data: got Tensor", model, images, {}),
@@ -174,6 +187,37 @@ def test_bad_directions_are_named(objective):
         lnb.interpolate(objective, batch_norm_net(), objective.origin)
     with pytest.raises(ValueError, match="end: has no tensor"):
         lnb.interpolate(objective, objective.origin, {})
+
+
+def test_what_is_no_objective_is_named(objective):
+    (d1, d2), net = lnb.random_directions(objective.origin, 2), batch_norm_net()
+    points = [objective.origin] * 2
+    for refuse in (
+        lambda: lnb.evaluate_line(net, d1),
+        lambda: lnb.evaluate_plane(net, (d1, d2)),
+        lambda: lnb.interpolate(net, net, net),
+        lambda: lnb.curvature_map(net, (d1, d2)),
+        lambda: next(lnb.progressive_plane(net, (d1, d2))),
+        lambda: lnb.plane_gap(net, points, (d1, d2), objective.origin),
+        lambda: lnb.extreme_eigenvalues(net),
+        lambda: lnb.spectral_density(net),
+        lambda: lnb.curvature_along(net, d1),
+        lambda: lnb.hessian_vector_product(net, d1),
+    ):
+        with pytest.raises(TypeError, match="objective: got .*, wants an Objective"):
+            refuse()
+
+
+def test_what_is_no_direction_point_or_dataset_is_named(objective):
+    d1, d2 = lnb.random_directions(objective.origin, 2)
+    with pytest.raises(TypeError, match=r"directions\[1\]: got dict, wants a Direction"):
+        lnb.orthogonalized([d1, dict(d2)], objective.origin)
+    with pytest.raises(TypeError, match="model: got str, wants a torch.nn.Module, or a dict"):
+        lnb.random_directions("net", 2)
+    with pytest.raises(TypeError, match=r"trajectory\[3\]: got .*, wants a dict of tensors"):
+        lnb.pca_directions([batch_norm_net()] * 4)
+    with pytest.raises(TypeError, match="dataset: got int, wants an xarray.Dataset"):
+        lnb.diagnose(3)
 
 
 def test_results_say_how_they_were_made(objective):
