@@ -4,6 +4,7 @@ norm folded into convolutions, 3×3 ones in tiles, on images laid out and batche
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -15,7 +16,9 @@ from landscape_nb.objective import Objective
 from landscape_nb.parameters import Affine, unflatten
 from landscape_nb.program import Program, State, UnreplayableError, record
 from landscape_nb.rng import preserved_rng
-from landscape_nb.tiled import MappedFilters, in_tiles
+
+if TYPE_CHECKING:
+    from landscape_nb.tiled import MappedFilters
 
 _CACHE = {torch.channels_last: 6 * 2**20, torch.contiguous_format: 2 * 2**20}
 """Bytes that a convolution may read and write; measured to be fastest, with either layout."""
@@ -90,6 +93,8 @@ class Streamlined(Objective):
         return folded(_recorded(self.plain, images), self.folds)
 
     def _in_tiles(self, program: Program) -> Program:
+        from landscape_nb.tiled import in_tiles  # with LLVM: 50 ms and 40 MB, for those who have convolutions
+
         samples = sum(group.samples for group in self.groups.values())
         return in_tiles(program, self._with_made(self.plain.state()), self.filters, samples)
 

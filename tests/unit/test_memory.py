@@ -60,3 +60,11 @@ print(resident() - before)
 def test_of_a_kernel_only_its_machine_code_is_kept():
     grown = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True, check=True).stdout
     assert int(grown) < 20 * 500_000
+
+
+LARGE = "llvmlite", "ipywidgets", "papermill", "torch._dynamo", "sklearn", "plotly", "zarr", "dask"
+
+
+def test_what_is_large_is_imported_when_it_is_needed():
+    code = f"import sys, landscape_nb; print([name for name in {LARGE} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
