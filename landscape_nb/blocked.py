@@ -11,12 +11,25 @@ from torch import Tensor
 from landscape_nb.program import MAKERS, RELUS, SUMS, Call, Program, Slot
 
 _CHANNELS = 16
+_LAYERS = """conv1d conv2d conv_transpose2d linear batch_norm group_norm layer_norm instance_norm dropout dropout2d
+    relu relu_ relu6 leaky_relu prelu elu gelu silu hardtanh hardswish hardsigmoid sigmoid tanh softmax clamp clamp_
+    max_pool2d avg_pool2d adaptive_avg_pool2d adaptive_max_pool2d interpolate pixel_shuffle pixel_unshuffle pad"""
+_TENSORS = """add add_ __add__ __iadd__ sub __sub__ mul mul_ __mul__ __imul__ mean sum max amax cat stack chunk split
+    flatten view reshape squeeze unsqueeze permute transpose contiguous __getitem__"""
+_FINITE = {
+    getattr(home, name)
+    for home in (F, torch, Tensor)
+    for name in f"{_LAYERS} {_TENSORS}".split()
+    if hasattr(home, name)
+}
+"""Functions that make NaN of nothing finite."""
 
 
 def in_blocks(program: Program) -> Program:
     """The program with convolutions, ReLUs and sums between them on images in blocks.
 
-    A program whose model changes tensors that it also reads in between is returned as it is.
+    A program whose model changes tensors that it also reads in between is returned as it is, and one that
+    may divide by zero before a ReLU: oneDNN's makes 0 of NaN.
 
     Example:
         >>> from landscape_nb.program import Weight
@@ -25,7 +38,7 @@ def in_blocks(program: Program) -> Program:
         >>> [call.function.__name__ for call in in_blocks(program).calls]
         ['laid_out', 'conv2d', 'plain']
     """
-    return _Rewriter(program).program() if _copies_stay_true(program) else program
+    return _Rewriter(program).program() if _copies_stay_true(program) and _stays_finite(program) else program
 
 
 def laid_out(images: Tensor) -> Tensor:
@@ -74,6 +87,12 @@ class _Rewriter:
             self.shapes[places[blocks]] = self.shapes[number]
             self.calls.append(Call(laid_out if blocks else plain, (Slot(number),), {}, Slot(places[blocks])))
         return places[blocks]
+
+
+def _stays_finite(program: Program) -> bool:
+    """Whether no call before the last ReLU makes NaN of finite numbers."""
+    last = max((at for at, call in enumerate(program.calls) if call.function in RELUS), default=0)
+    return all(call.function in _FINITE for call in program.calls[:last])
 
 
 def _copies_stay_true(program: Program) -> bool:

@@ -15,7 +15,7 @@ from landscape_nb.winograd import TILES, kernel
 
 _ANY_PROCESSOR = Processor(4, 16)
 _MOST_KEPT = 2**21
-_ZEROS = torch.zeros(16)
+_ZEROS = torch.zeros(16, dtype=torch.float32)
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,9 @@ class Convolution:
         (count, _, height, width), outputs = images.shape, weight.shape[2]
         rows, columns = height + 2 * self.padding[0] - 2, width + 2 * self.padding[1] - 2
         results = _KEPT.piece(self.place, count * rows * columns * outputs).view(count, rows, columns, outputs)
-        images = images.contiguous(memory_format=torch.channels_last)
+        images = _channels_last(images)
         bias = images.new_zeros(outputs) if bias is None else bias.contiguous()
-        added = None if added is None else added.to(images.dtype, memory_format=torch.channels_last)
+        added = None if added is None else _channels_last(added)
         work = partial(self._convolve, images, weight, bias, added, results)
         threads = min(torch.get_num_threads(), count)
         if threads < 2:
@@ -102,13 +102,18 @@ class _Kept(threading.local):
     def piece(self, name: int | str | None, floats: int) -> Float[Tensor, "floats"]:
         """A piece of this length; a new one each time if it has no name, or is large."""
         if name is None or floats > _MOST_KEPT:
-            return torch.empty(floats)
+            return torch.empty(floats, dtype=torch.float32)
         if name not in self.pieces or len(self.pieces[name]) < floats:
-            self.pieces[name] = torch.empty(floats)
+            self.pieces[name] = torch.empty(floats, dtype=torch.float32)
         return self.pieces[name][:floats]
 
 
 _KEPT = _Kept()
+
+
+def _channels_last(images: Tensor) -> Float[Tensor, "n channels height width"]:
+    """The images without gaps between them (`Tensor.to` leaves a part of larger images as it is)."""
+    return images.to(torch.float32).contiguous(memory_format=torch.channels_last)
 
 
 def mapped_filters(

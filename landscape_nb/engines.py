@@ -129,7 +129,7 @@ class ManyAtOnce:
 
 
 def choose_engine(objective: Objective, affine: Affine) -> Engine:
-    """The fastest engine that gives this objective's values, tried on two points near the centre.
+    """The fastest engine that gives this objective's values, tried at two points.
 
     It is tried once for an objective, which then keeps it.
 
@@ -138,7 +138,8 @@ def choose_engine(objective: Objective, affine: Affine) -> Engine:
         affine: The line or plane.
 
     Returns:
-        The first of these that applies and whose loss agrees with the plain one to 10⁻⁴: `Perceptron`,
+        The first of these that applies and whose loss agrees with the plain one to 10⁻⁴, there and where
+        weights are other ones: `Perceptron`,
         `ManyAtOnce` for small nets without convolutions or recurrence, `SideBySide` of a `Streamlined`
         objective (`OneByOne`, if a criterion or metric is a reader's own), `OneByOne` of the plain one.
         Its description says what runs, and in the last case why.
@@ -151,17 +152,17 @@ def choose_engine(objective: Objective, affine: Affine) -> Engine:
         '32 points at once, layer by layer'
     """
     if objective.engine is None:
-        objective.engine = _fastest(objective, _trial(affine), affine)
+        objective.engine = _fastest(objective, affine)
     return objective.engine
 
 
-def _fastest(objective: Objective, places: Float[np.ndarray, "points axes"], affine: Affine) -> Engine:
-    wanted = OneByOne(objective)(affine, places)
+def _fastest(objective: Objective, affine: Affine) -> Engine:
+    trial = _Trial(OneByOne(objective), affine)
     reasons = []
     for make in (Perceptron, ManyAtOnce, _streamlined, partial(_streamlined, tiles=False)):
         try:
             engine = make(objective)
-            if _agree(engine(affine, places), wanted):
+            if trial.passed_by(engine):
                 return engine
             reasons.append(f"{engine.description}: other values")
         except FAILURES as error:
@@ -171,12 +172,12 @@ def _fastest(objective: Objective, places: Float[np.ndarray, "points axes"], aff
 
 def streamlined(objective: Objective, affine: Affine, tiles: bool = True) -> OneByOne:
     """Measures point after point, replayed where that gives the same values (in tiles if asked), else plainly."""
-    plain, places = OneByOne(objective), _trial(affine)
-    wanted = plain(affine, places)
+    plain = OneByOne(objective)
+    trial = _Trial(plain, affine)
     for tiled in (True, False) if tiles else (False,):
         try:
             engine = _streamlined(objective, tiled)
-            if _agree(engine(affine, places), wanted):
+            if trial.passed_by(engine):
                 return engine
         except FAILURES:
             return plain
@@ -201,8 +202,35 @@ def _is_known(function: Callable) -> bool:
     return module.split(".")[0] in ("torch", "landscape_nb")
 
 
-def _trial(affine: Affine) -> Float[np.ndarray, "points axes"]:
-    return np.array([[0.0] * len(affine.directions), [0.01] * len(affine.directions)])
+class _Trial:
+    """Two points at which an engine must give the plain one's values: the origin, and one beside another origin."""
+
+    def __init__(self, plain: Engine, affine: Affine):
+        axes = len(affine.directions)
+        self.points = [(affine, np.zeros((1, axes))), (_elsewhere(affine), np.full((1, axes), 0.01))]
+        self.wanted = [plain(*point) for point in self.points]
+
+    def passed_by(self, engine: Engine) -> bool:
+        return all(_agree(engine(*point), wanted) for point, wanted in zip(self.points, self.wanted, strict=True))
+
+
+def _elsewhere(affine: Affine) -> Affine:
+    """The same directions from an origin whose weights are a little different, and nowhere all zero.
+
+    Behind a layer of zeros, as networks may begin with, nothing that an engine does is seen.
+    """
+    generator = torch.Generator().manual_seed(0)
+    origin, *directions = (unflatten(vector, affine.like) for vector in (affine.origin, *affine.directions))
+    moved = {name: tensor + _noise(tensor, generator) for name, tensor in origin.items()}
+    return Affine(moved, directions, affine.like)
+
+
+def _noise(weights: Tensor, generator: torch.Generator) -> Tensor:
+    """A few hundredths of the weights' size; as large as fresh weights are, if these are all but zero."""
+    fresh = 0.3 if weights.ndim < 2 else max(1, weights[:1].numel()) ** -0.5
+    size = float(weights.double().square().mean().sqrt()) if weights.numel() else 0.0
+    width = 0.03 * size if size > 0.01 * fresh else fresh
+    return width * torch.randn(weights.shape, generator=generator).to(weights)
 
 
 def _agree(found: Row, wanted: Row) -> bool:

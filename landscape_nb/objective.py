@@ -109,6 +109,10 @@ class Objective:
         self.engine: Any = None
         self.folded: Any = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what has been found out about measuring it fast: that is found out again."""
+        return self.__dict__ | {"engine": None, "folded": None}
+
     def with_data(self, data: Batches) -> "Objective":
         """The same objective on these batches alone, without extra data."""
         other = copy.copy(self)

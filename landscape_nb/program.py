@@ -220,6 +220,8 @@ class _Recorder(TorchFunctionMode):
         return result
 
     def _placeholder(self, leaf: Any) -> Any:
+        if isinstance(leaf, slice) and any(isinstance(end, Tensor) for end in (leaf.start, leaf.stop, leaf.step)):
+            raise UnreplayableError("a slice ends where a tensor says")
         if not isinstance(leaf, Tensor):
             return leaf
         if leaf not in self.known:

@@ -88,7 +88,10 @@ def _pieces(part: Any, known: dict[int, tuple[Any, bytes]]) -> list[Any]:
     if isinstance(part, set | frozenset):
         return [sorted(map(repr, part))]
     if isinstance(part, type) or (callable(part) and hasattr(part, "__qualname__") and not _has_code(part)):
-        return [f"{part.__module__}.{part.__qualname__}", *(_digest(item, known) for item in _own_attributes(part))]
+        return [
+            f"{getattr(part, '__module__', None)}.{part.__qualname__}",
+            *(_digest(item, known) for item in _own_attributes(part)),
+        ]
     return [_digest(item, known) for item in _held(part)]
 
 
@@ -118,7 +121,7 @@ def _held(part: Any) -> list[Any]:
     if isinstance(part, torch.Generator):
         return [part.get_state()]
     if hasattr(part, "__dict__"):
-        return [vars(part), type(part)]
+        return [part.__getstate__() if "__getstate__" in vars(type(part)) else vars(part), type(part)]
     return [_ADDRESS.sub("", repr(part)), type(part)]
 
 

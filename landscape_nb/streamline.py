@@ -123,22 +123,24 @@ class Streamlined(Objective):
         return partial(self._state_at, affine, prepared) if prepared else super().states_along(affine)
 
     def _state_at(self, affine: Affine, prepared: "_Prepared", *place: float, space: int) -> dict[str, Tensor]:
-        state = self._laid_out({**self.buffers, **prepared(place, space)})
+        buffers = {name: self.buffers[name].clone() for name in self.read & self.buffers.keys()}
+        state = self._laid_out(buffers | prepared(place, space))
         return self.state(affine(*place)) if self._overflows(state) else state
 
     def made_along(self, affine: Affine) -> Affine | None:
         """The line or plane of what programs read, where that is affine in the weights and not too much to keep.
 
-        Folded weights are, unless a γ moves too: then they are its products with the weights.
+        Folded weights are, unless a γ moves too (or a variance that is a parameter): they are products with it.
         """
-        gammas = {fold.norm.gamma for fold in self.folds.values()} & affine.like.keys()
+        norms = [fold.norm for fold in self.folds.values()]
+        factors = {name for norm in norms for name in (norm.gamma, norm.variance)} & affine.like.keys()
         origin, *directions = (unflatten(vector, affine.like) for vector in (affine.origin, *affine.directions))
-        if any(direction[name].any() for direction in directions for name in gammas):
+        if any(direction[name].any() for direction in directions for name in factors):
             return None
         start = self._read(origin)
         if sum(tensor.numel() for tensor in start.values()) > _MOST_PREPARED:
             return None
-        same = {name: origin[name] for name in gammas}
+        same = {name: origin[name] for name in factors}
         nothing = self._read({name: torch.zeros_like(tensor) for name, tensor in origin.items()} | same)
         parts = [self._read(direction | same) for direction in directions]
         return Affine(start, [{name: tensor - nothing[name] for name, tensor in part.items()} for part in parts])

@@ -1,5 +1,6 @@
 """Ordinary models and data for which the library once gave a wrong number without a word, or fell over."""
 
+import pickle
 import types
 
 import numpy as np
@@ -13,6 +14,8 @@ from torch.nn.utils.parametrizations import weight_norm
 from torch.utils.data import DataLoader, TensorDataset
 
 import landscape_nb as lnb
+from landscape_nb.engines import OneByOne
+from landscape_nb.parameters import Affine
 from landscape_nb.provenance import fingerprint
 
 LABELS = torch.arange(40) % 4
@@ -282,3 +285,177 @@ def test_objects_that_hold_each_other_are_hashed_once():
     for node in nodes:
         node.others = [other for other in nodes if other is not node]
     assert fingerprint(nodes) == fingerprint(nodes)
+
+
+def agrees_with_the_plain_way(objective, direction, extent=(-1, 1), origin=None):
+    """Whether a line of seven points is what the model gives point by point; returns the line."""
+    line = lnb.evaluate_line(objective, direction, extent, 7, origin, progress=False)
+    plain = OneByOne(objective)(Affine(origin or objective.origin, [direction]), line.alpha.values[:, None])
+    np.testing.assert_allclose(line.loss, plain["loss"], rtol=1e-4)
+    return line
+
+
+class Cropped(nn.Module):
+    """Adds a part of larger images to a convolution's results."""
+
+    def __init__(self, halves=False):
+        super().__init__()
+        self.halves = halves
+        self.stem = nn.Conv2d(3, 16, 3, padding=1)
+        self.convolution = nn.Conv2d(8, 8, 3, padding=1) if halves else nn.Conv2d(16, 16, 3)
+        self.head = nn.Linear(8 if halves else 16, 4)
+
+    def forward(self, x):
+        y = self.stem(x)
+        images, added = y.chunk(2, 1)[::-1] if self.halves else (y, y[:, :, 1:-1, 1:-1])
+        return self.head(F.relu(self.convolution(images) + added).mean((2, 3)))
+
+
+@pytest.mark.parametrize("halves", [False, True])
+def test_parts_of_images_are_added_in_tiles(halves):
+    torch.manual_seed(0)
+    model = Cropped(halves)
+    objective = lnb.Objective(model, (torch.randn(40, 3, 8, 8), LABELS))
+    line = agrees_with_the_plain_way(objective, lnb.random_directions(model, 1)[0])
+    assert "1 convolutions in tiles" in line.engine
+
+
+class Coupled(nn.Module):
+    """Normalizes with the statistics of the batch at hand, always."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution, self.head = nn.Conv2d(1, 16, 3, padding=1), nn.Linear(16, 4)
+        self.norm = nn.BatchNorm2d(16, track_running_stats=False)
+
+    def forward(self, x):
+        return self.head(F.relu(self.norm(self.convolution(x))).mean((2, 3)))
+
+
+def test_behind_a_layer_of_zeros_a_faster_way_is_tried_all_the_same():
+    torch.manual_seed(0)
+    model = Coupled()
+    trained = {name: p.detach().clone() for name, p in model.named_parameters()}
+    nn.init.zeros_(model.head.weight)
+    images = torch.randn(600, 1, 16, 16) + torch.linspace(-2, 2, 600)[:, None, None, None]
+    objective = lnb.Objective(model, (images, torch.arange(600) % 4), batch_size=600)
+    agrees_with_the_plain_way(objective, lnb.random_directions(model, 1)[0])
+    agrees_with_the_plain_way(objective, lnb.random_directions(trained, 1)[0], origin=trained)
+
+
+class Sliced(nn.Module):
+    """As many rows as a weight says."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution, self.head = nn.Conv2d(1, 16, 3, padding=1), nn.Linear(16, 4)
+
+    def forward(self, x):
+        rows = (self.head.bias[0] * 20).floor().long().clamp(-4, 3) + 5
+        return self.head(F.relu(self.convolution(x))[:, :, :rows].mean((2, 3)))
+
+
+def test_a_slice_ends_where_a_weight_says_at_each_point():
+    torch.manual_seed(1)
+    model = Sliced()
+    objective = lnb.Objective(model, (torch.randn(40, 1, 8, 8), LABELS))
+    agrees_with_the_plain_way(objective, lnb.random_directions(model, 1, ignore=None)[0], (-3, 3))
+
+
+class Peaked(nn.Module):
+    """Divides images by their largest entry."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(1, 20, 3, padding=1), nn.Conv2d(20, 20, 3, padding=1)
+        self.head = nn.Linear(20, 4)
+        nn.init.constant_(self.first.bias, 0.1)
+
+    def forward(self, x):
+        y = F.relu(self.first(x))
+        y = y / y.amax((1, 2, 3), keepdim=True)
+        return self.head(F.relu(self.second(y)).mean((2, 3)))
+
+
+def test_an_image_that_is_divided_by_zero_is_not_a_number():
+    torch.manual_seed(0)
+    model, images = Peaked(), torch.randn(40, 1, 8, 8)
+    images[5] = 0
+    direction = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
+    direction["first.bias"] -= 1
+    direction["first.weight"] += 0.01
+    line = agrees_with_the_plain_way(lnb.Objective(model, (images, LABELS)), direction, (0, 0.3))
+    assert np.isfinite(line.loss[:2]).all()
+    assert np.isnan(line.loss[2:]).all()
+
+
+def test_the_number_format_that_torch_makes_by_default_decides_nothing():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 8, 3, padding=1))
+    objective = lnb.Objective(model, (torch.randn(40, 3, 8, 8), torch.randint(8, (40, 8, 8))))
+    (direction,) = lnb.random_directions(model, 1)
+    before = agrees_with_the_plain_way(objective, direction)
+    torch.set_default_dtype(torch.float64)
+    try:
+        during = agrees_with_the_plain_way(objective, direction)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    np.testing.assert_array_equal(before.loss, during.loss)
+
+
+class Counting(nn.Module):
+    """Counts its calls where torch does not see it."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution, self.head = nn.Conv2d(1, 16, 3, padding=1), nn.Linear(16, 4)
+        self.register_buffer("calls", torch.zeros(1))
+
+    def forward(self, x):
+        self.calls.data.add_(1)
+        return self.head(F.relu(self.convolution(x)).mean((2, 3))) * (1 + 0.1 * self.calls)
+
+
+def test_buffers_that_a_model_writes_to_are_each_points_own():
+    torch.manual_seed(1)
+    objective = lnb.Objective(Counting(), (torch.randn(40, 1, 8, 8), LABELS))
+    before = objective()
+    agrees_with_the_plain_way(objective, lnb.random_directions(objective.origin, 1)[0])
+    assert objective() == before
+    assert objective.buffers["calls"] == 0
+
+
+def measured_objective():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 16, 3), nn.ReLU(), nn.Flatten(), nn.Linear(576, 4))
+    objective = lnb.Objective(model, (torch.randn(40, 1, 8, 8), LABELS))
+    agrees_with_the_plain_way(objective, lnb.random_directions(model, 1)[0])
+    return objective
+
+
+def test_an_objective_can_be_pickled_after_it_was_measured():
+    objective = measured_objective()
+    copied = pickle.loads(pickle.dumps(objective))
+    assert copied() == objective()
+    agrees_with_the_plain_way(copied, lnb.random_directions(copied.origin, 1)[0])
+
+
+def test_a_criterion_may_know_an_objective_and_is_the_same_before_and_after_its_measurement():
+    objective = measured_objective()
+
+    def penalized(outputs, targets):
+        return F.cross_entropy(outputs, targets) + 0 * objective.samples
+
+    after = fingerprint(penalized)
+    objective.engine = None
+    assert fingerprint(penalized) == after
+
+
+def test_a_variance_that_is_a_parameter_moves():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 16, 3), nn.BatchNorm2d(16), nn.ReLU(), nn.Flatten(), nn.Linear(576, 4)).eval()
+    del model[1].running_var
+    model[1].running_var = nn.Parameter(torch.ones(16))
+    objective = lnb.Objective(model, (torch.randn(40, 1, 8, 8), LABELS))
+    direction = {name: torch.zeros_like(p) for name, p in objective.origin.items()} | {"1.running_var": torch.ones(16)}
+    agrees_with_the_plain_way(objective, direction, (0, 5))
