@@ -226,10 +226,9 @@ def _elsewhere(affine: Affine) -> Affine:
 
 
 def _noise(weights: Tensor, generator: torch.Generator) -> Tensor:
-    """A few hundredths of the weights' size; as large as fresh weights are, if these are all but zero."""
+    """A few hundredths of the weights' size; as large as fresh weights are, if these are zero."""
     fresh = 0.3 if weights.ndim < 2 else max(1, weights[:1].numel()) ** -0.5
-    size = float(weights.double().square().mean().sqrt()) if weights.numel() else 0.0
-    width = 0.03 * size if size > 0.01 * fresh else fresh
+    width = 0.03 * float(weights.double().square().mean().sqrt()) if weights.any() else fresh
     return width * torch.randn(weights.shape, generator=generator).to(weights)
 
 
