@@ -206,12 +206,25 @@ class _Trial:
     """Two points at which an engine must give the plain one's values: the origin, and one beside another origin."""
 
     def __init__(self, plain: Engine, affine: Affine):
-        axes = len(affine.directions)
-        self.points = [(affine, np.zeros((1, axes))), (_elsewhere(affine), np.full((1, axes), 0.01))]
-        self.wanted = [plain(*point) for point in self.points]
+        origin, beside = (np.full((1, len(affine.directions)), coordinate) for coordinate in (0.0, 0.01))
+        second = _elsewhere(affine), beside
+        values = _finite_values(plain, *second)
+        if values is None:
+            second = affine, beside
+            values = plain(*second)
+        self.points, self.wanted = [(affine, origin), second], [plain(affine, origin), values]
 
     def passed_by(self, engine: Engine) -> bool:
         return all(_agree(engine(*point), wanted) for point, wanted in zip(self.points, self.wanted, strict=True))
+
+
+def _finite_values(plain: Engine, affine: Affine, place: Float[np.ndarray, "1 axes"]) -> Row | None:
+    """The values at a point, if the loss is finite; a model may refuse weights that are other than its own."""
+    try:
+        values = plain(affine, place)
+    except FAILURES:
+        return None
+    return values if np.isfinite(values["loss"]).all() else None
 
 
 def _elsewhere(affine: Affine) -> Affine:

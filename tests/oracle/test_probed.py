@@ -343,6 +343,28 @@ def test_behind_a_layer_of_zeros_a_faster_way_is_tried_all_the_same():
     agrees_with_the_plain_way(objective, lnb.random_directions(trained, 1)[0], origin=trained)
 
 
+class Choosy(nn.Module):
+    """Takes no other offset than its own: it refuses it, or has no value there."""
+
+    def __init__(self, refuses):
+        super().__init__()
+        self.refuses = refuses
+        self.convolution, self.head = nn.Conv2d(1, 16, 3, padding=1), nn.Linear(16, 4)
+        self.offset = nn.Parameter(torch.zeros(4), requires_grad=False)
+
+    def forward(self, x):
+        if self.refuses and self.offset.any():
+            raise ValueError("the offset must be zero")
+        return self.head(F.relu(self.convolution(x)).mean((2, 3))) + (self.offset - self.offset.abs()).sqrt()
+
+
+@pytest.mark.parametrize("refuses", [True, False])
+def test_a_model_that_takes_no_other_weights_is_measured_where_it_does(refuses):
+    torch.manual_seed(0)
+    objective = lnb.Objective(Choosy(refuses), (torch.randn(40, 1, 8, 8), LABELS))
+    agrees_with_the_plain_way(objective, lnb.random_directions(objective.origin, 1)[0])
+
+
 class Sliced(nn.Module):
     """As many rows as a weight says."""
 
