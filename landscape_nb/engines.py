@@ -218,11 +218,24 @@ class _Trial:
         return all(_agree(engine(*point), wanted) for point, wanted in zip(self.points, self.wanted, strict=True))
 
 
+def _fails(engine: Engine, affine: Affine, place: Float[np.ndarray, "1 axes"]) -> bool:
+    try:
+        engine(affine, place)
+    except FAILURES:
+        return True
+    return False
+
+
 def _finite_values(plain: Engine, affine: Affine, place: Float[np.ndarray, "1 axes"]) -> Row | None:
-    """The values at a point, if the loss is finite; a model may refuse weights that are other than its own."""
+    """The values at a point, if the loss is finite; a model may refuse weights that are other than its own.
+
+    An error that does not come again has other reasons, and is raised.
+    """
     try:
         values = plain(affine, place)
     except FAILURES:
+        if not _fails(plain, affine, place):
+            raise
         return None
     return values if np.isfinite(values["loss"]).all() else None
 
