@@ -42,9 +42,11 @@ class Objective:
         model: Any module.
         data: A pair of tensors (inputs, targets), an `ImageData` (its training part counts), or an
             iterable of batches such as a `DataLoader`. A batch that is a pair is read as (inputs,
-            targets); any other tuple, list or dict needs `forward`.
+            targets); any other tuple, list or dict needs `forward`. The first dimension of a batch's
+            first tensor counts its samples.
         criterion: `criterion(outputs, targets)`, the mean loss of a batch; for a batch that is no
-            pair, `criterion(outputs, batch)`.
+            pair, `criterion(outputs, batch)`. What is no mean over a batch's samples (class weights,
+            `ignore_index`, a sum) depends on the batches: it is averaged over them, weighted by samples.
         metrics: Further measures by name, called like `criterion`.
         batch_size: Samples evaluated at once, when `data` is a pair of tensors; a single one left over joins
             the last batch.

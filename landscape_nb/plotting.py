@@ -212,7 +212,7 @@ def plot_contours(
 
 def _contour(panel: Axes, values: xr.DataArray, levels: np.ndarray) -> QuadContourSet:
     """Filled contours; positive levels are found by interpolating the logarithm, which bends less."""
-    scale = np.log10 if levels[0] > 0 else np.asarray
+    scale = np.log10 if levels[0] > 0 else np.positive
     grid = np.ma.masked_invalid(values.transpose("beta", "alpha"))
     heights = scale(grid.clip(levels[0] / 10 if levels[0] > 0 else None))
     norm = BoundaryNorm(scale(levels), 256, extend="both")

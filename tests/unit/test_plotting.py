@@ -131,6 +131,15 @@ def test_labels_of_contours_stand_on_them_and_in_nobodys_way():
     assert apart.min() > 0.05
 
 
+@pytest.mark.parametrize("levels", [(0, 0.5, 1), np.linspace(-1, 1, 11)])
+def test_levels_from_zero_or_below_are_drawn_as_they_are(levels):
+    figure = plotting.plot_contours(plane(lambda a, b: a + b / 2), levels=levels)
+    assert figure.axes[0].texts
+    for label in figure.axes[0].texts:
+        x, y = label.get_position()
+        assert x + y / 2 == pytest.approx(float(label.get_text()), abs=0.05)
+
+
 def luminance(colour):
     """Relative luminance as the WCAG define it."""
     channels = np.array(to_rgb(colour))
