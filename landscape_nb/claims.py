@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from landscape_nb.arguments import check_kind
 from landscape_nb.explore import is_strict
 from landscape_nb.figures import GALLERY, SEED_VARIABLE
 
@@ -76,8 +77,7 @@ def claim(id: str, condition: bool, text: str, **numbers: object) -> Claim:
         >>> claim("00-sum", 1 + 1 == 2, "One and one make two.", sum=1 + 1).holds
         True
     """
-    if not isinstance(condition, bool | np.bool_):
-        raise TypeError(f"condition: got {type(condition).__name__}, wants True or False")
+    check_kind("condition", condition, (bool, np.bool_), "True or False")
     numbers = {name: _plain(name, value) for name, value in numbers.items()}
     seed = int(os.environ.get(SEED_VARIABLE, 0))
     others = [run for run in shipped_claims(id) if run.seed != seed]

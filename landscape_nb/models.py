@@ -1,7 +1,8 @@
 """The paper's networks, at any width, input size, number of channels and number of classes.
 
 Architectures as in section 3 of Li et al. (2018): VGG-9, ResNets of three stages with and without
-shortcuts, wide ResNets, DenseNet-121 in its form for CIFAR; and a plain perceptron beside them.
+shortcuts, wide ResNets, DenseNet-121 in its form for CIFAR; and a plain perceptron beside them. New ones,
+and those that the paper's authors trained.
 """
 
 import math

@@ -116,14 +116,13 @@ class Sampler:
 
 def _is_divisible(objective: Objective) -> bool:
     """Whether samples can be taken apart: pairs of tensors, means over samples, no outputs that heed the neighbours."""
-    if (
-        not objective.data.divisible
-        or objective.fragile
-        or objective.batch_norm != "frozen"
-        or not all(objective.sample_measures.values())
-    ):
-        return False
-    return _is_independent(getattr(objective, "plain", objective))
+    return (
+        objective.data.divisible
+        and not objective.fragile
+        and objective.batch_norm == "frozen"
+        and all(objective.sample_measures.values())
+        and _is_independent(getattr(objective, "plain", objective))
+    )
 
 
 def _is_independent(objective: Objective) -> bool:
