@@ -44,6 +44,8 @@ def describe(objective: Objective, kind: str, axes: Sequence[Float[np.ndarray, "
         "resolution": list(map(len, axes)),
         "samples": objective.samples,
         "batch_norm": objective.batch_norm,
+        "draws": objective.draws,
+        "remarks": "; ".join(objective.remarks),
         "batch_norm_layers": sum(isinstance(module, _BatchNorm) for module in objective.model.modules()),
         "objective": objective.fingerprint,
         "geometry": fingerprint(*geometry),

@@ -267,8 +267,8 @@ def _agree(found: Row, wanted: Row) -> bool:
 def _reason_against_batching(objective: Objective) -> str | None:
     if objective.batch_norm != "frozen":
         return "batch norm is recalibrated"
-    if objective.fragile:
-        return "the model changes what it is given"
+    if objective.findings.only_plain:
+        return objective.findings.only_plain
     if sum(weight.numel() for weight in objective.origin.values()) > _MOST_WEIGHTS:
         return "a large net"
     if any(isinstance(module, _WITH_WEIGHTS_OF_THEIR_OWN) for module in objective.model.modules()):

@@ -4,29 +4,40 @@ A product Hv is the gradient of gᵀv, g the gradient (Pearlmutter, 1994): two b
 matrix. Batch norm uses its running statistics, as `Objective.batch_losses` does.
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from scipy.sparse.linalg import LinearOperator
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
 from landscape_nb.arguments import check_kind
 from landscape_nb.normalization import Direction, Ignore, check_ignore, is_ignored
 from landscape_nb.objective import Objective
-from landscape_nb.parameters import Params, check_params, flatten, unflatten
+from landscape_nb.parameters import Params, add, check_params, flatten, norm, scale, unflatten
 from landscape_nb.program import FAILURES
 from landscape_nb.streamline import Streamlined
 
 _SAME = 1e-4
+_LEAST_CHANGE, _LEAST_BYTES = 1e-4, 4
+_SPARSE = 6
+"""The place of `sparse` among the arguments of `embedding`."""
+_NOT_TWICE = "is not implemented", "derivative for"
 
 
 class NotFiniteError(ValueError):
     """A loss or a Hessian-vector product is NaN or infinite."""
+
+
+class NoSecondDerivativeError(ValueError):
+    """Something in the model or the criterion cannot be differentiated twice."""
 
 
 class HessianOperator(LinearOperator):
@@ -35,8 +46,8 @@ class HessianOperator(LinearOperator):
     With a single batch of data the graph of its gradient is built once and kept for all products;
     with more it is rebuilt, batch by batch, at every product, so that memory holds one batch at a time.
 
-    Scaled dot-product attention and weight normalization are computed by their plain formulas, the only ones that
-    torch differentiates twice, and rightly.
+    Scaled dot-product attention, weight normalization and sparse embeddings are computed by their plain formulas,
+    the only ones that torch differentiates twice, and rightly.
 
     Attributes:
         chosen: The parameters that count, in the order of their entries in a vector.
@@ -68,7 +79,7 @@ class HessianOperator(LinearOperator):
         self.products += 1
         v = torch.from_numpy(vector.reshape(-1).astype(self.dtype)).to(self._weights.device)
         product = torch.zeros_like(v)
-        with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), _PlainWeightNorm():
+        with _differentiably(self.objective):
             for gradient in self._gradients():
                 if gradient.requires_grad:
                     keep = {"retain_graph": bool(self._kept), "materialize_grads": True}
@@ -87,6 +98,8 @@ class HessianOperator(LinearOperator):
             if not loss.requires_grad:
                 raise ValueError("criterion: its loss has no gradient in the parameters that count")
             gradient = torch.autograd.grad(share * loss, self._weights, create_graph=True, materialize_grads=True)[0]
+            if self.products == 1:
+                _check_graph(gradient)
             if share == 1:
                 self._kept.append(gradient)
             yield gradient
@@ -95,14 +108,63 @@ class HessianOperator(LinearOperator):
         return self
 
 
-class _PlainWeightNorm(TorchFunctionMode):
-    """Computes weight normalization by its formula: the second derivative of torch's fused function is wrong."""
+class _PlainFormulas(TorchFunctionMode):
+    """Computes by formula what torch's own function does not differentiate twice.
+
+    The second derivative of the fused weight normalization is wrong; gradients of sparse embeddings are not dense.
+    """
 
     def __torch_function__(self, function: Callable, types: Any, args: tuple = (), kwargs: Mapping | None = None):
+        kwargs = dict(kwargs or {})
         if function is torch._weight_norm:
             v, g, dim = (*args, 0)[:3]
             return v * (g / torch.norm_except_dim(v, 2, dim))
-        return function(*args, **(kwargs or {}))
+        if function is F.embedding:
+            args = args[:_SPARSE]
+            kwargs.pop("sparse", None)
+        return function(*args, **kwargs)
+
+
+@contextmanager
+def _differentiably(objective: Objective) -> Iterator[None]:
+    """Compute so that torch can differentiate twice; what it cannot is named."""
+    try:
+        with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), _PlainFormulas():
+            yield
+    except RuntimeError as error:  # torch's NotImplementedError is one too
+        if not any(part in str(error) for part in _NOT_TWICE):
+            raise
+        raise NoSecondDerivativeError(f"{_who_has_none(objective, str(error))} ({error})") from error
+
+
+def _who_has_none(objective: Objective, error: str) -> str:
+    """Which layer or loss cannot be differentiated twice, and what to do."""
+    bags = [name for name, m in objective.model.named_modules() if isinstance(m, nn.EmbeddingBag)]
+    if "embedding_bag" in error and bags:
+        return f"model: EmbeddingBag {bags[0]!r} has no second derivative; nn.Embedding and a mean over words have one"
+    if "ctc_loss" in error:
+        return "criterion: the CTC loss has no second derivative; draw lines and planes instead"
+    return "model: something in it has no second derivative; draw lines and planes instead"
+
+
+def _check_graph(gradient: Tensor) -> None:
+    """Raise where a gradient went through a function that is marked as differentiable once.
+
+    torch itself raises only if its marker lies on the way to the weights, which it does not: behind it the
+    graph ends, and the missing part of the Hessian would be zero.
+    """
+    waiting, seen = [gradient.grad_fn], set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if node.name().endswith("Error"):
+            raise NoSecondDerivativeError(
+                "model: a torch.autograd.Function in it is marked @once_differentiable and has no second derivative; "
+                "draw lines and planes instead"
+            )
+        waiting += [following for following, _ in node.next_functions]
 
 
 def _folded(objective: Objective) -> Objective:
@@ -111,22 +173,61 @@ def _folded(objective: Objective) -> Objective:
     Second derivatives of batch norm take as long as those of the convolutions.
     """
     if objective.folded is None:
-        try:
-            faster = Streamlined(objective, differentiable=True)
-            pair = [_gradient(o) for o in (objective, faster)]
-            same = torch.dist(*pair) <= _SAME * pair[0].norm()
-        except FAILURES:
-            same = False
-        objective.folded = faster if same else objective
+        with _differentiably(objective):
+            gradient = _gradient(objective)
+        _compare_with_slope(objective, gradient)
+        objective.folded = _faster(objective, gradient) or objective
     return objective.folded
+
+
+def _faster(objective: Objective, gradient: Float[Tensor, "n"]) -> Objective | None:
+    try:
+        faster = Streamlined(objective, differentiable=True)
+        same = torch.dist(gradient, _gradient(faster)) <= _SAME * gradient.norm()
+    except FAILURES:
+        return None
+    return faster if same else None
 
 
 def _gradient(objective: Objective) -> Float[Tensor, "n"]:
     weights = flatten(objective.origin).requires_grad_()
     total = torch.zeros_like(weights)
     for share, loss in objective.batch_losses(unflatten(weights, objective.origin)):
-        total += torch.autograd.grad(share * loss, weights, materialize_grads=True)[0]
+        if loss.requires_grad:
+            total += torch.autograd.grad(share * loss, weights, materialize_grads=True)[0]
     return total
+
+
+def _compare_with_slope(objective: Objective, gradient: Float[Tensor, "n"]) -> None:
+    """Warn where the loss along the gradient rises otherwise than the gradient says.
+
+    Straight-through estimators, `detach()` in the model and backward passes of one's own make autograd's
+    gradient that of another function than the one that planes show. The step changes the loss by about a
+    hundredth, which rounding does not reach; a minimum that is too flat for that says nothing.
+    """
+    length, loss = float(gradient.norm()), _frozen_loss(objective, objective.origin)
+    coarse = any(p.element_size() < _LEAST_BYTES for p in objective.origin.values())
+    if coarse or not (np.isfinite(loss) and np.isfinite(length) and length > 0):
+        return
+    ascent = scale(unflatten(gradient, objective.origin), 1 / length)
+    slopes = []
+    for part in (1, 0.25):
+        step = part * min(0.005 * abs(loss) / length, 0.01 * norm(objective.origin))
+        if step * length < _LEAST_CHANGE * abs(loss):
+            return
+        ends = [_frozen_loss(objective, add(objective.origin, scale(ascent, sign * step))) for sign in (1, -1)]
+        slopes.append((ends[0] - ends[1]) / (2 * step))
+    if all(abs(slope - length) > 0.5 * length for slope in slopes):
+        warnings.warn(
+            f"objective: along autograd's gradient, of length {length:.3g}, the loss has the slope {slopes[-1]:.3g}: "
+            "a straight-through estimator, detach() or a backward pass of one's own makes gradients and Hessians "
+            "those of another function than the loss",
+            stacklevel=2,
+        )
+
+
+def _frozen_loss(objective: Objective, params: Params) -> float:
+    return objective.measure(params, batch_norm="frozen")["loss"]
 
 
 def hessian_operator(
@@ -147,8 +248,9 @@ def hessian_operator(
         A `scipy.sparse.linalg.LinearOperator` that counts its `.products`, in the parameters' precision.
 
     Raises:
-        ValueError: `params` does not fit the model, or `ignore` leaves nothing. A product raises one
-            if the loss or the product is not finite.
+        ValueError: `params` does not fit the model, `ignore` leaves nothing, or the model writes to its weights
+            when it is called. A product raises one if the loss or the product is not finite, or if a layer or
+            the criterion has no second derivative.
 
     Example:
         >>> model = torch.nn.Linear(2, 1, bias=False)
@@ -160,6 +262,12 @@ def hessian_operator(
     """
     check_kind("objective", objective, Objective, "an Objective")
     check_ignore(ignore)
+    if objective.findings.untracked:
+        names = ", ".join(map(repr, objective.findings.untracked))
+        raise ValueError(
+            f"objective: its model writes {names} when it is called, unseen by autograd, so that the Hessian would be "
+            "another function's; compute the weight that is used from the parameter, without writing to it"
+        )
     params = objective.origin if params is None else params
     check_params("params", params, objective.origin)
     return HessianOperator(objective, params, ignore)

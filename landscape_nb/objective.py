@@ -1,11 +1,13 @@
 """What is measured at a point of weight space: the mean loss and metrics of a model on data."""
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Shaped
@@ -14,19 +16,14 @@ from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils._pytree import tree_map
 
-from landscape_nb.arguments import check_choice, check_kind
-from landscape_nb.batches import (
-    Batches,
-    copied,
-    describe,
-    is_changed,
-    is_pair,
-    tensors_of,
-)
+from landscape_nb.arguments import check_choice, check_whole
+from landscape_nb.batches import Batches, describe, is_pair, tensors_of
+from landscape_nb.copies import check_model, copied_model
 from landscape_nb.measures import Measure, check_names, is_mean_of, mean_and_error, named_measures, sample_measure
-from landscape_nb.parameters import Affine, Params, check_params, parameters_of
+from landscape_nb.parameters import Affine, Params, check_params, is_same, parameters_of
 from landscape_nb.provenance import fingerprint
-from landscape_nb.rng import preserved_rng
+from landscape_nb.rng import preserved_rng, seed_everything
+from landscape_nb.trial import Findings, Trial
 
 Buffers = dict[str, Shaped[Tensor, "..."]]
 
@@ -56,11 +53,20 @@ class Objective:
             `test_loss` and so on.
         forward: `forward(model, batch)`, the outputs of a batch; default `model(inputs)`.
         device: Where to compute; default where the model's parameters are.
+        seed: For a model that draws random numbers in evaluation (a variational autoencoder, dropout left
+            on): every batch gets the same numbers at every point, made from this seed.
+        draws: How many such draws a value is the mean of; its error over them is `..._draws_stderr`.
+
+    Attributes:
+        remarks: What is surprising about the model, in sentences: weights on which the loss does not
+            depend, outputs that depend on earlier calls. Each is also a warning.
 
     Raises:
-        TypeError: `model`, `data` or a measure is of no such kind.
-        ValueError: No samples, two values of one name, non-finite weights, an unknown `batch_norm`, or a
-            first batch that model, criterion or metrics do not take.
+        TypeError: `model`, `data` or a measure is not of such a kind, or the model cannot be copied.
+        ValueError: No samples, two values of one name, non-finite weights, an unknown `batch_norm`, a
+            batch that model, criterion or metrics do not take, or a model that cannot be measured rightly: one
+            whose `eval()` changes its weights, that reads the caller's weights instead of its own, that gives
+            other values when it is called again or under autograd, or that draws random numbers without `seed`.
 
     Example:
         >>> model = nn.Linear(1, 1, bias=False)
@@ -84,13 +90,19 @@ class Objective:
         extra_data: Mapping[str, Any] | None = None,
         forward: Callable[[nn.Module, Any], Any] | None = None,
         device: torch.device | str | None = None,
+        seed: int | None = None,
+        draws: int = 1,
     ):
-        check_kind("model", model, nn.Module, "a torch.nn.Module")
+        check_model("model", model)
         check_choice("batch_norm", batch_norm, ("frozen", "recalibrate"))
         self.batch_norm, self.forward = batch_norm, forward
+        self.seed = seed if seed is None else check_whole("seed", seed, 0)
+        self.draws = check_whole("draws", draws, 1)
+        if draws > 1 and seed is None:
+            raise ValueError(f"draws: got {draws} without seed, wants both")
         self.measures = named_measures(criterion, metrics)
         device = device or next((p.device for p in model.parameters()), torch.device("cpu"))
-        self.model = _copied_model(model).to(device).eval().requires_grad_(False)
+        self.model = _evaluated(copied_model(model)).to(device).requires_grad_(False)
         self.origin: Params = parameters_of(self.model)
         self.buffers: Buffers = dict(self.model.named_buffers())
         if not self.origin:
@@ -102,10 +114,12 @@ class Objective:
         self.groups: dict[str, Batches] = {"": self.data, **more}
         check_names(self.names)
         self.samples = self.data.samples
-        self.fragile = False
-        changes = [self._try(group.batches[0]) for group in self.groups.values()]
-        self.fragile = any(changes)
-        self.groups = {name: replace(group, fragile=self.fragile) for name, group in self.groups.items()}
+        self.findings = Findings()
+        self.findings = self._try(model)
+        for remark in self.remarks:
+            warnings.warn(f"model: {remark}", stacklevel=2)
+        fragile = self.findings.fragile
+        self.groups = {name: replace(group, fragile=fragile) for name, group in self.groups.items()}
         self.data = self.groups[""]
         self.sample_measures = self._find_sample_measures()
         self.engine: Any = None
@@ -120,16 +134,22 @@ class Objective:
         other = copy.copy(self)
         for known in ("fingerprint", "origin_values"):
             other.__dict__.pop(known, None)
-        other.data = replace(data, fragile=self.fragile)
+        other.data = replace(data, fragile=self.findings.fragile)
         other.groups, other.samples = {"": other.data}, data.samples
         other.engine = other.folded = None
         return other
 
     @property
     def names(self) -> list[str]:
-        """What `measure` returns: each measure on each data set, and its standard error."""
+        """What `measure` returns: each measure on each data set, and its standard errors."""
         means = [prefix + name for prefix in self.groups for name in self.measures]
-        return [name for mean in means for name in (mean, f"{mean}_stderr")]
+        errors = ("_stderr", "_draws_stderr") if self.draws > 1 else ("_stderr",)
+        return [mean + ending for mean in means for ending in ("", *errors)]
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is surprising about the model, in sentences."""
+        return self.findings.remarks
 
     def __call__(self, params: Params | None = None, buffers: Buffers | None = None) -> dict[str, float]:
         """The means over all samples of the loss and of each metric at a point.
@@ -181,8 +201,10 @@ class Objective:
         """The values of `measure` with parameters and buffers that a function makes."""
         with torch.no_grad(), preserved_rng():
             state = make_state()
-            summary = self.summarize(lambda batch: self.values_in(state, batch))
-        return {name: float(value) for name, value in summary.items()}
+            draws = [
+                self.summarize(lambda batch: self.values_in(state, batch), draw=draw) for draw in range(self.draws)
+            ]
+        return _mean_of_draws([{name: float(value) for name, value in draw.items()} for draw in draws], self.names)
 
     def measure_stack(self, params: Params) -> dict[str, Float[Tensor, "points"]]:
         """The values of `measure` at many points at once, through `torch.vmap`.
@@ -198,16 +220,19 @@ class Objective:
             buffers = {name: buffer.clone() for name, buffer in self.buffers.items()}
             return self.summarize(lambda batch: torch.vmap(lambda p: self.values_in(p | buffers, batch))(params))
 
-    def summarize(self, values_of: Callable[[Any], dict[str, Tensor]]) -> dict[str, Float[Tensor, "*points"]]:
+    def summarize(
+        self, values_of: Callable[[Any], dict[str, Tensor]], draw: int = 0
+    ) -> dict[str, Float[Tensor, "*points"]]:
         """Means and standard errors over all data, in the order of `names`.
 
         Args:
             values_of: From a batch to the values of each measure along the last dimension: one a
                 sample where `sample_measures` has a measure, else one number.
+            draw: Which draw of random numbers, for models that draw some.
         """
         result = {}
         for prefix, group in self.groups.items():
-            rows = [values_of(batch) for batch, _ in group]
+            rows = [values_of(batch) for batch in self._seeded(prefix, group, draw)]
             for name in self.measures:
                 values = [row[name] for row in rows]
                 mean, error = mean_and_error(values, group.counts, self.sample_measures[name] is not None)
@@ -227,10 +252,23 @@ class Objective:
             >>> [round(share, 2) for share, _ in objective.batch_losses(objective.origin)]
             [0.6, 0.4]
         """
-        for batch, count in self.data:
-            with preserved_rng():
-                loss = self.measures["loss"](self.outputs(self.state(params), batch), _targets(batch))
-            yield count / self.samples, loss
+        for draw in range(self.draws):
+            for number, (batch, count) in enumerate(self.data):
+                with preserved_rng():
+                    self._seed("", draw, number)
+                    loss = self.measures["loss"](self.outputs(self.state(params), batch), _targets(batch))
+                yield count / self.samples / self.draws, loss
+
+    def _seeded(self, prefix: str, group: Batches, draw: int) -> Iterator[Any]:
+        """The batches of a group, each with the random numbers that are its own in a draw."""
+        for number, (batch, _) in enumerate(group):
+            self._seed(prefix, draw, number)
+            yield batch
+
+    def _seed(self, prefix: str, draw: int, number: int) -> None:
+        """Let a batch see the same random numbers whenever it is evaluated, in whatever order."""
+        if self.seed is not None:
+            seed_everything(self.seed, draw, list(self.groups).index(prefix), number)
 
     @cached_property
     def origin_values(self) -> dict[str, float]:
@@ -240,7 +278,8 @@ class Objective:
     @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits of everything that decides a measured value: weights, data, settings."""
-        return fingerprint(self.model, self.groups, self.measures, self.batch_norm, self.forward)
+        random = self.seed, self.draws
+        return fingerprint(self.model, self.groups, self.measures, self.batch_norm, self.forward, random)
 
     def state(
         self, params: Params | None = None, buffers: Buffers | None = None, batch_norm: str = "frozen"
@@ -249,8 +288,7 @@ class Objective:
         params = self.origin if params is None else params
         buffers = self.buffers if buffers is None else buffers
         params = {name: tensor.to(self.origin[name]) for name, tensor in params.items()}
-        weights = copied(params) if self.fragile else params
-        state = {**weights, **{name: buffer.clone() for name, buffer in buffers.items()}}
+        state = {**params, **{name: buffer.clone() for name, buffer in buffers.items()}}
         if batch_norm == "recalibrate":
             self._recalibrate(state)
         return state
@@ -278,7 +316,7 @@ class Objective:
                 for module in norms:
                     module.train()
                     module.momentum = count / seen
-                self.outputs(state, batch)
+                self._called(state, batch, changeable=self.origin)
         finally:
             for module, momentum in zip(norms, momenta, strict=True):
                 module.eval()
@@ -286,6 +324,19 @@ class Objective:
 
     def outputs(self, state: dict[str, Tensor], batch: Any) -> Any:
         """The model's outputs for a batch, with these parameters and buffers."""
+        return self._called(state, batch, changeable=state)
+
+    def _called(self, state: dict[str, Tensor], batch: Any, changeable: Iterable[str]) -> Any:
+        """The outputs, from copies of what a call may change; what modules keep between calls is put back."""
+        if self.findings.fragile:
+            state = state | {name: state[name].clone() for name in changeable}
+        try:
+            return self._call(state, batch)
+        finally:
+            if self.findings.memory:
+                self.findings.memory.restore()
+
+    def _call(self, state: dict[str, Tensor], batch: Any) -> Any:
         if self.forward is None:
             return functional_call(self.model, state, (batch[0],))
         return functional_call(_Forward(self.model, self.forward), _prefixed(state), (batch,))
@@ -304,21 +355,24 @@ class Objective:
             return measure(outputs, targets)
         return torch.as_tensor(self.measures[name](outputs, targets)).reshape(1)
 
-    def _try(self, batch: Any) -> bool:
-        """Fail now, with words, rather than in the middle of a sweep; whether weights or batch are changed by use."""
-        if self.forward is None and not is_pair(batch):
-            raise ValueError(f"data: a batch is {describe(batch)}; only a pair is read without forward=")
-        weights, given = copied(self.origin), copied(batch)
-        try:
-            with torch.no_grad(), preserved_rng():
-                outputs = self.outputs(self.state(weights), given)
-                values = {name: measure(outputs, _targets(given)) for name, measure in self.measures.items()}
-        except Exception as error:
-            raise ValueError(f"data: the first batch, {describe(batch)}, cannot be evaluated: {error}") from error
-        for name, value in values.items():
-            if torch.as_tensor(value).numel() != 1:
-                raise ValueError(f"{name}: gave a tensor of shape {tuple(value.shape)}, wants one mean over the batch")
-        return is_changed([weights, given]) or len(tensors_of(given)) != len(tensors_of(batch))
+    def _try(self, callers: nn.Module) -> Findings:
+        """Fail now, with words, rather than in the middle of a sweep; what is found out about the model."""
+
+        def trial(group: Batches, number: int) -> Trial:
+            where = f"batch {number + 1} of {len(group.batches)}" if number else "the first batch"
+            return Trial(self._call, self.measures, _targets, self.model, callers, group.batches[number], where)
+
+        for name, group in self.groups.items():
+            batch, smallest = group.batches[0], min(range(len(group.counts)), key=group.counts.__getitem__)
+            if self.forward is None and not is_pair(batch):
+                raise ValueError(f"data: a batch is {describe(batch)}; only a pair is read without forward=")
+            if name:
+                trial(group, 0).evaluate()
+            else:
+                findings = trial(group, 0).findings(self.seed)
+            if group.counts[smallest] < group.counts[0]:
+                trial(group, smallest).evaluate()
+        return findings
 
     def _find_sample_measures(self) -> dict[str, Measure | None]:
         """What gives each measure sample by sample, if it is a mean over the samples of every batch."""
@@ -343,10 +397,30 @@ class Objective:
         return tree_map(lambda part: part[:count] if isinstance(part, Tensor) and part.ndim else part, outputs)
 
 
-def _copied_model(model: nn.Module) -> nn.Module:
-    """A copy; tensors that a forward pass left in modules (as pruning does) are copied without their graph."""
-    left = [part for module in model.modules() for part in vars(module).values() if isinstance(part, Tensor)]
-    return copy.deepcopy(model, {id(part): part.detach().clone() for part in left if part.grad_fn})
+def _evaluated(model: nn.Module) -> nn.Module:
+    """The model in evaluation mode, which must not be another point."""
+    before = parameters_of(model)
+    model.eval()
+    after = parameters_of(model)
+    changed = list(before.keys() ^ after.keys()) or [name for name in before if not is_same(before[name], after[name])]
+    if changed:
+        raise ValueError(
+            f"model: eval() changes {', '.join(map(repr, changed))}, as adapters do that merge then; a point would "
+            "be another one in evaluation mode: merge or unload them first, or switch merging off"
+        )
+    return model
+
+
+def _mean_of_draws(draws: list[dict[str, float]], names: list[str]) -> dict[str, float]:
+    """The mean of each value over draws, and of means the standard error over draws."""
+    if len(draws) == 1:
+        return draws[0]
+    result = {}
+    for name in names:
+        values = np.array([draw[name.removesuffix("_draws_stderr")] for draw in draws])
+        spread = values.std(ddof=1) / len(draws) ** 0.5
+        result[name] = float(spread if name.endswith("_draws_stderr") else values.mean())
+    return result
 
 
 class _Forward(nn.Module):

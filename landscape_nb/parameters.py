@@ -124,6 +124,18 @@ def unflatten(vector: Shaped[Tensor, "*stack n"], like: Params) -> Params:
     return {name: part.reshape((*vector.shape[:-1], *tensor.shape)).to(tensor.dtype) for (name, tensor), part in pairs}
 
 
+def is_same(tensor: Tensor, other: Tensor) -> bool:
+    """Whether two tensors have the same entries, NaN in the same places included.
+
+    Example:
+        >>> is_same(torch.tensor([torch.nan]), torch.tensor([torch.nan])), is_same(torch.ones(1), torch.ones(2))
+        (True, False)
+    """
+    if tensor.shape != other.shape or tensor.dtype != other.dtype:
+        return False
+    return torch.equal(tensor, other) or torch.allclose(tensor, other, rtol=0, atol=0, equal_nan=True)
+
+
 def check_params(name: str, params: object, reference: Params) -> None:
     """Raise unless `params` has the keys and shapes of `reference` and only finite real entries.
 

@@ -58,9 +58,11 @@ class Perceptron:
     def __init__(self, objective: Objective):
         self.objective = objective
         self.batches = [batch for group in objective.groups.values() for batch in group.batches]
-        plain = objective.batch_norm == "frozen" and not objective.forward and not objective.fragile
+        plain = objective.batch_norm == "frozen" and not objective.forward and not objective.findings.only_plain
         if not plain or not all(map(is_pair, self.batches)):
-            raise UnreplayableError("the data are no pairs, batch norm is recalibrated, or inputs are changed")
+            raise UnreplayableError(
+                objective.findings.only_plain or "the data are no pairs, or batch norm is recalibrated"
+            )
         self.chains = {x.shape: self._chain(x) for x, _ in self.batches}
         chain = self.chains[self.batches[0][0].shape]
         entries = (chain.widest(objective.origin) + 1) * max(len(x) for x, _ in self.batches)

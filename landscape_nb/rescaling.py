@@ -1,11 +1,10 @@
 """Rescalings of a network's weights that leave its outputs as they are."""
 
-import copy
-
 import torch
 from torch import nn
 
 from landscape_nb.arguments import check_positive
+from landscape_nb.copies import copied_model
 from landscape_nb.models import Net
 
 
@@ -35,7 +34,7 @@ def rescale_relu(model: Net, first: str, second: str, factor: float) -> Net:
     Source: Dinh et al. (2017), section 3; Li et al. (2018), section 3.
     """
     check_positive("factor", factor)
-    model = copy.deepcopy(model)
+    model = copied_model(model)
     before, after = (_layer(model, name, nn.Linear | nn.Conv1d | nn.Conv2d) for name in (first, second))
     with torch.no_grad():
         before.weight.mul_(factor)
@@ -73,7 +72,7 @@ def rescale_batch_norm(model: Net, layer: str, norm: str, factor: float) -> Net:
     Source: Li et al. (2018), section 3.
     """
     check_positive("factor", factor)
-    model = copy.deepcopy(model)
+    model = copied_model(model)
     before = _layer(model, layer, nn.Linear | nn.Conv1d | nn.Conv2d)
     after = _layer(model, norm, nn.BatchNorm1d | nn.BatchNorm2d)
     with torch.no_grad():

@@ -118,7 +118,7 @@ def _is_divisible(objective: Objective) -> bool:
     """Whether samples can be taken apart: pairs of tensors, means over samples, no outputs that heed the neighbours."""
     return (
         objective.data.divisible
-        and not objective.fragile
+        and not objective.findings.only_plain
         and objective.batch_norm == "frozen"
         and all(objective.sample_measures.values())
         and _is_independent(getattr(objective, "plain", objective))

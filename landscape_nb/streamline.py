@@ -50,8 +50,8 @@ class Streamlined(Objective):
     """
 
     def __init__(self, objective: Objective, differentiable: bool = False, tiles: bool = True):
-        if objective.batch_norm != "frozen" or objective.fragile:
-            raise UnreplayableError("batch norm is recalibrated, or the model changes what it is given")
+        if objective.batch_norm != "frozen" or objective.findings.only_plain:
+            raise UnreplayableError(objective.findings.only_plain or "batch norm is recalibrated")
         batches = [batch for group in objective.groups.values() for batch in group.batches]
         if objective.forward or not all(is_pair(b) and isinstance(b[0], Tensor) for b in batches):
             raise UnreplayableError("the data are no pairs of tensors")

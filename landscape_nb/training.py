@@ -1,6 +1,5 @@
 """Training as in the paper: SGD with Nesterov momentum or Adam, and learning-rate drops."""
 
-import copy
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch.optim.sgd import sgd
 from tqdm.auto import tqdm
 
 from landscape_nb.arguments import check_choice, check_positive, check_whole
+from landscape_nb.copies import copied_model
 from landscape_nb.datasets import Augmentation, ImageData, Pair
 from landscape_nb.measures import Measure, accuracy
 from landscape_nb.memory import give_back
@@ -104,7 +104,7 @@ def train(
     }
     augment = default if augment is True else augment or None
     metrics = {"accuracy": accuracy} if metrics is None else metrics
-    net = copy.deepcopy(model).train()
+    net = copied_model(model).train()
     check_params("model", parameters_of(net), parameters_of(net))
     tests = Objective(net, test_pair or train_pair, criterion, metrics, batch_size=512)
     run = _Run(net, train_pair, tests if test_pair else None, criterion, metrics, augment, settings)

@@ -1,6 +1,5 @@
 """A training run as points in weight space, and its files: safetensors for numbers, JSON for the rest."""
 
-import copy
 import hashlib
 import json
 import os
@@ -13,6 +12,7 @@ from platformdirs import user_cache_path
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from landscape_nb.copies import copied_model
 from landscape_nb.parameters import Params
 
 State = dict[str, Tensor]
@@ -55,7 +55,7 @@ class Trajectory:
         """
         if epoch not in self.epochs:
             raise ValueError(f"epoch: got {epoch!r}, recorded are {', '.join(map(str, self.epochs))}")
-        model = copy.deepcopy(self.model)
+        model = copied_model(self.model)
         model.load_state_dict(self.states[self.epochs.index(epoch)])
         return model
 

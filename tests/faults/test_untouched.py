@@ -53,10 +53,10 @@ def assert_same(before, after):
 
 
 class Fault:
-    """A criterion that raises, or interrupts, at its nth call."""
+    """A criterion that raises, or interrupts, at the nth call after `left` is set to n."""
 
-    def __init__(self, kind, at):
-        self.kind, self.left = kind, at
+    def __init__(self, kind, left=0):
+        self.kind, self.left = kind, left
 
     def __call__(self, outputs, targets):
         self.left -= 1
@@ -84,11 +84,12 @@ ACTIONS = {
 def test_evaluating(action, batch_norm, fault):
     model = Net()
     before = snapshot(model)
-    criterion = F.cross_entropy if fault is None else Fault(fault, at=8)
+    criterion = F.cross_entropy if fault is None else Fault(fault)
     objective = lnb.Objective(model, loader(), criterion, batch_norm=batch_norm)
     if fault is None:
         action(objective, model)
     else:
+        criterion.left = 3
         with pytest.raises(fault, match="planted"):
             action(objective, model)
     assert_same(before, snapshot(model))
@@ -98,7 +99,7 @@ def test_evaluating(action, batch_norm, fault):
 def test_training(fault, tmp_path):
     model = Net()
     before = snapshot(model)
-    criterion = F.cross_entropy if fault is None else Fault(fault, at=8)
+    criterion = F.cross_entropy if fault is None else Fault(fault, left=12)
     arguments = {"epochs": 3, "batch_size": 16, "criterion": criterion, "cache": tmp_path, "progress": False}
     if fault is None:
         lnb.train(model, small_data(), **arguments)
