@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import product
 
 import numpy as np
@@ -67,7 +68,10 @@ class Grid:
 
 
 def make_axes(extent: Extent, resolution: Resolution, count: int) -> list[Float[np.ndarray, "_"]]:
-    """Coordinates of each axis, with an exact 0 where rounding would miss it.
+    """Coordinates of each axis, each the number that a person would type for it.
+
+    The 23rd of 41 points between -1 and 1 is 0.1, and not 0.10000000000000009, so that
+    `plane.loss.sel(alpha=0.1)` finds it. An axis that is symmetric stays so, and its middle is 0.
 
     Args:
         extent: The first and last coordinate, one pair for all axes or one pair each.
@@ -75,22 +79,43 @@ def make_axes(extent: Extent, resolution: Resolution, count: int) -> list[Float[
         count: How many axes.
 
     Raises:
-        ValueError: A pair that is no finite low < high, a resolution that is no whole number from 2
-            up, or more or fewer of them than axes.
+        ValueError: A pair that is not a finite low < high, a resolution that is not a whole number from 2
+            up, more or fewer of them than axes, or an extent too short for that many different numbers.
 
     Example:
         >>> make_axes((-1, 1), 3, 1)
         [array([-1.,  0.,  1.])]
+        >>> float(make_axes((-1, 1), 41, 1)[0][22])
+        0.1
     """
     extents = _per_axis("extent", extent, count, is_single=lambda e: len(e) == 2 and not np.iterable(e[0]))
     resolutions = _per_axis("resolution", resolution, count, is_single=lambda r: not np.iterable(r))
-    axes = []
-    for pair, points in zip(extents, resolutions, strict=True):
-        check_whole("resolution", points, 2)
-        low, high = _pair(pair)
-        axis = np.linspace(low, high, points)
-        axes.append(np.where(np.abs(axis) < 1e-9 * (high - low) / points, 0.0, axis))
-    return axes
+    return [
+        _spaced(*_pair(pair), check_whole("resolution", points, 2))
+        for pair, points in zip(extents, resolutions, strict=True)
+    ]
+
+
+def _spaced(low: float, high: float, points: int) -> Float[np.ndarray, "points"]:
+    """Evenly spaced numbers, each the float nearest to its exact value: the ends are read as decimals."""
+    first, last = (_as_typed(end, max(abs(low), abs(high))) for end in (low, high))
+    whole = first.denominator * last.denominator
+    start, step = first * whole * (points - 1), (last - first) * whole
+    # Integers, whose quotient Python rounds once: np.linspace rounds the step, the product and the sum.
+    begin, by, scale = int(start), int(step), whole * (points - 1)
+    inner = np.array([(begin + by * number) / scale for number in range(1, points - 1)])
+    tiny = 1e-9 * (high / points - low / points)  # what is left of 0 between -1/3 and 1, which are not decimals
+    axis = np.array([low, *np.where(np.abs(inner) < tiny, 0.0, inner), high])
+    if not (np.diff(axis) > 0).all():
+        raise ValueError(f"extent: got ({low!r}, {high!r}), too short for {points} different numbers")
+    return axis
+
+
+def _as_typed(end: float, size: float) -> Fraction:
+    """The decimal that was meant: a short one if it is a few roundings away (3 * 0.1), else the shortest that fits."""
+    scale = Fraction(10) ** (9 - int(np.floor(np.log10(size))))
+    short = round(Fraction(repr(end)) * scale) / scale
+    return short if abs(short - Fraction(end)) <= 4 * Fraction(np.spacing(size)) else Fraction(repr(end))
 
 
 def _per_axis(name: str, value: object, count: int, is_single: Callable[..., bool]) -> list:
