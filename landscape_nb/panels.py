@@ -1,11 +1,15 @@
 """Empty figures, and what all figures share: colours, strokes, labels."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from numbers import Real
 
+import matplotlib
 import matplotlib.pyplot as plt
-import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
+
+from landscape_nb.arguments import check_kind, check_positive, check_whole
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 STROKES = ("-", "--", "-.", ":")
@@ -16,8 +20,6 @@ LABELS = {
     "accuracy": "accuracy",
 }
 _STYLE = {"font.size": 13, "axes.titlesize": 14, "lines.linewidth": 2.5, "axes.grid": False}
-
-Datasets = xr.Dataset | Mapping[str, xr.Dataset]
 
 
 def panels(
@@ -34,24 +36,76 @@ def panels(
     Returns:
         The figure and its panels, row by row.
 
+    Raises:
+        ValueError: Columns or rows that are not whole numbers from 1 up, or a size that is not two positive numbers.
+
     Example:
         >>> len(panels(2, 2)[1])
         4
     """
+    check_whole("columns", columns, 1)
+    check_whole("rows", rows, 1)
+    check_pair("size", size)
+    for length in size:
+        check_positive("size", length)
     shape = {"figsize": (size[0] * columns, size[1] * rows), "layout": "constrained", "squeeze": False}
     with plt.rc_context(_STYLE):
         figure, grid = plt.subplots(rows, columns, subplot_kw=axes, **shape)
     return figure, grid.ravel()
 
 
-def by_name(datasets: Datasets, dims: Sequence[str], variables: Sequence[str]) -> dict[str, xr.Dataset]:
-    """Check the Datasets and put a single one under an empty name."""
-    named = {"": datasets} if isinstance(datasets, xr.Dataset) else dict(datasets)
-    if not named:
-        raise ValueError("got no Dataset to draw")
-    for name, dataset in named.items():
-        for variable in variables:
-            if variable not in dataset or dataset[variable].dims != tuple(dims):
-                has = {key: value.dims for key, value in dataset.items()}
-                raise ValueError(f"Dataset {name!r}: wants {variable!r} over {tuple(dims)}, has {has}")
-    return named
+def check_pair(name: str, value: object, kinds: type | tuple[type, ...] = Real) -> None:
+    """Raise unless the argument is two numbers.
+
+    Example:
+        >>> check_pair("ylim", 3)
+        Traceback (most recent call last):
+        TypeError: ylim: got 3, wants two numbers
+    """
+    if not isinstance(value, list | tuple) or len(value) != 2 or not all(isinstance(x, kinds) for x in value):
+        raise TypeError(f"{name}: got {value!r}, wants two numbers")
+
+
+def check_panel(panel: object) -> None:
+    """Raise unless the argument is a flat panel.
+
+    Example:
+        >>> check_panel(panels(1)[0])
+        Traceback (most recent call last):
+        TypeError: panel: got Figure, wants one matplotlib Axes, as plotting.panels makes
+    """
+    check_kind("panel", panel, Axes, "one matplotlib Axes, as plotting.panels makes")
+    if panel.name != "rectilinear":
+        raise ValueError(f"panel: got one with projection {panel.name!r}, wants a flat one")
+
+
+def colormap(cmap: str | Colormap) -> Colormap:
+    """A colour map, or the one of that name.
+
+    Raises:
+        TypeError: Neither.
+        ValueError: There is no such name.
+
+    Example:
+        >>> colormap("cividis").name
+        'cividis'
+    """
+    check_kind("cmap", cmap, (str, Colormap), "a matplotlib Colormap or its name")
+    if isinstance(cmap, str) and cmap not in matplotlib.colormaps:
+        raise ValueError(f"cmap: got {cmap!r}, wants one of matplotlib.colormaps, such as 'viridis' or 'cividis'")
+    return matplotlib.colormaps[cmap] if isinstance(cmap, str) else cmap
+
+
+def say_nothing_finite(panel: Axes, variable: str) -> None:
+    """Write into an empty panel why it is empty.
+
+    Example:
+        >>> figure, (panel,) = panels(1)
+        >>> say_nothing_finite(panel, "loss")
+        >>> panel.texts[0].get_text()
+        'no finite loss'
+    """
+    write = panel.text2D if panel.name == "3d" else panel.text
+    box = {"facecolor": "white", "edgecolor": "0.4", "boxstyle": "round"}
+    place = {"ha": "center", "va": "center", "transform": panel.transAxes, "zorder": 9}
+    write(0.5, 0.5, f"no finite {variable}", fontsize=14, bbox=box, **place)

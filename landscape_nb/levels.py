@@ -1,0 +1,92 @@
+"""At which values contours are drawn."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+PAPER_LEVELS = tuple(round(0.1 + 0.5 * i, 1) for i in range(20))
+"""Contour levels of the paper's figures: 0.1, 0.6, …, 9.6."""
+Levels = int | Sequence[float] | None
+_ROUNDING = 1e-6
+_QUARTER = 0.25
+
+
+def choose_levels(levels: Levels, values: Iterable[Float[np.ndarray, "..."]]) -> Float[np.ndarray, "levels"]:
+    """The contour levels that an argument asks for.
+
+    Args:
+        levels: The levels themselves; or how many, which are then spread between the lowest and the
+            highest finite value; or None: the paper's, or as many of its own where values are below zero.
+        values: What is drawn on them.
+
+    Raises:
+        ValueError: Fewer than two, or levels that are not finite or do not increase.
+        TypeError: Neither numbers nor how many.
+
+    Example:
+        >>> bowl = np.array([1.0, 10.0, 1000.0])
+        >>> choose_levels(2, [bowl]), choose_levels([1, 2], [bowl])
+        (array([ 10., 100.]), array([1., 2.]))
+    """
+    values = list(values)
+    if levels is None:
+        return _spread(values, len(PAPER_LEVELS)) if is_below_zero(values) else np.array(PAPER_LEVELS)
+    wants = "wants two or more numbers, each above the one before, or how many (a whole number from 2 up)"
+    if isinstance(levels, int | np.integer) and not isinstance(levels, bool):
+        if levels < 2:
+            raise ValueError(f"levels: got {levels}, {wants}")
+        return _spread(values, int(levels))
+    if isinstance(levels, str | bool | float) or not np.iterable(levels):
+        raise TypeError(f"levels: got {levels!r}, {wants}")
+    try:
+        given = np.asarray(levels, float)
+    except (TypeError, ValueError):
+        raise TypeError(f"levels: got {levels!r}, {wants}") from None
+    if given.ndim != 1 or len(given) < 2 or not np.isfinite(given).all() or not (np.diff(given) > 0).all():
+        raise ValueError(f"levels: got {given.tolist()}, {wants}")
+    return given
+
+
+def is_below_zero(values: Iterable[Float[np.ndarray, "..."]]) -> bool:
+    """Whether some value is below zero by more than rounding: then logarithms do not apply.
+
+    Example:
+        >>> is_below_zero([np.array([1.0, np.nan])]), is_below_zero([np.array([1.0, -0.5])])
+        (False, True)
+    """
+    low, high = limits(values)
+    return low < -_ROUNDING * max(abs(low), abs(high)) or low == high < 0
+
+
+def limits(values: Iterable[Float[np.ndarray, "..."]]) -> tuple[float, float]:
+    """The lowest and the highest finite value; 0 and 0 if there is none.
+
+    Example:
+        >>> limits([np.array([1.0, np.inf]), np.array([3.0])])
+        (1.0, 3.0)
+    """
+    finite = _finite(values)
+    return (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
+
+
+def _finite(values: Iterable[Float[np.ndarray, "..."]]) -> Float[np.ndarray, "n"]:
+    together = np.concatenate([np.ravel(part) for part in values]).astype(float)
+    return together[np.isfinite(together)]
+
+
+def _spread(values: Sequence[Float[np.ndarray, "..."]], count: int) -> Float[np.ndarray, "count"]:
+    """Levels between the limits: in even steps of the logarithm where all is positive, of asinh otherwise.
+
+    asinh, of the height above the lowest value in units of the lowest quarter's, is a line in that quarter and
+    a logarithm beyond: a loss of −1000 that rises to 10⁸ at the rim keeps contours in its middle.
+    """
+    low, high = limits(values)
+    if not high > low:  # a constant has contours nowhere: any levels around it do
+        low, high = (low - (abs(low) / 2 or 1), high + (abs(high) / 2 or 1))
+    if low > 0:
+        return np.geomspace(low, high, count + 2)[1:-1]
+    finite = _finite(values)
+    unit = float(np.quantile(finite, _QUARTER)) - low if len(finite) else 0.0
+    unit = unit if unit > 1e-12 * (high - low) else high - low
+    return low + unit * np.sinh(np.linspace(0, np.arcsinh((high - low) / unit), count + 2)[1:-1])
