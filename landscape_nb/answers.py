@@ -7,7 +7,8 @@ from jaxtyping import Float, Shaped
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from landscape_nb.panels import COLOURS
+from landscape_nb.arguments import check_whole
+from landscape_nb.panels import COLOURS, check_panel
 
 
 def draw_answers(
@@ -32,7 +33,9 @@ def draw_answers(
         columns: Images in a row.
 
     Raises:
-        ValueError: There are not as many images, labels and rows of probabilities.
+        TypeError: `panel` is not a panel.
+        ValueError: There are not as many images, labels and rows of probabilities, an array of another shape,
+            labels without a class or a name, or no column.
 
     Example:
         >>> from landscape_nb.panels import panels
@@ -41,7 +44,10 @@ def draw_answers(
         >>> [text.get_text() for text in panel.texts]
         ['✓ 0 (90 %)', '✗ 0 (70 %)\\nis 1']
     """
+    check_panel(panel)
+    check_whole("columns", columns, 1)
     images, probabilities = np.asarray(images), np.asarray(probabilities)
+    _check_shapes(images, labels, probabilities, names)
     if not len(images) == len(labels) == len(probabilities):
         raise ValueError(f"got {len(images)} images, {len(labels)} labels, {len(probabilities)} rows of probabilities")
     names = [str(number) for number in range(probabilities.shape[1])] if names is None else names
@@ -57,6 +63,20 @@ def draw_answers(
     rows = -(-len(images) // columns)
     panel.set(xlim=(0, columns), ylim=(1.45 * (1 - rows) - 0.4, 1), aspect="equal")
     panel.axis("off")
+
+
+def _check_shapes(images: np.ndarray, labels: object, probabilities: np.ndarray, names: object) -> None:
+    if images.ndim not in (3, 4):
+        raise ValueError(f"images: got shape {images.shape}, wants (images, height, width) or with channels last")
+    if probabilities.ndim != 2:
+        raise ValueError(f"probabilities: got shape {probabilities.shape}, wants a row for each image")
+    if np.ndim(labels) != 1:
+        raise ValueError(f"labels: got {labels!r}, wants a class for each image")
+    classes = probabilities.shape[1]
+    if any(not 0 <= int(label) < classes for label in labels):
+        raise ValueError(f"labels: got {list(map(int, labels))}, wants classes from 0 to {classes - 1}")
+    if names is not None and len(names) < classes:
+        raise ValueError(f"names: got {len(names)} of them for {classes} classes")
 
 
 def _answer(row: np.ndarray, label: int, names: Sequence[str]) -> tuple[str, bool]:

@@ -7,9 +7,10 @@ import numpy as np
 from jaxtyping import Float
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from landscape_nb.directions import cosines
 from landscape_nb.normalization import relative_steps
 from landscape_nb.objective import Objective
-from landscape_nb.parameters import Params
+from landscape_nb.parameters import Params, norm
 from landscape_nb.provenance import fingerprint
 
 
@@ -23,6 +24,8 @@ def describe_around(
         "seed": _common(m.get("seed", "none") for m in made),
         "directions": json.dumps(made),
         "relative_steps": _relative_steps(draws[0], origin),
+        "direction_norms": [norm(direction) for direction in draws[0]],
+        "direction_cosine": _cosine(draws[0]),
         "origin_loss": (objective.origin_values if origin is objective.origin else objective(origin))["loss"],
     }
 
@@ -34,6 +37,11 @@ def _relative_steps(directions: Sequence[Params], origin: Params) -> list[float]
         return []
     steps = [relative_steps(d, origin, method) for d, method in zip(directions, methods, strict=True)]
     return [min(low for low, _ in steps), max(high for _, high in steps)]
+
+
+def _cosine(directions: Sequence[Params]) -> list[float]:
+    """The cosine of the angle between two directions; nothing for a line, or where one is zero."""
+    return [float(c) for c in cosines(directions)[0, 1:] if np.isfinite(c)]
 
 
 def describe(objective: Objective, kind: str, axes: Sequence[Float[np.ndarray, "_"]], *geometry: object) -> dict:

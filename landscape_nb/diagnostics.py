@@ -1,15 +1,16 @@
 """Is my plot right? What can be told from the measured values alone, in plain words."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import xarray as xr
 
+from landscape_nb.drawable import Plot, check_path
 from landscape_nb.extents import in_words, narrower, wider
-from landscape_nb.measured import Measured, read
-from landscape_nb.plotting import PAPER_LEVELS
+from landscape_nb.levels import Levels, limits
+from landscape_nb.measured import SIGNS, Measured, read
 
 _SEVERITIES = ("problem", "warning", "note")
 _TOO_MUCH = 2 / 3
@@ -20,6 +21,8 @@ _FEW_SAMPLES = 100
 _FAR = 0.5
 _NEARBY = 0.01
 _OTHER = 0.01
+_PARALLEL = 1e-6
+_ALMOST = 0.99
 _PLAIN = ("none", "unit-filter", "unit-layer")
 
 
@@ -67,17 +70,20 @@ class Diagnosis(list[Finding]):
         return "\n".join([f"**{self.summary}**", "", *rows])
 
 
-def diagnose(dataset: xr.Dataset, levels: Sequence[float] = PAPER_LEVELS, path: xr.Dataset | None = None) -> Diagnosis:
+def diagnose(dataset: Plot, levels: Levels = None, path: xr.Dataset | None = None) -> Diagnosis:
     """Look for what makes a plot of a loss landscape misleading.
 
     Nothing is measured: only the values, their standard errors (`loss_stderr`, if there) and the
     attributes are looked at. The codes:
 
     - `off-centre`: a point of the grid is lower than the centre, which thus is no minimum;
+    - `below-zero`: the loss goes below zero, so the paper's levels and logarithmic heights do not apply;
     - `too-high`: even the lowest loss is above the last contour level;
     - `too-wide`: more than two thirds of the grid lie above the last level, or its rim a hundredfold;
     - `too-narrow`: fewer than two levels are crossed;
     - `not-finite`: the loss is NaN or infinite somewhere;
+    - `zero-direction`: a direction is zero, so that nothing changes along its axis;
+    - `parallel-directions`: both directions are (almost) the same or opposite, so that the plane is a line;
     - `noise`: the data are too few for levels that close;
     - `un-normalized`: random directions that are not rescaled to the weights;
     - `borrowed-scale`: directions that were rescaled to other weights than those they start from;
@@ -89,14 +95,17 @@ def diagnose(dataset: xr.Dataset, levels: Sequence[float] = PAPER_LEVELS, path: 
 
     Args:
         dataset: What `evaluate_line`, `evaluate_plane` or `interpolate` returned; of several draws
-            (`repeats=`) the first is looked at.
-        levels: The contour levels that are drawn; for a line, the heights that matter.
+            (`repeats=`) the first is looked at. Of its variable `loss` alone less can be said: how it was
+            measured stands in the Dataset's `attrs`.
+        levels: The contour levels that are drawn, or how many, as in `plot_contours`; for a line, the
+            heights that matter.
         path: What `project` or `plane_gap` returned, if a path is drawn on the plane.
 
     Returns:
         The findings, problems first.
 
     Raises:
+        TypeError: Something else than Datasets, or levels that are not numbers.
         ValueError: A Dataset without a loss on a line or a plane, a path without coordinates, or
             levels that are fewer than two or do not increase.
 
@@ -111,6 +120,7 @@ def diagnose(dataset: xr.Dataset, levels: Sequence[float] = PAPER_LEVELS, path: 
     """
     plot = read(dataset, levels)
     found = [finding for check in _CHECKS for finding in check(plot)]
+    found += _below_zero(plot, levels is None)
     if path is not None:
         found += _off_plane(plot, path)
     if all(finding.severity == "note" for finding in found):
@@ -139,6 +149,26 @@ def _off_centre(plot: Measured) -> Iterator[Finding]:
     )
 
 
+def _below_zero(plot: Measured, by_default: bool) -> Iterator[Finding]:
+    if not plot.below_zero or not (by_default or plot.levels[0] > 0):
+        return
+    low, high = limits([plot.loss])
+    index = np.unravel_index(np.where(plot.finite, plot.loss, np.inf).argmin(), plot.loss.shape)
+    drawn = (
+        "The plots have levels between its lowest and its highest value, and linear heights, in their place."
+        if by_default
+        else f"What is below the first level, {plot.levels[0]:.3g}, has one colour."
+    )
+    yield Finding(
+        "below-zero",
+        "note" if by_default else "problem",
+        f"The loss goes below zero (it is {low:.3g} at {plot.place(index)}): the paper's levels, and logarithmic "
+        f"heights, do not apply to it. {drawn}",
+        f"Compare such planes on common levels of their own between {low:.3g} and {high:.3g}, such as levels=10, or "
+        "measure a loss that is bounded by zero.",
+    )
+
+
 def _too_high(plot: Measured) -> Iterator[Finding]:
     if plot.finite.any() and plot.levels[-1] < plot.lowest < np.inf:
         top = float(plot.loss[plot.finite].max())
@@ -154,7 +184,8 @@ def _too_high(plot: Measured) -> Iterator[Finding]:
 def _too_wide(plot: Measured) -> Iterator[Finding]:
     last, values = plot.levels[-1], np.where(plot.finite, plot.loss, np.inf)
     above, rim = float((values > last).mean()), float(np.median(values[plot.rim]))
-    if plot.between or not plot.lowest <= last or not (above > _TOO_MUCH or rim > _FAR_ABOVE * last):
+    steep = rim > last + (_FAR_ABOVE - 1) * (last - min(plot.lowest, 0.0))
+    if plot.between or not plot.lowest <= last or not (above > _TOO_MUCH or steep):
         return
     height = f"{rim:.3g}" if np.isfinite(rim) else "not finite"
     yield Finding(
@@ -169,6 +200,10 @@ def _too_wide(plot: Measured) -> Iterator[Finding]:
 def _too_narrow(plot: Measured) -> Iterator[Finding]:
     highest = float(plot.loss[plot.finite].max(initial=-np.inf))
     crossed = int(((plot.levels > plot.lowest) & (plot.levels <= highest)).sum())
+    hidden = plot.below_zero and plot.levels[0] > 0
+    still = {*plot.attrs.get("direction_norms", [])} == {0}
+    if hidden or still:  # a wider extent would show no more
+        return
     if plot.between or crossed >= 2 or plot.lowest > plot.levels[-1] or not plot.finite.all():
         return
     yield Finding(
@@ -183,6 +218,9 @@ def _too_narrow(plot: Measured) -> Iterator[Finding]:
 def _not_finite(plot: Measured) -> Iterator[Finding]:
     bad = ~plot.finite
     if not bad.any():
+        return
+    if bad.all():
+        yield _nothing_finite(plot)
         return
     sizes = [max(abs(low), abs(high)) for low, high in plot.extent]
     scaled = [np.abs(axis) / size for axis, size in zip(plot.axes, sizes, strict=True)]
@@ -205,6 +243,45 @@ def _not_finite(plot: Measured) -> Iterator[Finding]:
         advice += f" All is finite within about {in_words(shares)}."
     grave = not explained and (bad.mean() > _NOISY or radius[nearest] < _FAR)
     yield Finding("not-finite", "problem" if grave else "warning", text, advice)
+
+
+def _nothing_finite(plot: Measured) -> Finding:
+    return Finding(
+        "not-finite",
+        "problem",
+        f"There is no finite loss: at 100.0% of the points of this {plot.noun} it is NaN or infinite, so there is "
+        "nothing to draw.",
+        "Look at the loss of the network itself, objective(): if it is not finite either, the weights, the data or "
+        "the loss are broken; if it is, make the extent much smaller, or measure in float64.",
+    )
+
+
+def _zero_direction(plot: Measured) -> Iterator[Finding]:
+    for dim, length in zip(plot.dims, plot.attrs.get("direction_norms", []), strict=False):
+        if length == 0:
+            yield Finding(
+                "zero-direction",
+                "problem",
+                f"The direction of {SIGNS[dim]} is zero: nothing moves along it, and the loss stays what it is.",
+                "Give a direction that is not zero: random_directions(model, 2) draws some; with ignore= or "
+                "frozen weights, see that something is left to move.",
+            )
+
+
+def _parallel_directions(plot: Measured) -> Iterator[Finding]:
+    for cosine in plot.attrs.get("direction_cosine", [])[: len(plot.dims) - 1]:
+        if abs(cosine) <= _ALMOST:
+            continue
+        line = abs(cosine) > 1 - _PARALLEL
+        shown = "it shows one line, drawn as stripes" if line else "it is squeezed: what looks round is long and thin"
+        yield Finding(
+            "parallel-directions",
+            "problem" if line else "warning",
+            f"Both directions are {'' if line else 'almost '}{'the same' if cosine > 0 else 'opposite'} up to their "
+            f"lengths (the cosine of their angle is {cosine:.4g}): they span no plane of their own, and {shown}.",
+            "Give two different directions, such as random_directions(model, 2), or make them orthogonal "
+            "(orthogonal=True, or orthogonalized).",
+        )
 
 
 def _noise(plot: Measured) -> Iterator[Finding]:
@@ -315,8 +392,7 @@ def _one_seed(plot: Measured) -> Iterator[Finding]:
 
 
 def _off_plane(plot: Measured, path: xr.Dataset) -> Iterator[Finding]:
-    if missing := [name for name in (*plot.dims, "distance") if name not in path]:
-        raise ValueError(f"path: has no {', '.join(map(repr, missing))}, wants what project returned for this plane")
+    check_path("path", path, (*plot.dims, "distance"))
     places = [path[dim].values for dim in plot.dims]
     distance = path.distance.values
     inside = path.in_plane.values if "in_plane" in path else np.linalg.norm(places, axis=0)
@@ -363,6 +439,6 @@ def _round_up(samples: float) -> int:
 
 
 _CHECKS: tuple[Callable[[Measured], Iterator[Finding]], ...] = (
-    _off_centre, _too_high, _too_wide, _too_narrow, _not_finite, _noise,
+    _off_centre, _too_high, _too_wide, _too_narrow, _not_finite, _zero_direction, _parallel_directions, _noise,
     _un_normalized, _borrowed_scale, _wrong_statistics, _dead_filters, _one_seed,
 )  # fmt: skip

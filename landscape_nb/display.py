@@ -10,6 +10,8 @@ import matplotlib.pyplot as plt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from landscape_nb.arguments import check_kind
+
 if TYPE_CHECKING:
     import plotly.graph_objects
 
@@ -36,6 +38,7 @@ def show(figure: Figure, alt: str) -> None:
         alt: What the figure shows, in a sentence.
 
     Raises:
+        TypeError: Something else than a figure and a text.
         ValueError: The text is empty.
 
     Example:
@@ -56,21 +59,27 @@ def show_interactive(figure: "plotly.graph_objects.Figure", still: Figure, alt: 
         alt: What the figure shows, in a sentence.
 
     Raises:
+        TypeError: Something else than a figure and a text.
         ValueError: The text is empty.
 
     Example:
         >>> show_interactive(plotly_surface(plane), plot_surfaces(plane), "A bowl")  # doctest: +SKIP
     """
+    import plotly.graph_objects as go
     from IPython.display import display
 
+    check_kind("figure", figure, go.Figure, "a plotly Figure, as plotly_surface makes")
+    still_picture = _picture(still, alt, "still")
     if "google.colab" in sys.modules:
         figure.show(renderer="colab")
         return
     bundle = {"application/vnd.plotly.v1+json": json.loads(figure.to_json()), "text/plain": alt}
-    display(bundle | _picture(still, alt), metadata={"image/png": {"alt": alt}}, raw=True)
+    display(bundle | still_picture, metadata={"image/png": {"alt": alt}}, raw=True)
 
 
-def _picture(figure: Figure, alt: str) -> dict[str, str]:
+def _picture(figure: Figure, alt: str, argument: str = "figure") -> dict[str, str]:
+    check_kind(argument, figure, Figure, "a matplotlib Figure")
+    check_kind("alt", alt, str, "a sentence that says what the figure shows")
     if not alt.strip():
         raise ValueError("alt: got an empty text, wants a sentence that says what the figure shows")
     return {"image/png": base64.b64encode(png(figure)).decode()}

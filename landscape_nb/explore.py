@@ -6,6 +6,7 @@ import gc
 import html
 import inspect
 import os
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -25,16 +26,18 @@ if TYPE_CHECKING:
 ERROR_CLASS = "landscape-nb-error"
 _REST = 0.05
 _AHEAD = 6
+_MOST_BYTES = 64 * 2**20
 _STYLE = {"description_width": "9em"}
 
 
 def explore(draw: Callable[..., Figure], /, *, alt: str, **controls: Any) -> "Explorer":
     """Put sliders before a function that draws; make this the last line of a cell.
 
-    The picture follows the controls: drags are debounced, pictures are kept, those that a control comes
-    to next are drawn while it rests, and a setting that cannot be drawn says so in words. Readers
-    without a kernel see the first picture. Where the environment variable `LANDSCAPE_NB_STRICT` is 1,
-    every value of every control is drawn once and an error is raised, so that a notebook's tests see it.
+    The picture follows the controls: drags are debounced, pictures are kept (64 MB of them, those seen
+    last), those that a control comes to next are drawn while it rests, and a setting that cannot be drawn
+    says so in words. Readers without a kernel see the first picture. Where the environment variable
+    `LANDSCAPE_NB_STRICT` is 1, every value of every control is drawn once and an error is raised, so that a
+    notebook's tests see it.
 
     Args:
         draw: Called with one keyword argument a control; returns a matplotlib figure and changes
@@ -91,7 +94,7 @@ class Explorer:
         if unknown := [name for name in controls if name not in inspect.signature(draw).parameters]:
             raise TypeError(f"controls: draw() takes no argument {', '.join(map(repr, unknown))}")
         self.widgets = {name: _control(name, spec, defaults.get(name)) for name, spec in controls.items()}
-        self._pictures: dict[str, bytes] = {}
+        self._pictures = _Pictures(_MOST_BYTES)
         self._places: dict[str, list[Bbox]] = {}
         self._following: asyncio.Task | None = None
         self._image = widgets.Image(format="png", value=self.picture(**self.values))
@@ -108,10 +111,12 @@ class Explorer:
     def picture(self, **values: Any) -> bytes:
         """The PNG for these values of the controls, drawn if it has not been."""
         key = _key(values)
-        if key not in self._pictures:
+        picture = self._pictures.get(key)
+        if picture is None:
             with _garbage_left():
-                self._pictures[key] = self._rendered(self._figure(values), values)
-        return self._pictures[key]
+                picture = self._rendered(self._figure(values), values)
+            self._pictures.keep(key, picture)
+        return picture
 
     def _figure(self, values: dict[str, Any]) -> Figure:
         figure = self.draw(**values)
@@ -193,6 +198,26 @@ class Explorer:
         still = base64.b64encode(self._image.value).decode()
         bundle = box._repr_mimebundle_() | {"image/png": still, "text/plain": self.alt}
         return bundle, {"image/png": {"alt": self.alt}}
+
+
+class _Pictures:
+    """Pictures by their setting, up to so many bytes; those that were not asked for the longest go first."""
+
+    def __init__(self, most: int):
+        self.most, self.bytes = most, 0
+        self._kept: OrderedDict[str, bytes] = OrderedDict()
+
+    def get(self, key: str) -> bytes | None:
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        return self._kept.get(key)
+
+    def keep(self, key: str, picture: bytes) -> None:
+        """Keep a picture that is not there yet; one that is larger than all the room is not kept."""
+        self._kept[key] = picture
+        self.bytes += len(picture)
+        while self.bytes > self.most:
+            self.bytes -= len(self._kept.popitem(last=False)[1])
 
 
 @contextmanager

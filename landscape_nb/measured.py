@@ -1,14 +1,15 @@
 """What a diagnosis looks at: the values of a line or plane, and what is known of how they were measured."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Float
 
-from landscape_nb.arguments import check_kind
+from landscape_nb.drawable import Plot, as_dataset, check_variable
+from landscape_nb.levels import Levels, choose_levels, is_below_zero
 
 SIGNS = {"alpha": "α", "beta": "β"}
 
@@ -43,6 +44,11 @@ class Measured:
     def finite(self) -> Bool[np.ndarray, "..."]:
         """Where the loss is finite."""
         return np.isfinite(self.loss)
+
+    @property
+    def below_zero(self) -> bool:
+        """Whether the loss is below zero somewhere, by more than rounding."""
+        return is_below_zero([self.loss])
 
     @property
     def lowest(self) -> float:
@@ -90,32 +96,26 @@ class Measured:
             yield [(distances[begin::-1], values[begin::-1]), (distances[begin:], values[begin:])]
 
 
-def read(dataset: xr.Dataset, levels: Sequence[float]) -> Measured:
+def read(dataset: Plot, levels: Levels = None) -> Measured:
     """Take from a Dataset what a diagnosis looks at; of several draws the first.
 
     Args:
-        dataset: What `evaluate_line`, `evaluate_plane` or `interpolate` returned.
-        levels: The contour levels that are drawn.
+        dataset: What `evaluate_line`, `evaluate_plane` or `interpolate` returned, or its variable `loss`.
+        levels: The contour levels that are drawn, as in `plot_contours`.
 
     Raises:
         TypeError: No Dataset.
-        ValueError: No loss on a line or plane, or levels that are fewer than two or do not increase.
+        ValueError: No loss on a line or plane, or bad levels.
 
     Example:
         >>> line = xr.Dataset({"loss": ("alpha", [2.0, 1.0, 2.0])}, {"alpha": [-1, 0, 1]})
         >>> read(line, [0, 5]).centre
         1.0
     """
-    check_kind("dataset", dataset, xr.Dataset, "an xarray.Dataset, as evaluate_plane returns")
+    dataset = as_dataset("dataset", dataset, "loss")
     repeats = dataset.sizes.get("repeat", 1)
-    dataset = dataset.isel({"repeat": 0} if "repeat" in dataset.dims else {})
-    dims = tuple(dim for dim in SIGNS if "loss" in dataset and dim in dataset.loss.dims)
-    if not dims or set(dims) != set(dataset.loss.dims) or 0 in dataset.loss.shape:
-        has = {name: value.dims for name, value in dataset.items()}
-        raise ValueError(f"dataset: wants 'loss' over ('alpha',) or ('alpha', 'beta'), has {has}")
-    levels = np.asarray(levels, float)
-    if levels.ndim != 1 or len(levels) < 2 or not (np.diff(levels) > 0).all():
-        raise ValueError(f"levels: got {levels.tolist()}, wants two or more, each above the one before")
+    dataset = dataset.isel({"repeat": 0} if repeats and "repeat" in dataset.dims else {})
+    dims = _dims(dataset)
     axes = [dataset[dim].values.astype(float) for dim in dims]
     between = dataset.attrs.get("kind") == "interpolation"
 
@@ -123,9 +123,20 @@ def read(dataset: xr.Dataset, levels: Sequence[float]) -> Measured:
         return dataset[name].transpose(*dims).values if name in dataset else None
 
     loss, at_zero = values("loss"), [np.flatnonzero(axis == 0) for axis in axes]
+    chosen = choose_levels(levels, [loss])
     centre = dataset.attrs.get("origin_loss")
     if centre is None and all(map(len, at_zero)):
         centre = loss[tuple(int(index[0]) for index in at_zero)]
     centre = None if between or centre is None else float(centre)
     stderr, negative = values("loss_stderr"), values("negative_variance")
-    return Measured(dims, axes, loss.astype(float), stderr, levels, centre, between, dataset.attrs, negative, repeats)
+    return Measured(dims, axes, loss.astype(float), stderr, chosen, centre, between, dataset.attrs, negative, repeats)
+
+
+def _dims(dataset: xr.Dataset) -> tuple[str, ...]:
+    """The axes of the loss, α first."""
+    dims = tuple(dim for dim in SIGNS if "loss" in dataset and dim in dataset.loss.dims)
+    if not dims or set(dims) != set(dataset.loss.dims):
+        has = {name: value.dims for name, value in dataset.items()}
+        raise ValueError(f"dataset: wants 'loss' over ('alpha',) or ('alpha', 'beta'), has {has}")
+    check_variable("dataset", dataset, "line" if len(dims) == 1 else "plane", "loss")
+    return dims

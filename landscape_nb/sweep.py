@@ -23,7 +23,7 @@ from landscape_nb.store import Store
 
 Row = dict[str, Float[np.ndarray, "points"]]
 
-_MEASURED = ("origin_loss", "end_losses", "precision_error")
+_MEASURED = ("origin_loss", "end_losses", "precision_error", "direction_norms", "direction_cosine")
 """Attributes that round otherwise on another machine: they tell no job from another."""
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import sys
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
@@ -249,3 +250,32 @@ def test_bad_controls_are_named(controls, message):
 def test_draw_must_return_a_figure():
     with pytest.raises(TypeError, match="draw: returned NoneType, wants a matplotlib Figure"):
         explore(lambda x=0: None, alt="Nothing", x=(0, 1))
+
+
+def test_pictures_that_were_not_seen_for_the_longest_make_room(monkeypatch):
+    """Room for two and a half pictures: a third drives out the one that was not seen again."""
+    drawn = []
+
+    def draw(c=0):
+        drawn.append(c)
+        return plt.figure(figsize=(1, 1))
+
+    size = len(png(plt.figure(figsize=(1, 1))))
+    monkeypatch.setattr(sys.modules[Explorer.__module__], "_MOST_BYTES", 2 * size + size // 2)
+    explorer = Explorer(draw, "Empty", {"c": (0, 9)})
+    for c in (1, 0, 2, 0):
+        explorer.picture(c=c)
+    assert drawn == [0, 1, 2]
+    explorer.picture(c=1)
+    assert drawn == [0, 1, 2, 1]
+    for c in range(10):
+        explorer.picture(c=c)
+        assert explorer._pictures.bytes == sum(map(len, explorer._pictures._kept.values())) <= 2 * size + size // 2
+
+
+def test_a_picture_too_large_to_be_kept_is_drawn_again(monkeypatch):
+    draw, drawn = recorder()
+    monkeypatch.setattr(sys.modules[Explorer.__module__], "_MOST_BYTES", 10)
+    explorer = Explorer(draw, "A line", {"power": (1, 5)})
+    assert explorer.picture(power=3) == explorer.picture(power=3)
+    assert len(drawn) == 3
