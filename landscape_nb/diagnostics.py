@@ -201,7 +201,7 @@ def _too_narrow(plot: Measured) -> Iterator[Finding]:
     highest = float(plot.loss[plot.finite].max(initial=-np.inf))
     crossed = int(((plot.levels > plot.lowest) & (plot.levels <= highest)).sum())
     hidden = plot.below_zero and plot.levels[0] > 0
-    still = {*plot.attrs.get("direction_norms", [])} == {0}
+    still = {*plot.lengths} == {0}
     if hidden or still:  # a wider extent would show no more
         return
     if plot.between or crossed >= 2 or plot.lowest > plot.levels[-1] or not plot.finite.all():
@@ -257,7 +257,7 @@ def _nothing_finite(plot: Measured) -> Finding:
 
 
 def _zero_direction(plot: Measured) -> Iterator[Finding]:
-    for dim, length in zip(plot.dims, plot.attrs.get("direction_norms", []), strict=False):
+    for dim, length in zip(plot.dims, plot.lengths, strict=False):
         if length == 0:
             yield Finding(
                 "zero-direction",
@@ -269,7 +269,7 @@ def _zero_direction(plot: Measured) -> Iterator[Finding]:
 
 
 def _parallel_directions(plot: Measured) -> Iterator[Finding]:
-    for cosine in plot.attrs.get("direction_cosine", [])[: len(plot.dims) - 1]:
+    for cosine in np.ravel(plot.attrs.get("direction_cosine", [])):
         if abs(cosine) <= _ALMOST:
             continue
         line = abs(cosine) > 1 - _PARALLEL

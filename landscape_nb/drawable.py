@@ -113,7 +113,7 @@ def check_variable(argument: str, dataset: xr.Dataset, kind: str, variable: str)
     if dataset[variable].dtype.kind not in "fiub":
         raise ValueError(f"{argument}: {variable!r} has dtype {dataset[variable].dtype}, wants real numbers")
     for dim in dims:
-        _check_axis(argument, dataset, dim)
+        _check_axis(argument, dataset, dim, strictly=len(dims) > 1)
 
 
 def check_path(argument: str, path: object, dims: Sequence[str]) -> None:
@@ -134,14 +134,16 @@ def check_path(argument: str, path: object, dims: Sequence[str]) -> None:
             raise ValueError(f"{argument}: wants {name!r} for one 'point' or more, has it over {path[name].dims}")
 
 
-def _check_axis(argument: str, dataset: xr.Dataset, dim: str) -> None:
+def _check_axis(argument: str, dataset: xr.Dataset, dim: str, strictly: bool) -> None:
+    """Two lines put end to end have one coordinate twice; contours cannot be drawn of such a plane."""
     if dim not in dataset.coords or dataset[dim].dtype.kind not in "fiu":
         raise ValueError(f"{argument}: has no numbers as coordinates along {dim!r}")
     if dataset.sizes[dim] < 2:
         advice = "" if len(dataset.dims) < 2 else f"; plot_lines({argument}.isel({dim}=0)) draws it"
         raise ValueError(f"{argument}: has {dataset.sizes[dim]} point along {dim!r}, wants two or more{advice}")
     steps = np.diff(dataset[dim].values.astype(float))
-    if not ((steps > 0).all() or (steps < 0).all()):
+    follows = np.greater if strictly else np.greater_equal
+    if not (follows(steps, 0).all() or follows(-steps, 0).all()):
         raise ValueError(f"{argument}: the coordinates along {dim!r} are not in order; sort them: sortby({dim!r})")
 
 

@@ -60,6 +60,7 @@ def plot_surfaces(
     """
     planes, (variable,) = by_name("planes", planes, "plane", (variable,))
     check_kind("title", title, str, "a text")
+    check_kind("log", log, (bool, np.bool_), "True or False")
     shown = {name: plane[variable] for name, plane in planes.items()}
     log = log and not is_below_zero(values.values for values in shown.values())
     _check_top(top, shown.values(), log)
@@ -128,6 +129,7 @@ def plotly_surface(
     check_plot("plane", plane, "plane")
     draws, (variable,) = by_name("plane", plane, "plane", (variable,))
     check_kind("title", title, str, "a text")
+    check_kind("log", log, (bool, np.bool_), "True or False")
     if len(draws) > 1:
         title = ", ".join(filter(None, (title, f"draw 1 of {len(draws)}")))
     values = next(iter(draws.values()))[variable]

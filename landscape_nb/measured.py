@@ -62,6 +62,11 @@ class Measured:
         return json.loads(self.attrs.get("directions", "[]"))
 
     @property
+    def lengths(self) -> Float[np.ndarray, "directions"]:
+        """The norms of the directions, if known; read from a file, one of them is not a list."""
+        return np.ravel(self.attrs.get("direction_norms", []))
+
+    @property
     def noun(self) -> str:
         """What it is called."""
         return "line" if len(self.dims) == 1 else "plane"

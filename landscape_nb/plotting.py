@@ -85,6 +85,7 @@ def plot_lines(
     """
     lines, variables = by_name("lines", lines, "line", variables)
     check_kind("title", title, str, "a text")
+    check_kind("log", log, (bool, np.bool_), "True or False")
     if ylim is not None:
         check_pair("ylim", ylim, (Real, type(None)))
     figure, axes = panels(len(variables))
