@@ -201,6 +201,12 @@ class ModuleMemory:
         found |= {where for where, value, content in self.containers if not _same(value, content)}
         return frozenset(found | {where for where, value, content in self.tensors if not is_same(value, content)})
 
+    def forget_unwritten(self) -> None:
+        """Keep the values of those tensors alone that have been written since: most are replaced, or just read."""
+        self.tensors = [
+            (where, value, content) for where, value, content in self.tensors if not is_same(value, content)
+        ]
+
     def restore(self) -> None:
         """Put everything back."""
         for _, module, own in self.attributes:
@@ -211,8 +217,7 @@ class ModuleMemory:
             value.extend(content) if isinstance(value, list | deque) else value.update(content)
         with torch.no_grad():
             for _, value, content in self.tensors:
-                if not is_same(value, content):
-                    value.detach().copy_(content)
+                value.copy_(content)
 
 
 def _same(container: Any, content: Any) -> bool:

@@ -123,6 +123,7 @@ class Trial:
         memory = ModuleMemory(self.model)
         first = self._first_call()
         written = memory.changed()
+        memory.forget_unwritten()
         random = first.drew and not first.agrees(self._call(seed=1))
         if random and seed is None:
             raise ValueError(

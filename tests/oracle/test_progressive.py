@@ -133,11 +133,13 @@ def test_control_c_in_the_first_grid_keeps_that(monkeypatch, after):
 
 
 def test_a_time_budget_stops_it():
+    """At the first look at the clock after it is spent, which a slow machine may take at any time."""
     objective = lnb.Objective(batch_norm_net(), small_data())
     directions = lnb.random_directions(objective.origin, 2)
-    *_, view = lnb.progressive_plane(objective, directions, resolution=80, error=1e-9, seconds=1.0, progress=False)
+    *_, view = lnb.progressive_plane(objective, directions, resolution=80, error=1e-9, seconds=0.5, progress=False)
     assert view.attrs["stopped"] == "seconds"
-    assert 1.0 < view.attrs["seconds"] < 3.0
+    assert view.attrs["seconds"] > 0.5
+    assert 0 < int(view.measured.sum()) < view.measured.size
 
 
 def test_to_the_end_it_is_the_dense_plane():

@@ -285,6 +285,7 @@ class Remembering(nn.Module):
         self.where, self.hidden, self.box, self.cache = where, None, [], {}
         self.holder = type("Holder", (), {})()
         self.register_buffer("membrane", torch.zeros(1, 5))
+        self.trace = torch.zeros(1, 5)
 
     def forward(self, x):
         last = {
@@ -293,6 +294,7 @@ class Remembering(nn.Module):
             "dict": self.cache.get("hidden"),
             "object": getattr(self.holder, "hidden", None),
             "buffer": self.membrane,
+            "in place": self.trace,
         }[self.where]
         hidden = self.cell(x, None if last is None else last[:1].expand(len(x), -1))
         if self.where == "attribute":
@@ -304,7 +306,7 @@ class Remembering(nn.Module):
         elif self.where == "object":
             self.holder.hidden = hidden.detach()
         else:
-            self.membrane.copy_(hidden[:1].detach())
+            (self.membrane if self.where == "buffer" else self.trace).copy_(hidden[:1].detach())
         return self.out(hidden)
 
 
@@ -315,7 +317,7 @@ def fresh(point, x, y):
 
 
 @pytest.mark.filterwarnings("ignore:model. on the first batch")
-@pytest.mark.parametrize("where", ["attribute", "list", "dict", "buffer"])
+@pytest.mark.parametrize("where", ["attribute", "list", "dict", "in place", "buffer"])
 @pytest.mark.parametrize("batches", [1, 3])
 def test_each_batch_of_a_model_that_remembers_begins_anew(where, batches):
     model, (x, y) = seeded(Remembering, where), samples()
@@ -328,7 +330,7 @@ def test_each_batch_of_a_model_that_remembers_begins_anew(where, batches):
     assert_line(objective, lambda point: sum(fresh(point, *part) for part in parts) / batches)
     found, direction = line(objective)
     assert found.equals(line(objective)[0])
-    if where != "buffer":  # which autograd needs, and the model overwrites
+    if where not in ("buffer", "in place"):  # which autograd needs, and the model overwrites
         assert lnb.curvature_along(objective, direction) == lnb.curvature_along(objective, direction)
 
 
@@ -411,6 +413,24 @@ def test_tensors_that_a_call_leaves_in_the_model_are_left_out(how, called):
     assert float(plane.loss[1, 1]) == pytest.approx(float(F.cross_entropy(model(x), y)), rel=1e-5)
     assert not objective.model.kept or called
     assert objective.fingerprint == wanted
+
+
+def test_a_convolutional_net_that_keeps_its_features_is_replayed():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.out = nn.Conv2d(1, 4, 3), nn.Linear(4, 3)
+
+        def forward(self, x):
+            self.features = torch.relu(self.conv(x))
+            return self.out(self.features.mean((2, 3)))
+
+    images, labels = torch.randn(12, 1, 8, 8), torch.arange(12) % 3
+    model = seeded(Net)
+    model(images)
+    found, _ = line(lnb.Objective(model, (images, labels)))
+    assert "calls replayed" in found.attrs["engine"]
+    assert float(found.loss[2]) == pytest.approx(float(F.cross_entropy(model(images), labels).detach()), rel=1e-5)
 
 
 class Sampling(nn.Module):
