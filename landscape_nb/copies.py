@@ -3,7 +3,7 @@
 import copy
 import functools
 import types
-from collections import deque
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 from landscape_nb.arguments import check_kind
 from landscape_nb.parameters import is_same
 
-CONTAINERS = dict, list, set, deque
+CONTAINERS = dict, OrderedDict, defaultdict, list, set, deque
 _WRAPPERS = {nn.DataParallel: "module", DistributedDataParallel: "module"}
 
 
@@ -87,6 +87,9 @@ def copied_model(model: nn.Module, name: str = "model") -> nn.Module:
             copied = copy.deepcopy(model)
     except Exception as error:
         raise TypeError(f"{name}: {_what_cannot_be_copied(model)} ({error})") from error
+    if own := {id(p) for p in copied.parameters()} & {id(p) for p in model.parameters()}:
+        shared = next(path for path, p in model.named_parameters() if id(p) in own)
+        raise TypeError(f"{name}: a copy of it shares {shared!r} with it, for a class of its own says how to copy it")
     return _pickled_copy(model, name) if _reaches(copied, model) else copied
 
 
@@ -115,8 +118,7 @@ def _pickled_copy(model: nn.Module, name: str) -> nn.Module:
 def _reaches(copied: nn.Module, model: nn.Module) -> bool:
     """Whether something that a copy keeps leads to a module or parameter of the model."""
     originals = {id(part) for part in (*model.modules(), *model.parameters())}
-    own = {id(part) for part in (*copied.modules(), *copied.parameters())}
-    originals -= own  # a module that is shared on purpose
+    originals -= {id(part) for part in copied.modules()}  # modules without parameters may be shared on purpose
     waiting = [part for module in copied.modules() for part in vars(module).values()]
     seen: set[int] = set()
     while waiting:
@@ -188,7 +190,7 @@ class ModuleMemory:
     def __init__(self, model: nn.Module):
         self.attributes = [(path, module, dict(vars(module))) for path, module in model.named_modules()]
         kept = [((path, key), value) for path, _, own in self.attributes for key, value in own.items()]
-        self.containers = [(where, value, copy.copy(value)) for where, value in kept if isinstance(value, CONTAINERS)]
+        self.containers = [(where, value, copy.copy(value)) for where, value in kept if type(value) in CONTAINERS]
         tensors = [(where, value) for where, value in kept if isinstance(value, Tensor)]
         self.tensors = [(where, value, value.detach().clone()) for where, value in tensors]
 

@@ -12,16 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map
 
-from landscape_nb.batches import copied, describe, is_changed, is_pair, tensors_of
+from landscape_nb.batches import copied, describe, is_changed, tensors_of
 from landscape_nb.copies import ModuleMemory
 from landscape_nb.parameters import Params, is_same
 from landscape_nb.program import FAILURES
 from landscape_nb.rng import preserved_rng, random_states, seed_everything
 
 _SAME = 1e-3
-_LARGE = 2**20
 _SOME = 16
 _MOST_NAMED = 5
 
@@ -149,7 +148,7 @@ class Trial:
         )
 
     def _first_call(self) -> _Call:
-        """Evaluate the first samples of a large batch, or all of it where the model wants it whole."""
+        """Evaluate the first samples of the batch, or all of it where the model wants it whole."""
         self.batch = _some(self.whole)
         try:
             return self._call()
@@ -242,7 +241,7 @@ class Trial:
     ) -> Iterable[str]:
         """What a reader should know about the model."""
         if unread := [name for name, _ in self.model.named_parameters() if name not in first.read]:
-            yield f"on the first batch, the loss does not depend on {_listed(unread)}"
+            yield f"in the first samples, the loss does not depend on {_listed(unread)}"
         modules = dict(self.model.named_modules())
         own = [(path, name) for path, name in sorted(remembered) if not _is_torchs(modules[path])]
         if remembered := [f"{path}.{name}".lstrip(".") for path, name in own]:
@@ -303,14 +302,11 @@ def _storage(tensor: Tensor) -> int | None:
 
 
 def _some(batch: Any) -> Any:
-    """The batch, or the first samples of a large pair of tensors: autograd keeps every layer's outputs."""
-    if (
-        not (is_pair(batch) and all(isinstance(part, Tensor) for part in batch))
-        or batch[0].numel() < _LARGE
-        or len(batch[0]) != len(batch[1])
-    ):
+    """The first samples of a batch whose tensors all have as many: autograd keeps the outputs of every layer."""
+    sizes = {len(tensor) if tensor.ndim else 0 for tensor in tensors_of(batch)}
+    if len(sizes) != 1 or max(sizes) <= _SOME:
         return batch
-    return type(batch)((batch[0][:_SOME], batch[1][:_SOME]))
+    return tree_map(lambda part: part[:_SOME] if isinstance(part, Tensor) else part, batch)
 
 
 def _number(name: str, value: Any) -> float:

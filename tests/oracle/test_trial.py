@@ -316,7 +316,7 @@ def fresh(point, x, y):
     return F.cross_entropy(functional_call(model, point, (x,)), y)
 
 
-@pytest.mark.filterwarnings("ignore:model. on the first batch")
+@pytest.mark.filterwarnings("ignore:model. in the first samples")
 @pytest.mark.parametrize("where", ["attribute", "list", "dict", "in place", "buffer"])
 @pytest.mark.parametrize("batches", [1, 3])
 def test_each_batch_of_a_model_that_remembers_begins_anew(where, batches):
@@ -542,6 +542,18 @@ def test_what_cannot_be_copied_is_named():
         lnb.Objective(model, samples())
 
 
+def test_a_model_that_copies_itself_as_itself_is_refused():
+    class Single(nn.Linear):
+        def __deepcopy__(self, memo):
+            return self
+
+    model = Single(4, 3)
+    with pytest.raises(TypeError, match="model: a copy of it shares 'weight' with it"):
+        lnb.Objective(model, samples())
+    assert model.training
+    assert model.weight.requires_grad
+
+
 def test_a_weight_normalized_recurrent_net_that_was_called_is_measured():
     class Net(nn.Module):
         def __init__(self):
@@ -586,7 +598,7 @@ def test_few_passes_are_made_when_an_objective_is_made(batch_norm):
     assert len(calls) <= 5
 
 
-def test_large_batches_are_tried_in_part_unless_they_are_wanted_whole():
+def test_batches_are_tried_in_part_unless_they_are_wanted_whole():
     sizes = []
 
     class Whole(nn.Linear):
