@@ -233,6 +233,28 @@ def test_nonsense_in_the_index_deletes_nothing_and_is_trained_anew(model, data, 
     assert (tmp_path / "outside.txt").read_text() == "kept"
 
 
+def test_a_run_that_goes_on_deletes_nothing_outside(model, data, tmp_path, monkeypatch):
+    """Files that an index names and the next one does not are deleted: only those of the run."""
+    epoch, outside = lnb.training._Run._train_epoch, tmp_path / "outside.txt"
+
+    def interrupted(self, bar):
+        if self.epoch == 2:
+            raise KeyboardInterrupt
+        epoch(self, bar)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("landscape_nb.training._Run._train_epoch", interrupted)
+        lnb.train(model, data, cache=tmp_path / "nets", **SETTINGS)
+    outside.write_text("kept")
+    (index,) = tmp_path.glob("nets/*/run.json")
+    content = json.loads(index.read_text())["content"]
+    content["files"]["../../outside.txt"] = hashlib.blake2b(b"kept", digest_size=16).hexdigest()
+    rewrite(index, content)
+    with pytest.warns(UserWarning, match="is damaged .it names other files.; training anew"):
+        lnb.train(model, data, cache=tmp_path / "nets", **SETTINGS)
+    assert outside.read_text() == "kept"
+
+
 @pytest.mark.parametrize("content", [b"", b"null", b"[]", b"{}", b"3", b"\xff\xfe", b"[" * 100_000, b"1" * 5000, None])
 @pytest.mark.parametrize("victim", ["run.json", "epoch-00004.safetensors"])
 def test_files_of_nonsense_are_trained_anew(model, data, tmp_path, victim, content):
