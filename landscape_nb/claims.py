@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -42,15 +44,29 @@ class Claim:
 
     def _repr_markdown_(self) -> str:
         sign, verdict = ("✅", "holds") if self.holds else ("❌", "**does not hold here**")
-        lines = [f"{sign} **Claim {self.id}** {verdict}: {self.text}", f"*{self.shown}*"]
+        lines = [f"{sign} **Claim {in_markdown(self.id)}** {verdict}: {in_markdown(self.text)}"]
+        lines.append(f"*{in_markdown(self.shown)}*")
         for other in self.others:
-            lines.append(f"*run before with seed {other.seed}, {'holds' if other.holds else 'fails'}: {other.shown}*")
+            held = "holds" if other.holds else "fails"
+            lines.append(f"*run before with seed {in_markdown(str(other.seed))}, {held}: {in_markdown(other.shown)}*")
         return "  \n".join(line for line in lines if line != "**")
 
     @property
     def shown(self) -> str:
         """The numbers as text."""
         return "; ".join(f"{name.replace('_', ' ')}: {_text(value)}" for name, value in self.numbers.items())
+
+
+def in_markdown(text: str) -> str:
+    """Text that Markdown shows as it is, on one line: no HTML, no cell of a table, no code, no formula.
+
+    Example:
+        >>> print(in_markdown("a|b"))
+        a\\|b
+        >>> in_markdown("<b>")
+        '&lt;b&gt;'
+    """
+    return escape(re.sub(r"([\\`*_\[\]|$~])", r"\\\1", " ".join(text.split())), quote=False)
 
 
 def claim(id: str, condition: bool, text: str, **numbers: object) -> Claim:

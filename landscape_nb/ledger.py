@@ -6,7 +6,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from landscape_nb.claims import Claim, shipped_claims
+from landscape_nb.claims import Claim, in_markdown, shipped_claims
 
 
 class Line(NamedTuple):
@@ -70,7 +70,8 @@ def to_markdown(claims: Iterable[Claim]) -> str:
         '| 05 | X. | part: 0.25 | holds for seeds 0 |'
     """
     head = ["| notebook | claim | observed over seeds | verdict |", "|---|---|---|---|"]
-    rows = [f"| {line.notebook} | {line.text} | {line.observed} | {line.verdict} |" for line in lines(claims)]
+    cells = [[in_markdown(cell) for cell in (c.notebook, c.text, c.observed, c.verdict)] for c in lines(claims)]
+    rows = [f"| {' | '.join(row)} |" for row in cells]
     return "\n".join([*head, *rows, ""])
 
 

@@ -6,10 +6,11 @@ and those that the paper's authors trained.
 """
 
 import math
-import pickle
-from collections.abc import Callable, Sequence
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from os import PathLike
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -368,26 +369,60 @@ def load_authors_checkpoint(path: str | PathLike[str]) -> ResNet:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is not such a checkpoint.
+        ValueError: The file is not such a checkpoint, or would expand to more than its size; no network
+            has been built then.
 
     Example:
         >>> load_authors_checkpoint("resnet56.t7")  # doctest: +SKIP
     """
     try:
+        size = _check_archive(path)
         saved = torch.load(path, weights_only=True, map_location="cpu")
         state = {key.removeprefix("module."): value for key, value in saved["state_dict"].items()}
+        _check_expansion(state, size)
         blocks = sum(key.startswith("layer1.") and key.endswith(".conv1.weight") for key in state)
         base, channels = state["conv1.weight"].shape[:2]
         shortcuts = any(".shortcut." in key for key in state)
-        net = resnet(6 * blocks + 2, shortcuts, base / 16, channels, len(state["linear.weight"]))
+        classes = len(state["linear.weight"])
+        check_choice("depth", 6 * blocks + 2, RESNET_DEPTHS)
+        _check_shapes(state, lambda: ResNet(6 * blocks + 2, shortcuts, base, channels, classes))
+        net = resnet(6 * blocks + 2, shortcuts, base / 16, channels, classes)
         net.load_state_dict(state)
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         raise
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except Exception as error:  # nonsense in a file raises nearly anything, and all of it means the same
         raise ValueError(
             f"path: {path} is not a checkpoint of the authors' ResNets, a .t7 file with a 'state_dict' ({error})"
         ) from error
     return net.eval()
+
+
+def _check_archive(path: str | PathLike[str]) -> int:
+    """The size of a file; a `ValueError` if it is an archive of more than that: torch does not compress."""
+    size = Path(path).stat().st_size
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            inside = sum(member.file_size for member in archive.infolist())
+        if inside > size:
+            raise ValueError(f"it has {size} bytes and would expand to {inside}")
+    return size
+
+
+def _check_expansion(state: Mapping[str, Tensor], size: int) -> None:
+    """Raise a `ValueError` if tensors are larger than their file: repeated by strides of 0, or sharing a storage."""
+    inside = sum(tensor.numel() * tensor.element_size() for tensor in state.values())
+    if inside > size:
+        raise ValueError(f"it has {size} bytes, and its tensors {inside}")
+
+
+def _check_shapes(state: Mapping[str, Tensor], build: Callable[[], nn.Module]) -> None:
+    """Raise a `ValueError` unless the tensors fit a network, which is built without memory."""
+    with torch.device("meta"):
+        wanted = build().state_dict()
+    for name, tensor in state.items():
+        if name not in wanted or tensor.shape != wanted[name].shape:
+            shape = tuple(wanted[name].shape) if name in wanted else "no such tensor"
+            raise ValueError(f"{name!r}: got shape {tuple(tensor.shape)}, wants {shape}")
 
 
 def _initialized(build: Callable[[], Net], seed: int) -> Net:

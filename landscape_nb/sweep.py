@@ -20,6 +20,7 @@ from landscape_nb.grid import Grid
 from landscape_nb.memory import give_back
 from landscape_nb.provenance import versions
 from landscape_nb.store import Store
+from landscape_nb.workers import parallel
 
 Row = dict[str, Float[np.ndarray, "points"]]
 
@@ -62,7 +63,10 @@ def sweep(
         The values over the dimensions of `axes`.
 
     Raises:
-        ValueError: The store was made from something else.
+        TypeError: `store` is not a path.
+        ValueError: The store was made from something else or is damaged, or there can be none of that path
+            or with those names.
+        OSError: The store cannot be read or written.
     """
     began = time.perf_counter()
     names, grid = list(measurement.names), Grid(axes)
@@ -92,14 +96,14 @@ def _measured(
     measurement: Measurement, grid: Grid, todo: Sequence[int], n_jobs: int | None
 ) -> Iterator[tuple[int, Row]]:
     """Measure pieces, here or in other processes, which read the measurement from a file once."""
-    parallel = joblib.Parallel(n_jobs, return_as="generator_unordered", batch_size=1)
-    if parallel._effective_n_jobs() == 1:
+    runner = parallel(n_jobs, len(todo))
+    if runner is None:
         yield from ((number, measurement(grid.points(number))) for number in todo)
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "measurement"
         path.write_bytes(_pickled(measurement))
-        yield from parallel(joblib.delayed(_piece)(str(path), number, grid.points(number)) for number in todo)
+        yield from runner(joblib.delayed(_piece)(str(path), number, grid.points(number)) for number in todo)
 
 
 def _pickled(measurement: Measurement) -> bytes:

@@ -22,7 +22,7 @@ from landscape_nb.objective import Objective
 from landscape_nb.parameters import check_params, norm, parameters_of
 from landscape_nb.provenance import fingerprint, versions
 from landscape_nb.rng import preserved_rng
-from landscape_nb.trajectory import RunFiles, State, Trajectory, cache_directory
+from landscape_nb.trajectory import Expected, RunFiles, State, Trajectory, cache_directory, resume_name, state_name
 
 PAPER_DROPS = (150 / 300, 225 / 300, 275 / 300)
 _LAYOUT = torch.channels_last  # a third faster for convolutions on two cores
@@ -146,16 +146,21 @@ class _Run:
     def open(self, folder: Path) -> None:
         """Take up what an earlier run with the same settings left in `folder`."""
         self.files = RunFiles(folder)
-        index = self.files.read()
-        if index is None:
-            self.files.save(_state_name(0), self.states[0])
+        found = self.files.read(self._expected())
+        if found is None:
+            self.files.save(state_name(0), self.states[0])
             return
-        self.epoch, self.history = index["epoch"], index["history"]
-        self.states = {epoch: self.files.load(_state_name(epoch)) for epoch in index["recorded"]}
-        if self.epoch == self.settings["epochs"]:
+        self.epoch, self.history, self.states = found.epoch, found.history, found.states
+        if found.resumable is None:
             self.net.load_state_dict(self.states[self.epoch])
         else:
-            self._restore(self.files.load(_resume_name(self.epoch)))
+            self._restore(found.resumable)
+
+    def _expected(self) -> Expected:
+        kinds = ("train", "test") if self.tests else ("train",)
+        quantities = {"lr", "weight_norm"} | {f"{kind}_{name}" for kind in kinds for name in self.measures}
+        settings = self.settings
+        return Expected(settings["epochs"], settings["record"], quantities, self.states[0], self._resumable())
 
     def finish(self, progress: bool) -> None:
         total = self.settings["epochs"]
@@ -259,11 +264,11 @@ class _Run:
     def _save(self) -> None:
         if self.files is None:
             return
-        names = [_state_name(epoch) for epoch in self.states]
+        names = [state_name(epoch) for epoch in self.states]
         if self.epoch in self.states:
-            self.files.save(_state_name(self.epoch), self.states[self.epoch])
+            self.files.save(state_name(self.epoch), self.states[self.epoch])
         if self.epoch < self.settings["epochs"]:
-            names.append(_resume_name(self.epoch))
+            names.append(resume_name(self.epoch))
             self.files.save(names[-1], self._resumable())
         content = {"epoch": self.epoch, "recorded": list(self.states), "history": self.history}
         self.files.commit(content | {"settings": self.settings, "versions": versions()}, names)
@@ -331,11 +336,3 @@ def _make_folder(folder: Path) -> Path:
             f"environment variable LANDSCAPE_NB_CACHE, or pass cache=False"
         ) from error
     return folder
-
-
-def _state_name(epoch: int) -> str:
-    return f"epoch-{epoch:05}.safetensors"
-
-
-def _resume_name(epoch: int) -> str:
-    return f"resume-{epoch:05}.safetensors"

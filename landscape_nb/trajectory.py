@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import warnings
 from dataclasses import dataclass, field
 from os import PathLike
@@ -64,11 +65,62 @@ class DamagedEntryError(Exception):
     """A file of a cached run is missing or is not what was written."""
 
 
+@dataclass
+class Expected:
+    """What the files of a run must say to be its files.
+
+    Attributes:
+        epochs: How many epochs the whole run has.
+        record: The epochs to record.
+        quantities: Names in the history.
+        state: A recorded state: names, shapes and types of its tensors.
+        resumable: The same for what an unfinished run goes on from.
+    """
+
+    epochs: int
+    record: list[int]
+    quantities: set[str]
+    state: State
+    resumable: State
+
+    def files(self, epoch: int) -> dict[str, State]:
+        """The files of a run whose last finished epoch is `epoch`, by name, and what tensors they hold."""
+        files = {state_name(recorded): self.state for recorded in self.recorded(epoch)}
+        return files | ({resume_name(epoch): self.resumable} if epoch < self.epochs else {})
+
+    def recorded(self, epoch: int) -> list[int]:
+        """Which epochs are recorded by the end of `epoch`."""
+        return [recorded for recorded in self.record if recorded <= epoch]
+
+    def check(self, content: object) -> None:
+        """Raise a `DamagedEntryError` unless this is the index of such a run: its files may come from elsewhere."""
+        _demand(isinstance(content, dict), "its content is not a dict")
+        epoch, history, files = (content.get(name) for name in ("epoch", "history", "files"))
+        _demand(type(epoch) is int and 1 <= epoch <= self.epochs, "its epoch is not one of the run's")
+        _demand(content.get("recorded") == self.recorded(epoch), "other epochs are recorded")
+        _demand(isinstance(history, dict) and set(history) == self.quantities, "its history is of other quantities")
+        for values in history.values():
+            right = isinstance(values, list) and len(values) == epoch and all(type(v) is float for v in values)
+            _demand(right, "its history does not have a number an epoch")
+        _demand(isinstance(files, dict) and set(files) == set(self.files(epoch)), "it names other files")
+
+
+@dataclass
+class Progress:
+    """What was found of a run: its last finished epoch, and what it goes on from, unless it is finished."""
+
+    epoch: int
+    history: dict[str, list[float]]
+    states: dict[int, State]
+    resumable: State | None
+
+
 class RunFiles:
     """The files of one training run, written so that a kill at any moment leaves a usable run.
 
     Every file is written whole under another name and then renamed; `run.json`, renamed last, names
-    the others with their checksums and carries its own.
+    the others with their checksums and carries its own. No file is read or deleted unless its name is
+    one that the run would give it.
 
     Args:
         folder: Where they are.
@@ -78,36 +130,47 @@ class RunFiles:
         self.folder = folder
         self.checksums: dict[str, str] = {}
 
-    def read(self) -> dict | None:
-        """The index of the run, or None if there is none or it is damaged (with a warning)."""
-        path = self.folder / _INDEX
-        if not path.exists():
+    def read(self, expected: Expected) -> Progress | None:
+        """What is there of the run, or None if there is nothing or it is damaged (with a warning)."""
+        if not os.path.lexists(self.folder / _INDEX):
             return None
         try:
-            index = json.loads(path.read_text())
-            content = index["content"]
-            if index["checksum"] != _checksum(json.dumps(content).encode()):
-                raise DamagedEntryError(f"{_INDEX} does not match its checksum")
-            self.checksums = content.pop("files")
-            for name, checksum in self.checksums.items():
-                if _checksum((self.folder / name).read_bytes()) != checksum:
-                    raise DamagedEntryError(f"{name} does not match its checksum")
-        except (DamagedEntryError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            content = self._content(expected)
+            epoch, self.checksums = content["epoch"], content["files"]
+            tensors = {name: self._load(name, like) for name, like in expected.files(epoch).items()}
+        except Exception as error:  # nonsense in a file raises nearly anything, and all of it means the same
             warnings.warn(f"the cached training in {self.folder} is damaged ({error}); training anew", stacklevel=3)
             self.checksums = {}
             return None
-        return content
+        states = {recorded: tensors[state_name(recorded)] for recorded in content["recorded"]}
+        return Progress(epoch, content["history"], states, tensors.get(resume_name(epoch)))
 
-    def load(self, name: str) -> State:
-        """Read tensors that `read` has checked."""
-        return load_file(self.folder / name)
+    def _content(self, expected: Expected) -> dict:
+        """The content of the index."""
+        index = json.loads(self._bytes(_INDEX))
+        _demand(isinstance(index, dict) and set(index) == {"content", "checksum"}, f"{_INDEX} is not an index")
+        right = index["checksum"] == _checksum(json.dumps(index["content"]).encode())
+        _demand(right, f"{_INDEX} does not match its checksum")
+        expected.check(index["content"])
+        return index["content"]
+
+    def _bytes(self, name: str) -> bytes:
+        _demand((self.folder / name).is_file(), f"{name} is not a file")
+        return (self.folder / name).read_bytes()
+
+    def _load(self, name: str, like: State) -> State:
+        """Read tensors that have the names, shapes and types of others, in their order."""
+        _demand(_checksum(self._bytes(name)) == self.checksums[name], f"{name} does not match its checksum")
+        tensors = load_file(self.folder / name)
+        _demand(_shapes(tensors) == _shapes(like), f"{name} has other tensors than this network")
+        return {key: tensors[key] for key in like}
 
     def save(self, name: str, tensors: State) -> None:
         """Write tensors; they count once `commit` has named them."""
         temporary = self.folder / f"{name}.{os.getpid()}"
         save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, temporary)
         self.checksums[name] = _checksum(temporary.read_bytes())
-        os.replace(temporary, self.folder / name)
+        self._put(temporary, name)
 
     def commit(self, content: dict, keep: list[str]) -> None:
         """Write the index, naming the files to keep, and delete those that nothing names any more."""
@@ -117,9 +180,45 @@ class RunFiles:
         index = {"content": content, "checksum": _checksum(json.dumps(content).encode())}
         temporary = self.folder / f"{_INDEX}.{os.getpid()}"
         temporary.write_text(json.dumps(index, indent=1))
-        os.replace(temporary, self.folder / _INDEX)
+        self._put(temporary, _INDEX)
         for name in stale:
             (self.folder / name).unlink(missing_ok=True)
+
+    def _put(self, temporary: Path, name: str) -> None:
+        """Rename a file to its name, which a damaged entry may have given to a directory."""
+        place = self.folder / name
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place)
+        os.replace(temporary, place)
+
+
+def state_name(epoch: int) -> str:
+    """The file of a recorded state.
+
+    Example:
+        >>> state_name(7)
+        'epoch-00007.safetensors'
+    """
+    return f"epoch-{epoch:05}.safetensors"
+
+
+def resume_name(epoch: int) -> str:
+    """The file of what an unfinished run goes on from.
+
+    Example:
+        >>> resume_name(7)
+        'resume-00007.safetensors'
+    """
+    return f"resume-{epoch:05}.safetensors"
+
+
+def _demand(right: bool, otherwise: str) -> None:
+    if not right:
+        raise DamagedEntryError(otherwise)
+
+
+def _shapes(tensors: State) -> dict[str, tuple]:
+    return {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
 
 
 def cache_directory(cache: str | PathLike[str] | None = None) -> Path:

@@ -17,18 +17,23 @@ import landscape_nb as lnb
 
 _KILLED = """
 import sys, time, torch
-import torch.nn.functional as F
 import landscape_nb as lnb
+from landscape_nb.store import Store
 
 torch.set_num_threads(1)
+write, left = Store.write, int(sys.argv[2])
 
-def slow(outputs, targets):
-    time.sleep(float(sys.argv[2]))
-    return F.cross_entropy(outputs, targets)
+def write_some(*args):
+    global left
+    if not left:
+        time.sleep(1000)
+    left -= 1
+    write(*args)
 
+Store.write = write_some
 model = lnb.models.mlp((12,), channels=1, image_size=8)
 images = torch.randn(50, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-objective = lnb.Objective(model, (images, torch.arange(50) % 10), slow)
+objective = lnb.Objective(model, (images, torch.arange(50) % 10))
 directions = lnb.random_directions(model, 2)
 
 plane = lnb.evaluate_plane(objective, directions, resolution=(12, 5), store=sys.argv[1], progress=False)
@@ -36,8 +41,9 @@ print(plane.loss.values.tobytes().hex(), plane.loss_stderr.values.tobytes().hex(
 """
 
 
-def run(store, pause):
-    command = [sys.executable, "-c", _KILLED, str(store), str(pause)]
+def run(store, pieces):
+    """A process that writes so many pieces and then waits."""
+    command = [sys.executable, "-c", _KILLED, str(store), str(pieces)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
@@ -55,13 +61,13 @@ def wait_for(condition):
 def test_killed_twice_ends_as_if_never_killed(tmp_path):
     store = tmp_path / "killed.zarr"
     for pieces in (2, 5):
-        process = run(store, 0.05)
+        process = run(store, 3)
         wait_for(lambda pieces=pieces: store.exists() and finished(store) >= pieces)
         process.send_signal(signal.SIGKILL)
         process.wait()
         reader = xr.open_zarr(store, consolidated=False)
         assert 0 < int(reader.loss.notnull().sum()) < reader.loss.size
-    outputs = [run(path, 0.0).communicate()[0] for path in (store, tmp_path / "whole.zarr")]
+    outputs = [run(path, 100).communicate()[0] for path in (store, tmp_path / "whole.zarr")]
     assert outputs[0] == outputs[1] != ""
 
 

@@ -1,7 +1,13 @@
 """The table of claims: ranges over seeds, and a failure that is seen."""
 
+import html
+import re
+
+import pytest
+from nbconvert.filters.markdown import markdown2html_mistune
+
 from landscape_nb import ledger
-from landscape_nb.claims import Claim
+from landscape_nb.claims import Claim, in_markdown
 
 
 def runs(*, second_holds=True):
@@ -32,3 +38,24 @@ def test_shipped_seeds_join_a_live_run(monkeypatch):
     monkeypatch.setattr(ledger, "shipped_claims", lambda: shipped)
     joined = ledger.with_shipped([Claim("99-b", True, "B < 1.", {"x": 1.0}, seed=0)])
     assert [(claim.id, claim.seed, claim.numbers["x"]) for claim in joined] == [("99-b", 0, 1.0), ("99-b", 2, 9.0)]
+
+
+EVIL = "a | b\n\n<script>alert(1)</script> `code` [link](javascript:x) *bold* _it_ $x$ \\| & <img src=x onerror=y>"
+
+
+def test_a_claim_cannot_break_the_table_or_bring_html():
+    claims = [Claim(EVIL, True, EVIL, {EVIL: 1.0}, seed=EVIL), Claim("98-a", True, "A.", {"z": 1.0})]
+    head, rule, *rows = ledger.to_markdown(claims).splitlines()
+    assert len(rows) == 2
+    for row in (head, rule, *rows):
+        assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", row)) == 5, row
+    for shown in (*rows, claims[0]._repr_markdown_()):
+        assert "<" not in shown
+
+
+@pytest.mark.parametrize("text", [EVIL, "x_i < 3 & y", "1. A list", "a\\", "~~gone~~", "``", "|||"])
+def test_markdown_shows_a_claim_as_it_was_written(text):
+    """The renderer of nbconvert, as a reader of the table has it: a table of one row, one cell of it the text."""
+    page = markdown2html_mistune(f"| a | b |\n|---|---|\n| {in_markdown(text)} | c |\n")
+    cells = [html.unescape(cell) for cell in re.findall(r"<td>(.*?)</td>", page, re.DOTALL)]
+    assert cells == [" ".join(text.split()), "c"]
