@@ -363,15 +363,14 @@ class Objective:
             return Trial(self._call, self.measures, _targets, self.model, callers, group.batches[number], where)
 
         for name, group in self.groups.items():
-            batch, smallest = group.batches[0], min(range(len(group.counts)), key=group.counts.__getitem__)
-            if self.forward is None and not is_pair(batch):
-                raise ValueError(f"data: a batch is {describe(batch)}; only a pair is read without forward=")
+            if self.forward is None and not is_pair(group.batches[0]):
+                raise ValueError(f"data: a batch is {describe(group.batches[0])}; only a pair is read without forward=")
             if name:
                 trial(group, 0).evaluate()
             else:
                 findings = trial(group, 0).findings(self.seed)
-            if group.counts[smallest] < group.counts[0]:
-                trial(group, smallest).evaluate()
+            if 1 in group.counts[1:]:  # a lone sample often loses a dimension on the way
+                trial(group, group.counts.index(1, 1)).evaluate()
         return findings
 
     def _find_sample_measures(self) -> dict[str, Measure | None]:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -276,21 +277,22 @@ def test_a_faster_process_wins(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["a.zarr"]
 
 
-@pytest.fixture
+@contextmanager
 def no_room():
-    """No file may grow: what a full disk gives, as an error of the same kind."""
+    """No file may grow, as on a full disk; not even the one that pytest writes to, so that this must be short."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_full_disk_names_the_store(tmp_path, store, litter, request):
+def test_a_full_disk_names_the_store(tmp_path, store, litter):
     kept, before = open_store(store), litter()
-    request.getfixturevalue("no_room")
-    with pytest.raises(OSError, match=r"store: .*b.zarr cannot be made \(.*File too large"):
+    with pytest.raises(OSError, match=r"store: .*b.zarr cannot be made \(.*File too large"), no_room():
         open_store(tmp_path / "b.zarr")
-    with pytest.raises(OSError, match=r"store: .*a.zarr cannot be written \(.*File too large"):
+    with pytest.raises(OSError, match=r"store: .*a.zarr cannot be written \(.*File too large"), no_room():
         kept.write(0, {"loss": np.array([7.0, 8.0, 9.0])})
     assert litter() == before
 
