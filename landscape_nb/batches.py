@@ -1,7 +1,6 @@
 """What a batch of data is: how it is read, counted and described."""
 
 import copy
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -221,13 +220,12 @@ def _shapes(part: Any) -> list[tuple[int, ...]]:
 
 
 def _counting(shapes: Sequence[Sequence[tuple[int, ...]]]) -> int:
-    """Which tensor's first dimension counts samples."""
-    votes: Counter = Counter()
-    for sizes in shapes:
-        for place, (first, *_) in enumerate(sizes):
-            begin = sum(shape[0] == first for shape in sizes)
-            votes[place] += begin * (len(sizes) + 1) + sum(first in shape for shape in sizes)
-    return max(votes, key=lambda place: (votes[place], -place))
+    """Which tensor's first dimension counts samples; other tensors that have it have it at one place in all batches."""
+    dimensions = [list(zip(*column, strict=False)) for column in zip(*shapes, strict=True)]
+    votes = []
+    for firsts, *_ in dimensions:
+        votes.append((sum(other[0] == firsts for other in dimensions), sum(firsts in other for other in dimensions)))
+    return votes.index(max(votes))
 
 
 def to_device(batch: Any, device: torch.device | str) -> Any:

@@ -34,7 +34,7 @@ from landscape_nb.measures import (
 from landscape_nb.parameters import Affine, Params, check_params, is_same, parameters_of
 from landscape_nb.program import FAILURES
 from landscape_nb.provenance import fingerprint
-from landscape_nb.reductions import SUM, WEIGHTED, Trace, batch_value, combined, is_weighed, sum_and_weight
+from landscape_nb.reductions import SUM, WEIGHTED, Trace, as_number, batch_value, combined, is_weighed, sum_and_weight
 from landscape_nb.rng import preserved_rng, seed_everything
 from landscape_nb.trial import Findings, Trial
 from landscape_nb.trials import joined
@@ -428,7 +428,7 @@ class Objective:
             return measure(outputs, targets)
         measure = self.measures[name]
         if self.reductions[name] != WEIGHTED:
-            return torch.as_tensor(measure(outputs, targets)).reshape(1)
+            return as_number(measure(outputs, targets)).reshape(1)
         with Trace() if forward is None else nullcontext(forward) as trace:
             return sum_and_weight(name, measure(outputs, targets), trace)
 
@@ -455,7 +455,8 @@ class Objective:
         """How the values of batches become one, for each measure."""
         batch, _ = next(iter(self.data))
         targets, count, measures = _targets(batch), self.data.counts[0], self.measures
-        with torch.no_grad(), preserved_rng():
+        with torch.no_grad(), preserved_rng(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="There is a performance drop")  # of vmap, while it is tried
             with Trace() as forward:
                 outputs = self.outputs(self.state(), batch)
                 said = {name: Said(measure, outputs, targets, forward) for name, measure in measures.items()}

@@ -210,6 +210,16 @@ def weight_in(trace: Trace, value: Any) -> float | None:
     return float(origin.weight) if origin.kind == "mean" else float("nan")
 
 
+def as_number(value: Any) -> Tensor:
+    """A measure's value as a tensor; a number of Python's keeps its digits.
+
+    Example:
+        >>> as_number(0.5).dtype, as_number(torch.ones(1)).dtype
+        (torch.float64, torch.float32)
+    """
+    return torch.tensor(value, dtype=torch.float64) if isinstance(value, int | float) else torch.as_tensor(value)
+
+
 def sum_and_weight(name: str, value: Any, trace: Trace) -> Float[Tensor, "2"]:
     """A batch's value times its weight, and the weight, in float64; a batch of weight 0 counts nothing.
 
@@ -241,7 +251,7 @@ def sum_and_weight(name: str, value: Any, trace: Trace) -> Float[Tensor, "2"]:
 
 
 def _double(value: Any) -> Float[Tensor, ""]:
-    return torch.as_tensor(value).double().reshape(())
+    return as_number(value).double().reshape(())
 
 
 def combined(

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map, tree_structure
 
 from landscape_nb.program import FAILURES
-from landscape_nb.reductions import Measure, Trace, is_weighed, sum_and_weight, weight_in
+from landscape_nb.reductions import Measure, Trace, as_number, is_weighed, sum_and_weight, weight_in
 
 Trial = tuple[Any, Any]
 _MOST_ROWS, _MOST_ENTRIES, _ROWS_IN_A_LOOP = 1024, 2**18, 32
@@ -189,7 +189,7 @@ def is_mean_in_all(form: Measure, measure: Measure, tried: Sequence[Trial]) -> b
     """
     for outputs, targets in tried:
         try:
-            wanted = torch.as_tensor(measure(outputs, targets))
+            wanted = as_number(measure(outputs, targets))
         except FAILURES:  # no scores that this measure takes
             continue
         try:
@@ -214,7 +214,7 @@ def looped(measure: Measure) -> Measure:
     def values(outputs: Any, targets: Any) -> Shaped[Tensor, "n"]:
         places = range(_rows((outputs, targets)))
         each = (measure(*_taken((outputs, targets), slice(n, n + 1))) for n in places)
-        return torch.stack([torch.as_tensor(value).reshape(()) for value in each])
+        return torch.stack([as_number(value).reshape(()) for value in each])
 
     return values
 
