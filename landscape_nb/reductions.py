@@ -276,7 +276,7 @@ def combined(
     Example:
         >>> value, error = combined([torch.tensor([2.0, 2.0]), torch.tensor([3.0, 1.0])], [5, 5], WEIGHTED)
         >>> round(value.item(), 4), round(error.item(), 4)
-        (1.6667, 0.6285)
+        (1.6667, 0.8889)
         >>> combined([torch.tensor([2.0]), torch.tensor([3.0])], [5, 5], SUM)[0].item()
         5.0
         >>> mean, error = combined([torch.tensor([0.0, 1.0]), torch.tensor([2.0])], [2, 1], MEAN, by_sample=True)
