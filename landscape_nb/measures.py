@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from landscape_nb.arguments import check_kind
+from landscape_nb.made_up import Trial, adds_up, is_mean_in_all, is_mean_of_singles, mix, shake, trials
 from landscape_nb.program import FAILURES
 from landscape_nb.reductions import BATCHES, MEAN, SUM, WEIGHTED, Measure, Trace, is_weighed, weight_in
-from landscape_nb.trials import Trial, adds_up, is_mean_in_all, is_mean_of_singles, mix, shake, trials
 
 _KINDS = {"mean": WEIGHTED, "sum": SUM}
 _TAKEN = ("alpha", "beta", "repeat", "loss_spread", "negative_variance", "measured", "samples", "loss_error")

@@ -20,6 +20,7 @@ from torch.utils._pytree import tree_map
 from landscape_nb.arguments import check_choice, check_whole
 from landscape_nb.batches import Batches, describe, is_pair, tensors_of
 from landscape_nb.copies import check_model, copied_model
+from landscape_nb.made_up import joined
 from landscape_nb.measures import (
     Combination,
     Measure,
@@ -37,7 +38,6 @@ from landscape_nb.provenance import fingerprint
 from landscape_nb.reductions import SUM, WEIGHTED, Trace, as_number, batch_value, combined, is_weighed, sum_and_weight
 from landscape_nb.rng import preserved_rng, seed_everything
 from landscape_nb.trial import Findings, Trial
-from landscape_nb.trials import joined
 
 Buffers = dict[str, Shaped[Tensor, "..."]]
 
