@@ -18,7 +18,7 @@ from landscape_nb.program import FAILURES
 from landscape_nb.reductions import Measure, Trace, as_number, is_weighed, sum_and_weight, weight_in
 
 Trial = tuple[Any, Any]
-_MOST_ROWS, _MOST_ENTRIES, _ROWS_IN_A_LOOP = 1024, 2**18, 32
+_MOST_ROWS, _MOST_ENTRIES, _ROWS_IN_A_LOOP = 1024, 2**18, 12
 _TOLERANCES = {False: 1e-4, True: 1e-6}
 """How much rounding changes a value, relatively; whether it is computed in float64."""
 _SHARPNESS = (0.3, 1.0, 3.0, 7.0, 12.0, 20.0)
@@ -208,7 +208,7 @@ def looped(measure: Measure) -> Measure:
 
     Example:
         >>> looped(lambda o, t: (o - t).abs().item())(torch.ones(2), torch.zeros(2))
-        tensor([1., 1.])
+        tensor([1., 1.], dtype=torch.float64)
     """
 
     def values(outputs: Any, targets: Any) -> Shaped[Tensor, "n"]:

@@ -76,14 +76,14 @@ def check_value(name: str, value: Any) -> None:
         Traceback (most recent call last):
         ValueError: loss: gave a weight of -1, wants a number from 0 up
     """
-    for part in value if is_weighed(value) else (value,):
-        part = torch.as_tensor(part)
+    parts = [torch.as_tensor(part) for part in (value if is_weighed(value) else (value,))]
+    for part in parts:
         if part.numel() != 1:
             raise ValueError(
                 f"{name}: gave a tensor of shape {tuple(part.shape)}, wants one mean over the batch, or (sum, weight)"
             )
-    if is_weighed(value) and not 0 <= float(value[1]) < float("inf"):
-        raise ValueError(f"{name}: gave a weight of {value[1]}, wants a number from 0 up")
+    if is_weighed(value) and not 0 <= (weight := parts[1].item()) < float("inf"):
+        raise ValueError(f"{name}: gave a weight of {weight}, wants a number from 0 up")
 
 
 def check_names(names: Sequence[str]) -> None:

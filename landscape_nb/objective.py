@@ -460,7 +460,7 @@ class Objective:
             with Trace() as forward:
                 outputs = self.outputs(self.state(), batch)
                 said = {name: Said(measure, outputs, targets, forward) for name, measure in measures.items()}
-            some = joined(outputs, [_targets(other) for group in self.groups.values() for other, _ in group])
+            some = joined(outputs, [_targets(other) for group in self.groups.values() for other in group.batches])
             singles = all(max(group.counts) == 1 for group in self.groups.values())
             forms = {
                 name: None if said[name].is_sum else find_form(measure, outputs, targets, count, some, singles)

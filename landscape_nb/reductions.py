@@ -245,8 +245,9 @@ def sum_and_weight(name: str, value: Any, trace: Trace) -> Float[Tensor, "2"]:
                 f"(sum, weight) for every batch"
             )
         total = _double(value)
-        weight = _double(origin.weight).to(total.device)
-        total = total * weight
+        weight = _double(origin.weight)
+        total = total * weight.to(total.device)
+    weight = weight.to(total.device)
     return torch.stack([torch.where(weight == 0, 0.0, total), weight])
 
 
