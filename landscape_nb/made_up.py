@@ -129,7 +129,7 @@ def mix(part: Any, generator: torch.Generator) -> Any:
 
 def shake(part: Any, generator: torch.Generator) -> Any:
     """Scores with noise."""
-    if not (isinstance(part, Tensor) and part.is_floating_point()):
+    if not (_counts(part) and part.is_floating_point()):
         return part
     part = part.nan_to_num(0.0, 1.0, -1.0)
     return part + 0.1 * (1 + part.abs()) * torch.randn(part.shape, generator=generator).to(part)
@@ -229,7 +229,21 @@ def is_mean_of_singles(measure: Measure, outputs: Any, targets: Any) -> bool:
         False
     """
     few = _taken((outputs, targets), _spread(_rows((outputs, targets)), _ROWS_IN_A_LOOP))
-    return is_mean_in_all(looped(measure), measure, list(trials(*few, measure)))
+    tried = list(trials(*few, measure))
+    return _varies(measure, tried) and is_mean_in_all(looped(measure), measure, tried)
+
+
+def _varies(measure: Measure, tried: Sequence[Trial]) -> bool:
+    """Whether a measure heeds the scores; one that returns a loss from inside the model does not."""
+    seen = set()
+    for trial in tried:
+        try:
+            seen.add(float(measure(*trial)))
+        except FAILURES:  # no scores that this measure takes
+            continue
+        if len(seen) > 1:
+            return True
+    return False
 
 
 def adds_up(measure: Measure, tried: Sequence[Trial]) -> bool | None:

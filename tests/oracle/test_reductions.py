@@ -221,6 +221,15 @@ def test_a_padded_language_model_that_computes_its_loss(cuts):
     )
 
 
+@pytest.mark.parametrize("reading", [lambda out, batch: 2 * out.loss, lambda out, batch: out.loss.sqrt()])
+def test_what_is_made_of_a_models_own_loss_is_said(reading):
+    text = texts([0, 9, 2, 3])
+    batches = [{name: part[rows] for name, part in text.items()} for rows in (slice(2), slice(2, 4))]
+    with pytest.warns(UserWarning, match="criterion: not seen to be a mean over samples"):
+        made = lnb.Objective(Writer(), batches, reading, forward=lambda m, b: m(b["ids"], labels=b["labels"]))
+    assert made.reductions == {"loss": "mean over batches"}
+
+
 def test_a_batch_of_ignored_targets_counts_nothing():
     targets = LABELS.clone()
     targets[:5] = 9
