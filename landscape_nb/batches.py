@@ -1,17 +1,26 @@
 """What a batch of data is: how it is read, counted and described."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import copy
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import psutil
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map
+from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import DataLoader, Dataset
+from tqdm.auto import tqdm
 
 from landscape_nb.arguments import check_whole
 from landscape_nb.datasets import ImageData
+
+_MOST_BATCHES = 1_000_000
+_SHARE_OF_MEMORY = 0.25
+_SILENT_SECONDS = 2
+_BYTES_BESIDE = 1000
+"""What a batch takes besides the numbers of its tensors."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,7 @@ class Batches:
             ValueError: No samples, or inputs and targets of different length.
         """
         batches = [to_device(batch, device) for batch in read_batches(data, batch_size)]
-        counts = [count_samples(batch) for batch in batches]
+        counts = count_samples(batches)
         if not sum(counts):
             raise ValueError("data: got no samples")
         return cls(batches, counts)
@@ -82,7 +91,34 @@ def read_batches(data: Any, batch_size: int) -> list[Any]:
         raise TypeError(
             f"data: got {type(data).__name__}, wants a pair of tensors (inputs, targets) or an iterable of batches"
         )
-    return list(data)
+    return list(data) if _has_length(data) else list(_limited(data))
+
+
+def _has_length(data: Any) -> bool:
+    try:
+        len(data)
+    except (TypeError, NotImplementedError):
+        return False
+    return True
+
+
+def _limited(data: Iterable) -> Iterator[Any]:
+    """Batches of data that do not say how many they are: shown while they are read, and not read for ever.
+
+    Raises:
+        ValueError: They take more than a quarter of the memory that was free, or are a million.
+    """
+    most, taken = _SHARE_OF_MEMORY * psutil.virtual_memory().available, 0
+    shown = {"desc": "Reading data", "unit": " batches", "delay": _SILENT_SECONDS, "leave": False}
+    for number, batch in enumerate(tqdm(data, **shown), 1):
+        taken += _BYTES_BESIDE + sum(tensor.numel() * tensor.element_size() for tensor in tensors_of(batch))
+        if taken > most or number > _MOST_BATCHES:
+            raise ValueError(
+                f"data: they have no length, and do not end within {number - 1} batches or {taken / 2**30:.2g} GiB; "
+                f"at most {_MOST_BATCHES} batches and a quarter of the free memory are read. Pass n batches as "
+                f"list(itertools.islice(data, n))"
+            )
+        yield batch
 
 
 def split_pair(inputs: Tensor, targets: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:
@@ -104,16 +140,42 @@ def is_pair(batch: Any) -> bool:
 
 
 def tensors_of(batch: Any) -> list[Tensor]:
-    """All tensors of a batch, however nested, in order."""
+    """All tensors of a batch, however nested, in order; also those that an object holds which moves to devices."""
     if isinstance(batch, Tensor):
         return [batch]
+    if _moves(batch):
+        batch = vars(batch)
     parts = batch.values() if isinstance(batch, Mapping) else batch if isinstance(batch, tuple | list) else ()
     return [tensor for part in parts for tensor in tensors_of(part)]
 
 
+def _moves(part: Any) -> bool:
+    """Whether this is an object with a method `to`, such as a graph, that is no tensor and no container."""
+    known = isinstance(part, type | Tensor | Mapping | tuple | list)
+    return not known and callable(getattr(part, "to", None)) and hasattr(part, "__dict__")
+
+
+def _mapped(function: Callable[[Any], Any], batch: Any) -> Any:
+    """The batch with a function of its tensors, packed sequences and other objects, in containers like its own."""
+    if isinstance(batch, Mapping):
+        return {key: _mapped(function, part) for key, part in batch.items()}
+    if isinstance(batch, tuple | list) and not isinstance(batch, PackedSequence):
+        parts = [_mapped(function, part) for part in batch]
+        return type(batch)(*parts) if hasattr(batch, "_fields") else type(batch)(parts)
+    return function(batch)
+
+
 def copied(batch: Any) -> Any:
-    """A copy of a batch: its containers and tensors, however nested."""
-    return tree_map(lambda part: part.clone() if isinstance(part, Tensor) else part, batch)
+    """A copy of a batch: its containers and tensors, however nested, and objects that can move."""
+
+    def copy_of(part: Any) -> Any:
+        if isinstance(part, PackedSequence):
+            return PackedSequence(*(p if p is None else p.clone() for p in part))
+        if isinstance(part, Tensor):
+            return part.clone()
+        return copy.deepcopy(part) if _moves(part) else part
+
+    return _mapped(copy_of, batch)
 
 
 def is_changed(copy: Any) -> bool:
@@ -121,24 +183,59 @@ def is_changed(copy: Any) -> bool:
     return any(tensor._version > 0 for tensor in tensors_of(copy))
 
 
-def count_samples(batch: Any) -> int:
-    """How many samples a batch has: the first dimension of its first tensor that has one."""
-    tensors = [tensor for tensor in tensors_of(batch) if tensor.ndim]
-    if not tensors:
-        raise TypeError(f"data: a batch is {describe(batch)}; wants tensors whose first dimension counts samples")
-    return len(tensors[0])
+def count_samples(batches: Sequence[Any]) -> list[int]:
+    """How many samples each batch has: the first dimension of one of its tensors, the same one in all batches.
+
+    It is the dimension that most tensors begin with; then one that most tensors have, as inputs (time, batch,
+    features) have that of their targets; then the first tensor's. A packed sequence begins with its sequences.
+
+    Raises:
+        TypeError: A batch without such tensors.
+
+    Example:
+        >>> steps_first, targets = torch.ones(7, 3, 2), torch.ones(3)
+        >>> count_samples([(steps_first, targets), (torch.ones(5, 4, 2), torch.ones(4))])
+        [3, 4]
+    """
+    shapes = [_shapes(batch) for batch in batches]
+    for batch, sizes in zip(batches, shapes, strict=True):
+        if not sizes:
+            raise TypeError(f"data: a batch is {describe(batch)}; wants tensors whose first dimension counts samples")
+    if len(set(map(len, shapes))) == 1:
+        place = _counting(shapes)
+        return [sizes[place][0] for sizes in shapes]
+    return [sizes[_counting([sizes])][0] for sizes in shapes]
+
+
+def _shapes(part: Any) -> list[tuple[int, ...]]:
+    """The shapes of a batch's tensors that have dimensions; of a packed sequence, how many sequences it has."""
+    if isinstance(part, PackedSequence):
+        return [(int(part.batch_sizes[0]),)]
+    if isinstance(part, Tensor):
+        return [tuple(part.shape)] if part.ndim else []
+    if _moves(part):
+        part = vars(part)
+    inner = part.values() if isinstance(part, Mapping) else part if isinstance(part, tuple | list) else ()
+    return [shape for each in inner for shape in _shapes(each)]
+
+
+def _counting(shapes: Sequence[Sequence[tuple[int, ...]]]) -> int:
+    """Which tensor's first dimension counts samples; other tensors that have it have it at one place in all batches."""
+    dimensions = [list(zip(*column, strict=False)) for column in zip(*shapes, strict=True)]
+    votes = []
+    for firsts, *_ in dimensions:
+        votes.append((sum(other[0] == firsts for other in dimensions), sum(firsts in other for other in dimensions)))
+    return votes.index(max(votes))
 
 
 def to_device(batch: Any, device: torch.device | str) -> Any:
-    """The batch with all its tensors on a device."""
-    if isinstance(batch, Tensor):
-        return batch.to(device)
+    """The batch with all its tensors on a device, and other objects that move there; lists become tuples."""
     if isinstance(batch, Mapping):
         return {key: to_device(part, device) for key, part in batch.items()}
-    if isinstance(batch, tuple | list):
+    if isinstance(batch, tuple | list) and not isinstance(batch, PackedSequence):
         parts = [to_device(part, device) for part in batch]
         return type(batch)(*parts) if hasattr(batch, "_fields") else tuple(parts)
-    return batch
+    return batch.to(device) if isinstance(batch, Tensor | PackedSequence) or _moves(batch) else batch
 
 
 def describe(batch: Any) -> str:

@@ -51,6 +51,8 @@ def describe(objective: Objective, kind: str, axes: Sequence[Float[np.ndarray, "
         "extent": [float(end) for axis in axes for end in (axis[0], axis[-1])],
         "resolution": list(map(len, axes)),
         "samples": objective.samples,
+        "reduction": objective.reductions["loss"],
+        "metric_reductions": [objective.reductions[name] for name in objective.measures if name != "loss"],
         "batch_norm": objective.batch_norm,
         "draws": objective.draws,
         "remarks": "; ".join(objective.remarks),

@@ -23,6 +23,7 @@ from landscape_nb.normalization import Direction, Ignore, check_ignore, is_ignor
 from landscape_nb.objective import Objective
 from landscape_nb.parameters import Params, add, check_params, flatten, norm, scale, unflatten
 from landscape_nb.program import FAILURES
+from landscape_nb.reductions import WEIGHTED
 from landscape_nb.streamline import Streamlined
 
 _SAME = 1e-4
@@ -64,6 +65,7 @@ class HessianOperator(LinearOperator):
         weights = flatten(self.chosen)
         self._weights = weights.to(torch.promote_types(weights.dtype, torch.float32)).requires_grad_()
         self._kept = []
+        self._shares: list[float] = []
         super().__init__(torch.empty(0, dtype=self._weights.dtype).numpy().dtype, (len(weights), len(weights)))
 
     def vector(self, direction: Params) -> Float[np.ndarray, "n"]:
@@ -92,7 +94,7 @@ class HessianOperator(LinearOperator):
         """Each batch's share of the gradient, differentiable."""
         yield from self._kept
         params = self.params | unflatten(self._weights, self.chosen)
-        for share, loss in () if self._kept else self._differentiated.batch_losses(params):
+        for share, loss in () if self._kept else self._losses(params):
             if not torch.isfinite(loss):
                 raise NotFiniteError(f"params: the loss is {loss.item()} there")
             if not loss.requires_grad:
@@ -100,9 +102,16 @@ class HessianOperator(LinearOperator):
             gradient = torch.autograd.grad(share * loss, self._weights, create_graph=True, materialize_grads=True)[0]
             if self.products == 1:
                 _check_graph(gradient)
-            if share == 1:
+            if len(self._differentiated.data.batches) == self._differentiated.draws == 1:
                 self._kept.append(gradient)
             yield gradient
+
+    def _losses(self, params: Params) -> Iterator[tuple[float, Float[Tensor, ""]]]:
+        """Each batch's share and loss; shares that take a pass over the data are found once."""
+        if self.objective.reductions["loss"] != WEIGHTED:
+            return self._differentiated.batch_losses(params)
+        self._shares = self._shares or self._differentiated.loss_shares(self.params)
+        return self._differentiated.batch_losses(params, self._shares)
 
     def _adjoint(self) -> "HessianOperator":
         return self

@@ -1,6 +1,8 @@
 """Measures of a batch, such as loss and accuracy: which are means over samples, and how they add up."""
 
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -10,9 +12,11 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from landscape_nb.arguments import check_kind
+from landscape_nb.made_up import Trial, adds_up, is_mean_in_all, is_mean_of_singles, mix, shake, trials
 from landscape_nb.program import FAILURES
+from landscape_nb.reductions import BATCHES, MEAN, SUM, WEIGHTED, Measure, Trace, is_weighed, weight_in
 
-Measure = Callable[[Any, Any], Tensor]
+_KINDS = {"mean": WEIGHTED, "sum": SUM}
 _TAKEN = ("alpha", "beta", "repeat", "loss_spread", "negative_variance", "measured", "samples", "loss_error")
 """What else a Dataset of values names."""
 
@@ -62,6 +66,24 @@ def named_measures(criterion: Measure, metrics: Mapping[str, Measure] | None) ->
     if "loss" in (metrics or {}):
         raise ValueError("metrics: the name 'loss' is the criterion's")
     return {"loss": criterion, **(metrics or {})}
+
+
+def check_value(name: str, value: Any) -> None:
+    """Raise a `ValueError` unless a measure gave one number, or a pair (sum, weight) with a weight from 0 up.
+
+    Example:
+        >>> check_value("loss", (2.0, -1))
+        Traceback (most recent call last):
+        ValueError: loss: gave a weight of -1, wants a number from 0 up
+    """
+    parts = [torch.as_tensor(part) for part in (value if is_weighed(value) else (value,))]
+    for part in parts:
+        if part.numel() != 1:
+            raise ValueError(
+                f"{name}: gave a tensor of shape {tuple(part.shape)}, wants one mean over the batch, or (sum, weight)"
+            )
+    if is_weighed(value) and not 0 <= (weight := parts[1].item()) < float("inf"):
+        raise ValueError(f"{name}: gave a weight of {weight}, wants a number from 0 up")
 
 
 def check_names(names: Sequence[str]) -> None:
@@ -130,7 +152,7 @@ def is_mean_of(form: Measure, measure: Measure, outputs: Any, targets: Any, coun
         False
     """
     generator = torch.Generator().manual_seed(0)
-    others = [tree_map(partial(change, generator=generator), outputs) for change in (_mixed, _shaken)]
+    others = [tree_map(partial(change, generator=generator), outputs) for change in (mix, shake)]
     for scores in (outputs, *others):
         try:
             wanted = torch.as_tensor(measure(scores, targets)).double()
@@ -145,48 +167,152 @@ def is_mean_of(form: Measure, measure: Measure, outputs: Any, targets: Any, coun
     return True
 
 
-def _mixed(part: Any, generator: torch.Generator) -> Any:
-    """Scores between those of two samples each: probabilities stay probabilities."""
-    if not (isinstance(part, Tensor) and part.is_floating_point() and part.ndim):
-        return part
-    part = part.nan_to_num(0.0, 1.0, -1.0)
-    share = torch.rand(len(part), generator=generator).to(part).view(-1, *[1] * (part.ndim - 1))
-    return (1 - share) * part + share * part.flip(0)
+@dataclass(frozen=True)
+class Combination:
+    """How a measure's values of batches become its value of all data.
+
+    Attributes:
+        reduction: One of the four kinds that `reductions` names.
+        by_sample: What gives one value a sample, of a mean over samples; None if that is not known.
+        inside: Whether the weight of a batch is seen only in the model's forward pass.
+    """
+
+    reduction: str
+    by_sample: Measure | None = None
+    inside: bool = False
 
 
-def _shaken(part: Any, generator: torch.Generator) -> Any:
-    """Scores with noise."""
-    if not (isinstance(part, Tensor) and part.is_floating_point()):
-        return part
-    part = part.nan_to_num(0.0, 1.0, -1.0)
-    return part + 0.1 * (1 + part.abs()) * torch.randn(part.shape, generator=generator).to(part)
-
-
-def mean_and_error(
-    values: list[Float[Tensor, "*points size"]], counts: list[int], by_sample: bool
-) -> tuple[Float[Tensor, "*points"], Float[Tensor, "*points"]]:
-    """The mean over all samples and its standard error, in float64.
+class Said:
+    """What a measure gives for a batch, and what its calls say of it.
 
     Args:
-        values: For each batch, its values along the last dimension: one a sample, or its mean alone.
-        counts: How many samples each batch has.
-        by_sample: Whether there is one value a sample, else one a batch.
-
-    Returns:
-        The mean, weighted by samples, and its standard error from the values' spread (NaN for one value).
+        measure: The measure.
+        outputs: The model's outputs for a batch.
+        targets: The targets of the same batch.
+        forward: What remembers the calls of the model's forward pass; it still listens.
 
     Example:
-        >>> mean, error = mean_and_error([torch.tensor([0.0, 1.0]), torch.tensor([2.0])], [2, 1], by_sample=True)
-        >>> round(mean.item(), 4), round(error.item(), 4)
-        (1.0, 0.5774)
+        >>> Said(torch.nn.MSELoss(), torch.ones(3), torch.zeros(3)).weight
+        3.0
     """
-    joined = torch.cat(values, -1).double()
-    size = joined.shape[-1]
-    if size == 1:
-        return joined[..., 0], torch.full_like(joined[..., 0], torch.nan)
-    if by_sample:
-        return joined.mean(-1), joined.std(-1) / size**0.5
-    shares = torch.tensor(counts, dtype=torch.float64, device=joined.device) / sum(counts)
-    mean = (shares * joined).sum(-1)
-    spread = (shares**2 * (joined - mean[..., None]) ** 2).sum(-1)
-    return mean, (spread * size / (size - 1)).sqrt()
+
+    def __init__(self, measure: Measure, outputs: Any, targets: Any, forward: Trace | None = None):
+        with Trace() as own:
+            self.value = measure(outputs, targets)
+        self.origin = own.origin(self.value)
+        self.inside = forward.origin(self.value) if forward and not self.origin else None
+        self.weight = weight_in(own, self.value)
+        self.is_sum = bool(self.origin and self.origin.kind == "sum")
+
+
+def find_combination(measure: Measure, said: Said, form: Measure | None, some: Trial | None) -> Combination:
+    """How a measure's values of batches become one.
+
+    Args:
+        measure: The measure.
+        said: What it said of the first batch.
+        form: What gives it sample by sample, if that is known.
+        some: Scores and targets to try it on.
+
+    Example:
+        >>> scores, classes = torch.eye(3), torch.tensor([0, 1, 1])
+        >>> weigh = torch.nn.CrossEntropyLoss(torch.tensor([1.0, 2.0, 3.0]))
+        >>> find_combination(weigh, Said(weigh, scores, classes), None, (scores, classes)).reduction
+        'weighted mean'
+    """
+    if is_weighed(said.value):
+        return Combination(WEIGHTED)
+    if form:
+        return Combination(MEAN, form)
+    if said.inside and said.inside.exact and said.inside.kind in _KINDS:
+        return Combination(_KINDS[said.inside.kind], inside=True)
+    if said.origin and said.origin.kind in _KINDS:
+        sound = adds_up(measure, list(trials(*some, measure))) if some else None
+        if sound or (sound is None and said.origin.exact):
+            return Combination(_KINDS[said.origin.kind])
+    if some and is_mean_of_singles(measure, *some):
+        return Combination(MEAN)
+    return Combination(BATCHES)
+
+
+def find_form(
+    measure: Measure, outputs: Any, targets: Any, count: int, some: Trial | None, singles: bool
+) -> Measure | None:
+    """What gives a measure sample by sample, as `sample_measure` finds it, if it also does on made-up scores.
+
+    Args:
+        measure: A measure of a batch.
+        outputs: Outputs of a batch.
+        targets: Targets of the same batch.
+        count: How many samples it has.
+        some: Scores and targets to try it on.
+        singles: Whether no batch has more than one sample, so that batches tell nothing.
+
+    Example:
+        >>> clipped = lambda o, t: torch.nn.functional.mse_loss(o, t).clamp(max=100)
+        >>> scores, targets = torch.arange(4.0), torch.zeros(4)
+        >>> sample_measure(clipped, scores, targets, 4) is None
+        False
+        >>> find_form(clipped, scores, targets, 4, (scores, targets), False) is None
+        True
+    """
+    form = sample_measure(measure, outputs, targets, count)
+    if form is None or _is_torchs_own(measure):
+        return form
+    if some is None:
+        return None if singles else form
+    return form if is_mean_in_all(form, measure, list(trials(*some, measure))) else None
+
+
+def _is_torchs_own(measure: Measure) -> bool:
+    function = measure.func if isinstance(measure, partial) else measure
+    return (getattr(function, "__module__", None) or type(function).__module__).startswith("torch.")
+
+
+def remaining_forms(
+    forms: Mapping[str, Measure | None], measures: Mapping[str, Measure], batches: Iterable[tuple[Any, Any, int]]
+) -> dict[str, Measure | None]:
+    """The forms that also give each other batch's mean, where the measures weigh batches by their samples.
+
+    Args:
+        forms: What gives each measure sample by sample; None for those that are not means over samples.
+        measures: The measures.
+        batches: Outputs, targets and samples of each batch.
+
+    Example:
+        >>> mean = torch.nn.functional.mse_loss
+        >>> batches = ((torch.ones(n, 2), torch.zeros(n, 2), n) for n in (3, 1))
+        >>> remaining_forms({"loss": partial(per_sample, mean)}, {"loss": mean}, batches)["loss"] is None
+        False
+    """
+    left, shares = dict(forms), {}
+    if not any(left.values()):
+        return left
+    for outputs, targets, count in batches:
+        for name, form in left.items():
+            if form and not is_mean_of(form, measures[name], outputs, targets, count):
+                left[name] = form = None
+            if form and (weight := Said(measures[name], outputs, targets).weight) is not None:
+                share = weight / count
+                if abs(shares.setdefault(name, share) - share) > 1e-6 * abs(share):
+                    left[name] = None
+        if not any(left.values()):
+            break
+    return left
+
+
+def warn_of_batches(combinations: Mapping[str, Combination], batches: int, stacklevel: int) -> None:
+    """Warn of measures whose values depend on how the data are cut into batches, if there are several.
+
+    Example:
+        >>> warn_of_batches({"loss": Combination(BATCHES)}, 1, 1)
+    """
+    names = [name for name, found in combinations.items() if found.reduction == BATCHES]
+    if names and batches > 1:
+        called = ["criterion" if name == "loss" else f"metrics[{name!r}]" for name in names]
+        warnings.warn(
+            f"{', '.join(called)}: not seen to be a mean over samples, nor a loss of torch's as it comes. So its value "
+            f"depends on batch_size: those of the {batches} batches are averaged, weighted by samples. Return "
+            f"(sum, weight) for a value of Σ sum / Σ weight, or give all data as one batch",
+            stacklevel=stacklevel + 1,
+        )

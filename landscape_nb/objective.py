@@ -2,7 +2,8 @@
 
 import copy
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -19,9 +20,22 @@ from torch.utils._pytree import tree_map
 from landscape_nb.arguments import check_choice, check_whole
 from landscape_nb.batches import Batches, describe, is_pair, tensors_of
 from landscape_nb.copies import check_model, copied_model
-from landscape_nb.measures import Measure, check_names, is_mean_of, mean_and_error, named_measures, sample_measure
+from landscape_nb.made_up import joined
+from landscape_nb.measures import (
+    Combination,
+    Measure,
+    Said,
+    check_names,
+    find_combination,
+    find_form,
+    named_measures,
+    remaining_forms,
+    warn_of_batches,
+)
 from landscape_nb.parameters import Affine, Params, check_params, is_same, parameters_of
+from landscape_nb.program import FAILURES
 from landscape_nb.provenance import fingerprint
+from landscape_nb.reductions import SUM, WEIGHTED, Trace, as_number, batch_value, combined, is_weighed, sum_and_weight
 from landscape_nb.rng import preserved_rng, seed_everything
 from landscape_nb.trial import Findings, Trial
 
@@ -39,11 +53,14 @@ class Objective:
         model: Any module.
         data: A pair of tensors (inputs, targets), an `ImageData` (its training part counts), or an
             iterable of batches such as a `DataLoader`. A batch that is a pair is read as (inputs,
-            targets); any other tuple, list or dict needs `forward`. The first dimension of a batch's
-            first tensor counts its samples.
+            targets); any other tuple, list or dict needs `forward`. Samples are counted by the first
+            dimension of most of a batch's tensors (of the targets, where inputs begin with time).
         criterion: `criterion(outputs, targets)`, the mean loss of a batch; for a batch that is no
-            pair, `criterion(outputs, batch)`. What is no mean over a batch's samples (class weights,
-            `ignore_index`, a sum) depends on the batches: it is averaged over them, weighted by samples.
+            pair, `criterion(outputs, batch)`. The loss is that of all data at once, whatever the batches:
+            means over samples, sums, and torch's losses with class weights or `ignore_index` are
+            recognized, also inside the model. Any other may return a pair (sum, weight): its value is
+            Σ sum / Σ weight. What is none of these is averaged over the batches, weighted by samples, and
+            warned of; `reductions` says what holds.
         metrics: Further measures by name, called like `criterion`.
         batch_size: Samples evaluated at once, when `data` is a pair of tensors; a single one left over joins
             the last batch.
@@ -77,6 +94,13 @@ class Objective:
         {'loss': 4.0}
         >>> objective({"weight": torch.tensor([[3.0]])})
         {'loss': 9.0}
+        >>> def weighted(outputs, targets):
+        ...     weights = 1.0 + targets
+        ...     return (weights * (outputs - targets) ** 2).sum(), weights.sum()
+        >>> data = torch.ones(3, 1), torch.tensor([[0.0], [1.0], [2.0]])
+        >>> objective = Objective(model, data, weighted, batch_size=2)
+        >>> objective()["loss"], objective.reductions["loss"]
+        (1.0, 'weighted mean')
     """
 
     def __init__(
@@ -121,7 +145,11 @@ class Objective:
         fragile = self.findings.fragile
         self.groups = {name: replace(group, fragile=fragile) for name, group in self.groups.items()}
         self.data = self.groups[""]
-        self.sample_measures = self._find_sample_measures()
+        found = self._find_combinations()
+        self.sample_measures = {name: way.by_sample for name, way in found.items()}
+        self.reductions = {name: way.reduction for name, way in found.items()}
+        self.weighed_inside = any(way.inside for way in found.values())
+        warn_of_batches(found, max(len(group.batches) for group in self.groups.values()), stacklevel=2)
         self.engine: Any = None
         self.folded: Any = None
 
@@ -152,7 +180,7 @@ class Objective:
         return self.findings.remarks
 
     def __call__(self, params: Params | None = None, buffers: Buffers | None = None) -> dict[str, float]:
-        """The means over all samples of the loss and of each metric at a point.
+        """The loss and each metric of all data at a point, whatever the batches.
 
         Args:
             params: The point, keyed and shaped like `origin`, which is the default; it is converted to
@@ -174,7 +202,7 @@ class Objective:
         """The means at a point, and beside each, as `..._stderr`, its standard error over the data.
 
         The error is the spread of the samples' values divided by the root of their number; for a
-        measure that is no mean over samples, it is found from the batches.
+        measure that is no mean over samples, it is found from the spread of the batches (`reductions.combined`).
 
         Args:
             params: The point, keyed and shaped like `origin`, which is the default.
@@ -235,29 +263,66 @@ class Objective:
             rows = [values_of(batch) for batch in self._seeded(prefix, group, draw)]
             for name in self.measures:
                 values = [row[name] for row in rows]
-                mean, error = mean_and_error(values, group.counts, self.sample_measures[name] is not None)
+                by_sample = self.sample_measures[name] is not None
+                mean, error = combined(values, group.counts, self.reductions[name], by_sample)
                 result |= {prefix + name: mean, f"{prefix}{name}_stderr": error}
         return result
 
-    def batch_losses(self, params: Params) -> Iterator[tuple[float, Float[Tensor, ""]]]:
-        """The mean loss of each batch at a point, differentiable in `params`, and the batch's share of the samples.
+    def batch_losses(
+        self, params: Params, shares: Sequence[float] | None = None
+    ) -> Iterator[tuple[float, Float[Tensor, ""]]]:
+        """The loss of each batch at a point, differentiable in `params`, and the batch's share.
 
         The loss at the point is the sum of share · loss. Batch norm uses its running statistics.
 
         Args:
             params: The point; entries that are to be differentiated require gradients.
+            shares: What `loss_shares` gives there, if that is known.
+
+        Raises:
+            ValueError: One of several batches has a weight with a gradient.
 
         Example:
             >>> objective = Objective(nn.Linear(1, 1), (torch.ones(5, 1), torch.zeros(5, 1)), F.mse_loss, batch_size=3)
             >>> [round(share, 2) for share, _ in objective.batch_losses(objective.origin)]
             [0.6, 0.4]
         """
+        shares = iter(self.loss_shares(params) if shares is None else shares)
         for draw in range(self.draws):
-            for number, (batch, count) in enumerate(self.data):
+            for number, (batch, _) in enumerate(self.data):
+                if (share := next(shares)) == 0:
+                    continue
                 with preserved_rng():
                     self._seed("", draw, number)
-                    loss = self.measures["loss"](self.outputs(self.state(params), batch), _targets(batch))
-                yield count / self.samples / self.draws, loss
+                    value = self.measures["loss"](self.outputs(self.state(params), batch), _targets(batch))
+                if len(self.data.batches) > 1 and is_weighed(value) and getattr(value[1], "requires_grad", False):
+                    raise ValueError("criterion: its weight depends on the parameters; give all data as one batch")
+                yield share, batch_value(value)
+
+    def loss_shares(self, params: Params) -> list[float]:
+        """What the loss of each batch (in each draw) is multiplied with, so that their sum is the loss of all data.
+
+        It takes a pass over the data where the loss is a weighted mean, for the weights.
+
+        Example:
+            >>> data = torch.ones(5, 1), torch.zeros(5, 1)
+            >>> Objective(nn.Linear(1, 1), data, nn.MSELoss(reduction="sum"), batch_size=3).loss_shares({})
+            [1.0, 1.0]
+        """
+        size = len(self.data.batches)
+        weights = torch.tensor(self.data.counts, dtype=torch.float64).repeat(self.draws, 1)
+        if self.reductions["loss"] == SUM or size == 1:
+            return [1 / self.draws] * size * self.draws
+        if self.reductions["loss"] == WEIGHTED:
+            with torch.no_grad(), preserved_rng():
+                state = self.state(params)
+                found = [
+                    self.values_in(state, batch)["loss"][1]
+                    for draw in range(self.draws)
+                    for batch in self._seeded("", self.data, draw)
+                ]
+            weights = torch.stack(found).view(self.draws, size)
+        return (weights / weights.sum(1, keepdim=True) / self.draws).flatten().tolist()
 
     def _seeded(self, prefix: str, group: Batches, draw: int) -> Iterator[Any]:
         """The batches of a group, each with the random numbers that are its own in a draw."""
@@ -343,17 +408,29 @@ class Objective:
 
     def values_in(self, state: dict[str, Tensor], batch: Any) -> dict[str, Float[Tensor, "size"]]:
         """Each measure of a batch, as `value_of` gives it, with these parameters and buffers."""
-        return self.values_of(self.outputs(state, batch), _targets(batch))
+        with Trace() if self.weighed_inside else nullcontext() as forward:
+            return self.values_of(self.outputs(state, batch), _targets(batch), forward)
 
-    def values_of(self, outputs: Any, targets: Any) -> dict[str, Float[Tensor, "size"]]:
+    def values_of(self, outputs: Any, targets: Any, forward: Trace | None = None) -> dict[str, Float[Tensor, "size"]]:
         """Each measure of a batch's outputs, as `value_of` gives it."""
-        return {name: self.value_of(name, outputs, targets) for name in self.measures}
+        return {name: self.value_of(name, outputs, targets, forward) for name in self.measures}
 
-    def value_of(self, name: str, outputs: Any, targets: Any) -> Float[Tensor, "size"]:
-        """A measure of a batch's outputs: one value a sample where it is a mean over samples, else one number."""
+    def value_of(self, name: str, outputs: Any, targets: Any, forward: Trace | None = None) -> Float[Tensor, "size"]:
+        """A measure of a batch's outputs: one value a sample, or (sum, weight) of a weighted mean, or one number.
+
+        Args:
+            name: Which measure.
+            outputs: The outputs.
+            targets: The targets of the same batch.
+            forward: What remembers the calls of the model's forward pass, and still listens.
+        """
         if (measure := self.sample_measures[name]) is not None:
             return measure(outputs, targets)
-        return torch.as_tensor(self.measures[name](outputs, targets)).reshape(1)
+        measure = self.measures[name]
+        if self.reductions[name] != WEIGHTED:
+            return as_number(measure(outputs, targets)).reshape(1)
+        with Trace() if forward is None else nullcontext(forward) as trace:
+            return sum_and_weight(name, measure(outputs, targets), trace)
 
     def _try(self, callers: nn.Module) -> Findings:
         """Fail now, with words, rather than in the middle of a sweep; what is found out about the model."""
@@ -373,27 +450,40 @@ class Objective:
                 trial(group, group.counts.index(1, 1)).evaluate()
         return findings
 
-    def _find_sample_measures(self) -> dict[str, Measure | None]:
-        """What gives each measure sample by sample, if it is a mean over the samples of every batch."""
+    def _find_combinations(self) -> dict[str, Combination]:
+        """How the values of batches become one, for each measure."""
         batch, _ = next(iter(self.data))
-        with torch.no_grad(), preserved_rng():
-            outputs = self.outputs(self.state(), batch)
-            count = self.data.counts[0]
-            found = {name: sample_measure(m, outputs, _targets(batch), count) for name, m in self.measures.items()}
-            for group in self.groups.values():
-                for other, count in group:
-                    like = self._outputs_like(outputs, batch, other, count)
-                    for name, form in found.items():
-                        if form and not is_mean_of(form, self.measures[name], like, _targets(other), count):
-                            found[name] = None
-        return found
+        targets, count, measures = _targets(batch), self.data.counts[0], self.measures
+        with torch.no_grad(), preserved_rng(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="There is a performance drop")  # of vmap, while it is tried
+            with Trace() as forward:
+                outputs = self.outputs(self.state(), batch)
+                said = {name: Said(measure, outputs, targets, forward) for name, measure in measures.items()}
+            some = joined(outputs, [_targets(other) for group in self.groups.values() for other in group.batches])
+            singles = all(max(group.counts) == 1 for group in self.groups.values())
+            forms = {
+                name: None if said[name].is_sum else find_form(measure, outputs, targets, count, some, singles)
+                for name, measure in measures.items()
+            }
+            others = (
+                (self._outputs_like(outputs, batch, other, count), _targets(other), count)
+                for group in self.groups.values()
+                for other, count in group
+            )
+            forms = remaining_forms(forms, measures, others)
+            return {name: find_combination(m, said[name], forms[name], some) for name, m in measures.items()}
 
     def _outputs_like(self, outputs: Any, batch: Any, other: Any, count: int) -> Any:
         """Outputs of the shape that another batch has: some of this batch's where they fit, which takes no time."""
         shapes = [[part.shape[1:] for part in tensors_of(each)] for each in (batch, other)]
         if shapes[0] != shapes[1] or count > self.data.counts[0]:
             return self.outputs(self.state(), other)
-        return tree_map(lambda part: part[:count] if isinstance(part, Tensor) and part.ndim else part, outputs)
+        like = tree_map(lambda part: part[:count] if isinstance(part, Tensor) and part.ndim else part, outputs)
+        try:
+            self.measures["loss"](like, _targets(other))
+        except FAILURES:  # the outputs have other dimensions that depend on the batch, such as time
+            return self.outputs(self.state(), other)
+        return like
 
 
 def _evaluated(model: nn.Module) -> nn.Module:

@@ -115,6 +115,7 @@ def _provenance(operator: HessianOperator, began: float) -> dict[str, str | int 
     return {
         "parameters": operator.shape[0],
         "samples": operator.objective.samples,
+        "reduction": operator.objective.reductions["loss"],
         "objective": operator.objective.fingerprint,
         "point": fingerprint(operator.params),
         "versions": versions(),

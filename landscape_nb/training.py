@@ -21,6 +21,7 @@ from landscape_nb.memory import give_back
 from landscape_nb.objective import Objective
 from landscape_nb.parameters import check_params, norm, parameters_of
 from landscape_nb.provenance import fingerprint, versions
+from landscape_nb.reductions import batch_value
 from landscape_nb.rng import preserved_rng
 from landscape_nb.trajectory import Expected, RunFiles, State, Trajectory, cache_directory, resume_name, state_name
 
@@ -212,7 +213,7 @@ class _Run:
     def _step(self, inputs: Tensor, targets: Tensor, rate: float) -> dict[str, float]:
         self.net.zero_grad()
         outputs = self.net(inputs)
-        values = {name: measure(outputs, targets) for name, measure in self.measures.items()}
+        values = {name: batch_value(measure(outputs, targets)) for name, measure in self.measures.items()}
         values["loss"].backward()
         with torch.no_grad():
             self._update(rate)

@@ -16,8 +16,10 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from landscape_nb.batches import copied, describe, is_changed, tensors_of
 from landscape_nb.copies import ModuleMemory
+from landscape_nb.measures import check_value
 from landscape_nb.parameters import Params, is_same
 from landscape_nb.program import FAILURES
+from landscape_nb.reductions import batch_value
 from landscape_nb.rng import preserved_rng, random_states, seed_everything
 
 _SAME = 1e-3
@@ -310,10 +312,8 @@ def _some(batch: Any) -> Any:
 
 
 def _number(name: str, value: Any) -> float:
-    value = torch.as_tensor(value)
-    if value.numel() != 1:
-        raise ValueError(f"{name}: gave a tensor of shape {tuple(value.shape)}, wants one mean over the batch")
-    return float(value.detach())
+    check_value(name, value)
+    return float(torch.as_tensor(batch_value(value)).detach())
 
 
 def _is_weight_like(parameter: Tensor, value: Any) -> bool:

@@ -196,8 +196,7 @@ def test_targets_that_are_ignored_in_a_later_batch_do_not_count():
     labels[300:350] = -100
     x, model = torch.randn(512, 4), nn.Linear(4, 3)
     found = lnb.Objective(model, (x, labels), nn.CrossEntropyLoss(ignore_index=-100))()["loss"]
-    parts = [F.cross_entropy(model(x[rows]), labels[rows]).item() for rows in (slice(256), slice(256, None))]
-    assert found == pytest.approx(np.mean(parts), rel=1e-5)
+    assert found == pytest.approx(F.cross_entropy(model(x), labels).item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("scale", [0.0, 1.0])
