@@ -3,37 +3,37 @@
 import functools
 import hashlib
 import platform
-import re
-import sys
-import types
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import nn
+
+from landscape_nb.contents import contents, is_of_library
+from landscape_nb.values import Parts, encoded, plain_tensors, shallow_key
 
 _PACKAGES = ("landscape-nb", "torch", "numpy", "xarray")
-_PLAIN = (str, bytes, int, float, complex, bool, type(None), torch.dtype, torch.device, torch.Size)
-
-_VALUES = (*_PLAIN, Tensor, np.ndarray)
-_LIBRARIES = ("torch", "numpy", "scipy", "sklearn", "xarray", "matplotlib")
-_TOLD = (*_VALUES, Mapping, list, tuple, set, frozenset, functools.partial, types.SimpleNamespace, nn.Module)
-_METHODS = ("__call__", "__init__", "__getattr__")
-_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
-_BARE = frozenset(vars(nn.Module()))
+_DEPTH = 3
+"""How many objects of libraries, one in another, are looked into."""
 
 
-def fingerprint(*parts: Any) -> str:
+def fingerprint(*parts: Any, without: Collection[tuple[str, str]] = ()) -> str:
     """Hash everything that determines a result into 16 hexadecimal digits.
 
-    Tensors and arrays count with dtype, shape and bytes; a module with its code, its settings, its
-    parameters and its buffers; a function with its bytecode, defaults, closure and what it names around it; a
-    class with its attributes; containers and other objects with what they hold.
+    Tensors and arrays count with dtype, shape and values; a module with its class, its settings, its parameters,
+    its buffers and its hooks; containers and other objects with what they hold. The user's own functions and
+    classes count with their code and with what they name around them; what is installed counts with name
+    and version, and an object of an installed class with its public attributes, to a certain depth.
+    What cannot be read counts by its type; nothing raises.
+
+    The digits are the same in every process, after pickling and after copying.
 
     Args:
         *parts: Whatever determines the result, in order.
+        without: Attributes (settings, parameters or buffers) of modules that do not count, such as those that
+            a forward pass writes: pairs of a module's name in its outermost module, as `named_modules` has
+            it, and the attribute's name.
 
     Returns:
         16 hexadecimal digits of a BLAKE2b hash.
@@ -44,8 +44,14 @@ def fingerprint(*parts: Any) -> str:
         True
         >>> fingerprint(torch.zeros(3)) == fingerprint(torch.zeros(3, 1))
         False
+        >>> net = nn.Sequential(nn.ReLU())
+        >>> before = fingerprint(net, without={("0", "calls")})
+        >>> net[0].calls = 1
+        >>> fingerprint(net, without={("0", "calls")}) == before, fingerprint(net) == before
+        (True, False)
     """
-    return _digest(parts, {}).hex()[:16]
+    with plain_tensors():
+        return _Reader(without).digest(parts).hex()[:16]
 
 
 @functools.cache
@@ -60,109 +66,113 @@ def versions() -> str:
     return ", ".join([f"python {platform.python_version()}", *found])
 
 
-def _digest(part: Any, known: dict[int, tuple[Any, bytes]]) -> bytes:
-    """The hash of a part; `known` keeps those of objects that were met before, so that each is hashed once."""
-    if isinstance(part, _PLAIN):
-        return _hash(type(part).__qualname__, repr(part))
-    if id(part) not in known:
-        known[id(part)] = part, b"around itself"
-        known[id(part)] = part, _hash(type(part).__qualname__, *_pieces(part, known))
-    return known[id(part)][1]
+@dataclass
+class _Open:
+    """An object that is being read: what it holds and is still to come, and the digests so far."""
+
+    part: Any
+    depth: int
+    parts: Parts
+    rest: Iterator[Any]
+    digests: list[bytes] = field(default_factory=list)
+
+    def digest(self) -> bytes:
+        labels = (encoded(label) or label for label in self.parts.labels)
+        return _hash([*labels, *(self.digests if self.parts.ordered else sorted(self.digests))])
 
 
-def _hash(*pieces: Any) -> bytes:
+class _Reader:
+    """Reads objects depth first with a list of its own: Python's stack would be too small for deep ones.
+
+    An object's digest depends on what it holds, not on where it is met, so that each is read once.
+    One that holds itself, at whatever distance, counts there by its type.
+    """
+
+    def __init__(self, without: Collection[tuple[str, str]]):
+        self.without = frozenset(without)
+        self.left_out: dict[int, frozenset[str]] = {}
+        self.deeper: dict[type, bool] = {}
+        self.known: dict[tuple[int, int], tuple[Any, bytes]] = {}
+
+    def digest(self, root: Any) -> bytes:
+        """The hash of an object."""
+        path = [self._open(root, 0)]
+        while True:
+            current = path[-1]
+            inner = next((child for child in current.rest if not self._take(current, child)), None)
+            if inner is not None:
+                path.append(self._open(inner, current.depth))
+                continue
+            path.pop()
+            found = current.digest()
+            self.known[id(current.part), current.depth] = current.part, found
+            if not path:
+                return found
+            path[-1].digests.append(found)
+
+    def _take(self, current: _Open, child: Any) -> bool:
+        """Whether a child's digest is there already, and then it is taken."""
+        digest = encoded(child)
+        if digest is None:
+            known = self.known.get((id(child), current.depth + self._is_deeper(type(child))))
+            digest = known and known[1]
+        if digest is not None:
+            current.digests.append(digest)
+        return digest is not None
+
+    def _open(self, part: Any, depth: int) -> _Open:
+        depth += self._is_deeper(type(part))
+        parts = self._contents(part, depth)
+        self.known[id(part), depth] = part, b"around itself " + shallow_key(type(part))
+        return _Open(part, depth, parts, iter(parts.held))
+
+    def _is_deeper(self, kind: type) -> bool:
+        if kind not in self.deeper:
+            try:
+                self.deeper[kind] = is_of_library(kind)
+            except Exception:  # a class that cannot say its module is read like one of the user's own
+                self.deeper[kind] = False
+        return self.deeper[kind]
+
+    def _contents(self, part: Any, depth: int) -> Parts:
+        """What an object holds; of what cannot be read, and of libraries' objects too far inside, the type.
+
+        A fingerprint is made of whatever a model or a loss happens to hold: objects of other people's classes,
+        some of which raise whatever is done to them. They are not a reason to stop a measurement.
+        """
+        try:
+            if depth <= _DEPTH:
+                return contents(part, self._left_out(part))
+        except Exception:
+            pass
+        return Parts(["not read", shallow_key(type(part))], [])
+
+    def _left_out(self, part: Any) -> frozenset[str]:
+        """The attributes of a module that do not count; names start at the module that is met first."""
+        if not self.without or not issubclass(type(part), nn.Module):
+            return frozenset()
+        if id(part) not in self.left_out:
+            for name, module in _named_modules(part):
+                self.left_out.setdefault(id(module), frozenset(a for n, a in self.without if n == name))
+        return self.left_out[id(part)]
+
+
+def _named_modules(root: nn.Module) -> Iterable[tuple[str, nn.Module]]:
+    """`root.named_modules()`, however deep."""
+    found, seen = [("", root)], {id(root)}
+    for name, module in found:
+        for key, child in module._modules.items():
+            if child is not None and id(child) not in seen:
+                seen.add(id(child))
+                found.append((f"{name}.{key}" if name else key, child))
+    return found
+
+
+def _hash(pieces: Iterable[bytes | memoryview]) -> bytes:
+    """The hash of pieces, each with its length before it."""
     digest = hashlib.blake2b(digest_size=16)
     for piece in pieces:
-        digest.update(piece if isinstance(piece, bytes | memoryview) else str(piece).encode())
-        digest.update(b"\0")
+        digest.update(b"%d " % len(piece) + piece if type(piece) is bytes else b"%d " % len(piece))
+        if type(piece) is not bytes:
+            digest.update(piece)
     return digest.digest()
-
-
-def _pieces(part: Any, known: dict[int, tuple[Any, bytes]]) -> list[Any]:
-    """What makes an object what it is: texts and bytes, or hashes of what it holds."""
-    if isinstance(part, Tensor):
-        array = part.detach().cpu().contiguous()
-        return [(array.dtype, tuple(array.shape)), memoryview(array.reshape(-1).view(torch.uint8).numpy())]
-    if isinstance(part, np.ndarray) and part.dtype != object:
-        return [(part.dtype, part.shape), memoryview(np.ascontiguousarray(part).reshape(-1).view(np.uint8))]
-    if isinstance(part, set | frozenset):
-        return [sorted(map(repr, part))]
-    if isinstance(part, type) or (callable(part) and hasattr(part, "__qualname__") and not _has_code(part)):
-        return [
-            f"{getattr(part, '__module__', None)}.{part.__qualname__}",
-            *(_digest(item, known) for item in _own_attributes(part)),
-        ]
-    return [_digest(item, known) for item in _held(part)]
-
-
-def _has_code(part: Any) -> bool:
-    return isinstance(part, types.MethodType | types.FunctionType | staticmethod | classmethod)
-
-
-def _held(part: Any) -> list[Any]:
-    """What an object holds."""
-    if isinstance(part, nn.Module):
-        return _module_parts(part)
-    if isinstance(part, Mapping):
-        return [item for pair in part.items() for item in pair]
-    if isinstance(part, list | tuple | np.ndarray):
-        return list(part)
-    if isinstance(part, functools.partial):
-        return [part.func, part.args, part.keywords]
-    if isinstance(part, types.MethodType):
-        return [part.__func__, part.__self__]
-    if isinstance(part, types.FunctionType):
-        cells = [cell.cell_contents for cell in part.__closure__ or ()]
-        return [part.__code__, part.__defaults__, part.__kwdefaults__, cells, _globals(part)]
-    if isinstance(part, types.CodeType):
-        return [part.co_code, part.co_names, part.co_consts]
-    if isinstance(part, property | staticmethod | classmethod):
-        return [getattr(part, name, None) for name in ("fget", "__func__")]
-    if isinstance(part, torch.Generator):
-        return [part.get_state()]
-    if hasattr(part, "__dict__"):
-        return [part.__getstate__() if "__getstate__" in vars(type(part)) else vars(part), type(part)]
-    return [_ADDRESS.sub("", repr(part)), type(part)]
-
-
-def _own_attributes(part: Any) -> list[Any]:
-    """What a class that is no library's own says of itself and its bases."""
-    if not isinstance(part, type) or _is_of_library(part):
-        return []
-    classes = [c for c in part.__mro__ if not _is_of_library(c)]
-    return [pair for c in classes for pair in vars(c).items() if pair[0] in _METHODS or not pair[0].startswith("__")]
-
-
-def _is_of_library(part: Any) -> bool:
-    """Whether a class or function comes with Python or a library, whose versions are told apart otherwise."""
-    module = (getattr(part, "__module__", None) or "builtins").split(".")[0]
-    return module in _LIBRARIES or module in sys.stdlib_module_names
-
-
-def _globals(function: types.FunctionType) -> dict[str, Any]:
-    """What a function that is no library's own names around it: values, containers of them, functions, settings."""
-    if _is_of_library(function) or function.__module__.startswith("landscape_nb."):
-        return {}
-    known = {name: function.__globals__[name] for name in _names(function.__code__) if name in function.__globals__}
-    return {n: v for n, v in known.items() if isinstance(v, _TOLD) or not _is_of_library(v if _named(v) else type(v))}
-
-
-def _named(part: Any) -> bool:
-    return isinstance(part, type) or hasattr(part, "__qualname__")
-
-
-def _names(code: types.CodeType) -> list[str]:
-    inner = [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
-    return sorted({*code.co_names, *(name for part in inner for name in _names(part))})
-
-
-def _module_parts(module: nn.Module) -> list[Any]:
-    """List a module's classes, settings and state."""
-    parts: list[Any] = [dict(module.state_dict())]
-    for name, child in module.named_modules():
-        own = {k: v for k, v in vars(child).items() if k not in _BARE}
-        derived = {k for k in own for made_of in ("orig", "v") if f"{k}_{made_of}" in child._parameters}
-        settings = {k: v for k, v in own.items() if k not in derived and (k[0] != "_" or isinstance(v, _VALUES))}
-        hooks = [*child._forward_pre_hooks.values(), *child._forward_hooks.values()]
-        parts.append((name, type(child), settings, hooks))
-    return parts

@@ -1,0 +1,129 @@
+"""Values as bytes: plain ones, tensors and arrays of any kind."""
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
+from torch.utils._python_dispatch import _disable_current_modes, is_traceable_wrapper_subclass
+
+
+class Parts(NamedTuple):
+    """What an object is made of.
+
+    Attributes:
+        labels: Plain values, and memory.
+        held: Other objects, and plain values.
+        ordered: Whether the order of what is held counts.
+    """
+
+    labels: list[Any]
+    held: list[Any]
+    ordered: bool = True
+
+
+_SHOWN = (torch.dtype, torch.device, torch.Size, torch.layout, torch.memory_format, type(...), type(NotImplemented))
+_COMPRESSED = {
+    torch.sparse_csr: (Tensor.crow_indices, Tensor.col_indices),
+    torch.sparse_bsr: (Tensor.crow_indices, Tensor.col_indices),
+    torch.sparse_csc: (Tensor.ccol_indices, Tensor.row_indices),
+    torch.sparse_bsc: (Tensor.ccol_indices, Tensor.row_indices),
+}
+_PER_CHANNEL = (torch.per_channel_affine, torch.per_channel_affine_float_qparams)
+
+_ENCODERS: dict[type, Any] = {
+    str: lambda part: part.encode("utf-8", "surrogatepass"),
+    bytes: bytes,
+    int: lambda part: hex(part).encode(),  # repr refuses numbers of more than 4300 digits
+    **{kind: lambda part: repr(part).encode() for kind in (bool, type(None), float, complex, *_SHOWN)},
+}
+SCALARS = frozenset((bool, int, float, complex, str, bytes, type(None)))
+
+
+def encoded(part: Any) -> bytes | None:
+    """A plain value with its type as bytes; None for anything else, subclasses of plain types too.
+
+    Example:
+        >>> encoded(255), encoded("a"), encoded([])
+        (b'int:0xff', b'str:a', None)
+    """
+    encoder = _ENCODERS.get(type(part))
+    return None if encoder is None else b"%b:%b" % (type(part).__name__.encode(), encoder(part))
+
+
+def array_parts(array: np.ndarray | np.generic) -> Parts:
+    """An array or a number of numpy's: dtype, shape and bytes, or the objects in it."""
+    labels = ["array", repr(array.dtype), repr(array.shape)]
+    if array.dtype.hasobject:
+        return Parts(labels, [np.asarray(array).tolist()])
+    masked = [np.ma.getmaskarray(array)] if isinstance(array, np.ma.MaskedArray) else []
+    plain = np.ascontiguousarray(array.data if masked else array)
+    return Parts([*labels, memoryview(plain.reshape(-1).view(np.uint8))], masked)
+
+
+def tensor_parts(tensor: Tensor) -> Parts:
+    """A tensor of any kind: dtype, shape and the bytes of its values, wherever and however they are kept."""
+    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        tensor = torch._C._functorch.get_unwrapped(tensor)
+    shape = tensor.dim() if tensor.is_nested else tuple(tensor.shape)  # the ragged length has a number of its own
+    labels = ["tensor", repr(tensor.dtype), repr(shape)]
+    if tensor.is_meta:
+        return Parts(labels, [])
+    inner = _inner(tensor)
+    return Parts(labels, inner) if inner else Parts([*labels, _memory(tensor)], [])
+
+
+@contextmanager
+def plain_tensors() -> Iterator[None]:
+    """Keeps out what would answer in a tensor's place: its class's `__torch_function__`, active modes and transforms.
+
+    Under `vmap` or `grad` every operation, `detach` too, would wrap an ordinary tensor again.
+    """
+    transforms = temporarily_clear_interpreter_stack()
+    with torch.no_grad(), torch._C.DisableTorchFunctionSubclass(), _disable_current_modes(), transforms:
+        yield
+
+
+def _inner(tensor: Tensor) -> list[Any]:
+    """What a tensor is put together from, if it does not keep all its values in one place."""
+    if tensor.is_nested:
+        return [list(tensor.unbind())]
+    if is_traceable_wrapper_subclass(tensor):
+        return [getattr(tensor, name) for name in tensor.__tensor_flatten__()[0]]
+    tensor = tensor.detach()
+    if tensor.is_quantized:
+        names = ("q_per_channel_scales", "q_per_channel_zero_points", "q_per_channel_axis")
+        scales = names if tensor.qscheme() in _PER_CHANNEL else ("q_scale", "q_zero_point")
+        return [repr(tensor.qscheme()), tensor.int_repr(), *(getattr(tensor, name)() for name in scales)]
+    if tensor.layout is torch.sparse_coo:
+        return ["coo", tensor.coalesce().indices(), tensor.coalesce().values()]
+    if tensor.layout in _COMPRESSED:
+        return [repr(tensor.layout), *(read(tensor) for read in _COMPRESSED[tensor.layout]), tensor.values()]
+    return []
+
+
+def _memory(tensor: Tensor) -> memoryview:
+    """The bytes of a tensor's values in order; copied only where they lie otherwise."""
+    dense = tensor.detach().to_dense() if tensor.layout is not torch.strided else tensor.detach()
+    plain = dense.resolve_conj().resolve_neg().cpu().contiguous()
+    return memoryview(plain.reshape(-1).view(torch.uint8).numpy())
+
+
+def plain_text(items: list[Any]) -> str | None:
+    """Many plain values at once, as Python writes them; None if others are among them."""
+    if not SCALARS.issuperset(map(type, items)):
+        return None
+    try:
+        return repr(items)
+    except ValueError:  # a number of more than 4300 digits
+        return None
+
+
+@functools.lru_cache(4096)
+def shallow_key(kind: type) -> bytes:
+    """A class's name, to sort by."""
+    return type.__dict__["__qualname__"].__get__(kind).encode("utf-8", "surrogatepass")
