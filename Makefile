@@ -38,5 +38,5 @@ notebooks: .venv/installed
 
 .venv/installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install $(PIP_OPTIONS) --editable '.[dev,cluster]'
+	$(BIN)/python -m pip install $(PIP_OPTIONS) --editable '.[dev,cluster,third-party]'
 	touch $@
