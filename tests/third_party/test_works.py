@@ -17,13 +17,14 @@ works = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(works)
 transformers = pytest.importorskip("transformers", reason="the extra `third-party` is not installed")
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # torch says which batching rules are slow
+
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory):
     return works.measured_rows(tmp_path_factory.mktemp("works"))
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_the_table_is_what_comes_of_each_model(rows):
     found = works.verdicts(works.page(rows))
     assert found == works.verdicts(works.PAGE.read_text(encoding="utf-8")), "run python docs/build_works.py"
