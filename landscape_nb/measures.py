@@ -1,7 +1,8 @@
 """Measures of a batch, such as loss and accuracy: which are means over samples, and how they add up."""
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -137,7 +138,22 @@ def per_sample(measure: Measure, outputs: Any, targets: Any) -> Shaped[Tensor, "
     def one(*sample: Any) -> Tensor:
         return measure(*tree_map(lambda tensor: tensor[None], sample)).reshape(())
 
-    return torch.vmap(one)(outputs, targets)
+    with batching_quietly():
+        return torch.vmap(one)(outputs, targets)
+
+
+@contextmanager
+def batching_quietly() -> Iterator[None]:
+    """Without torch's warning that `vmap` goes point by point through an operation: nobody here chose it.
+
+    Example:
+        >>> with batching_quietly():
+        ...     torch.vmap(torch.sin)(torch.zeros(1))
+        tensor([0.])
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "There is a performance drop because we have not yet implemented")
+        yield
 
 
 def is_mean_of(form: Measure, measure: Measure, outputs: Any, targets: Any, count: int) -> bool:

@@ -25,6 +25,7 @@ from landscape_nb.measures import (
     Combination,
     Measure,
     Said,
+    batching_quietly,
     check_names,
     find_combination,
     find_form,
@@ -244,7 +245,7 @@ class Objective:
         Returns:
             For each of `names`, one value a point.
         """
-        with torch.no_grad(), preserved_rng():
+        with torch.no_grad(), preserved_rng(), batching_quietly():
             buffers = {name: buffer.clone() for name, buffer in self.buffers.items()}
             return self.summarize(lambda batch: torch.vmap(lambda p: self.values_in(p | buffers, batch))(params))
 
@@ -343,8 +344,8 @@ class Objective:
     @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits of everything that decides a measured value: weights, data, settings."""
-        random = self.seed, self.draws
-        return fingerprint(self.model, self.groups, self.measures, self.batch_norm, self.forward, random)
+        settings = self.batch_norm, self.forward, self.seed, self.draws
+        return fingerprint(self.model, self.groups, self.measures, *settings, without=self.findings.written)
 
     def state(
         self, params: Params | None = None, buffers: Buffers | None = None, batch_norm: str = "frozen"
