@@ -20,6 +20,7 @@ from torch.utils._pytree import tree_map
 from landscape_nb.arguments import check_choice, check_whole
 from landscape_nb.batches import Batches, describe, is_pair, tensors_of
 from landscape_nb.copies import check_model, copied_model
+from landscape_nb.layout import SafeLayout
 from landscape_nb.made_up import joined
 from landscape_nb.measures import (
     Combination,
@@ -293,7 +294,7 @@ class Objective:
             for number, (batch, _) in enumerate(self.data):
                 if (share := next(shares)) == 0:
                     continue
-                with preserved_rng():
+                with preserved_rng(), SafeLayout():
                     self._seed("", draw, number)
                     value = self.measures["loss"](self.outputs(self.state(params), batch), _targets(batch))
                 if len(self.data.batches) > 1 and is_weighed(value) and getattr(value[1], "requires_grad", False):

@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 from landscape_nb.arguments import check_choice, check_positive, check_whole
 from landscape_nb.copies import copied_model
 from landscape_nb.datasets import Augmentation, ImageData, Pair
+from landscape_nb.layout import SafeLayout
 from landscape_nb.measures import Measure, accuracy
 from landscape_nb.memory import give_back
 from landscape_nb.objective import Objective
@@ -212,8 +213,9 @@ class _Run:
 
     def _step(self, inputs: Tensor, targets: Tensor, rate: float) -> dict[str, float]:
         self.net.zero_grad()
-        outputs = self.net(inputs)
-        values = {name: batch_value(measure(outputs, targets)) for name, measure in self.measures.items()}
+        with SafeLayout():
+            outputs = self.net(inputs)
+            values = {name: batch_value(measure(outputs, targets)) for name, measure in self.measures.items()}
         values["loss"].backward()
         with torch.no_grad():
             self._update(rate)
