@@ -17,16 +17,32 @@ def check_whole(name: str, value: object, least: int) -> int:
     return int(value)
 
 
-def check_positive(name: str, value: object) -> None:
-    """Raise a `ValueError` unless the argument is a positive, finite number.
+def check_positive(name: str, value: object, or_zero: bool = False) -> None:
+    """Raise a `ValueError` unless the argument is a positive, finite number (or 0, where that is allowed).
 
     Example:
         >>> check_positive("tolerance", 0)
         Traceback (most recent call last):
         ValueError: tolerance: got 0, wants a positive number
     """
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < np.inf:
-        raise ValueError(f"{name}: got {value!r}, wants a positive number")
+    if not _is_number(value) or not 0 <= value < np.inf or not (value or or_zero):
+        raise ValueError(f"{name}: got {value!r}, wants {'0 or ' * or_zero}a positive number")
+
+
+def check_fraction(name: str, value: object, or_zero: bool = False) -> None:
+    """Raise a `ValueError` unless the argument is a number between 0 and 1 (or 0, where that is allowed).
+
+    Example:
+        >>> check_fraction("momentum", 1.0, or_zero=True)
+        Traceback (most recent call last):
+        ValueError: momentum: got 1.0, wants 0 or a number between 0 and 1
+    """
+    if not _is_number(value) or not 0 <= value < 1 or not (value or or_zero):
+        raise ValueError(f"{name}: got {value!r}, wants {'0 or ' * or_zero}a number between 0 and 1")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def check_choice(name: str, value: object, choices: Iterable[object]) -> None:

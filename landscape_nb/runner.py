@@ -17,6 +17,7 @@ import psutil
 from landscape_nb.claims import LEDGER_VARIABLE, Claim, read_ledger
 from landscape_nb.explore import ERROR_CLASS
 from landscape_nb.figures import SEED_VARIABLE, Notebook, notebooks_directory
+from landscape_nb.training import make_writable_cache
 
 _QUIET_KERNEL = ["--log-level=ERROR"]
 """Else every kernel warns that it talks over a port of this machine."""
@@ -75,7 +76,7 @@ def run_notebook(
         What it took and gave.
 
     Raises:
-        OSError: `out` cannot be written; nothing has been run.
+        OSError: `out`, or the directory of trained networks, cannot be written; nothing has been run.
         papermill.PapermillExecutionError: A cell failed; the notebook up to there is in `out`.
         RuntimeError: A widget of the notebook holds an error.
 
@@ -85,6 +86,7 @@ def run_notebook(
     import papermill
 
     make_writable(out)
+    make_writable_cache()
     shutil.copytree(notebooks_directory() / "images", out / "images", dirs_exist_ok=True)
     executed, ledger = out / f"{notebook.name}.ipynb", out / f"{notebook.name}.claims.jsonl"
     ledger.write_text("")

@@ -1,5 +1,6 @@
 """Training as in the paper: SGD with Nesterov momentum or Adam, and learning-rate drops."""
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -13,8 +14,8 @@ from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 from tqdm.auto import tqdm
 
-from landscape_nb.arguments import check_choice, check_positive, check_whole
-from landscape_nb.copies import copied_model
+from landscape_nb.arguments import check_choice, check_fraction, check_kind, check_positive, check_whole
+from landscape_nb.copies import check_model, copied_model
 from landscape_nb.datasets import Augmentation, ImageData, Pair
 from landscape_nb.layout import SafeLayout
 from landscape_nb.measures import Measure, accuracy
@@ -28,6 +29,7 @@ from landscape_nb.trajectory import Expected, RunFiles, State, Trajectory, cache
 
 PAPER_DROPS = (150 / 300, 225 / 300, 275 / 300)
 _LAYOUT = torch.channels_last  # a third faster for convolutions on two cores
+_TESTED_AT_ONCE = 512
 _RATES = {"sgd": 0.1, "adam": 1e-3}
 
 
@@ -80,7 +82,8 @@ def train(
 
     Raises:
         ValueError: An argument is out of its range, or data and model do not fit.
-        FloatingPointError: The loss became NaN or infinite.
+        TypeError: An argument is of another kind.
+        FloatingPointError: The loss, or a weight, became NaN or infinite.
         OSError: The cache directory cannot be written.
 
     Example:
@@ -90,29 +93,33 @@ def train(
         >>> run.epochs, run.lr_drops, len(run.history["test_accuracy"])
         ([0, 2], [1], 2)
     """
+    check_model("model", model)
     train_pair, test_pair, default = _parts(data)
     epochs, batch_size = check_whole("epochs", epochs, 1), check_whole("batch_size", batch_size, 1)
-    _check_settings(optimizer, lr, weight_decay, drops)
+    _check_settings(optimizer, lr, weight_decay, momentum, drops)
+    _check_augment_and_cache(augment, cache)
     settings = {
         "epochs": epochs,
         "batch_size": batch_size,
         "optimizer": optimizer,
-        "lr": _RATES[optimizer] if lr is None else lr,
-        "weight_decay": weight_decay,
-        "momentum": momentum,
+        "lr": float(_RATES[optimizer] if lr is None else lr),
+        "weight_decay": float(weight_decay),
+        "momentum": float(momentum),
         "drops": drop_epochs(epochs, drops),
         "record": _recorded_epochs(epochs, record),
-        "seed": seed,
+        "seed": check_whole("seed", seed, 0),
     }
     augment = default if augment is True else augment or None
     metrics = {"accuracy": accuracy} if metrics is None else metrics
     net = copied_model(model).train()
     check_params("model", parameters_of(net), parameters_of(net))
-    tests = Objective(net, test_pair or train_pair, criterion, metrics, batch_size=512)
-    run = _Run(net, train_pair, tests if test_pair else None, criterion, metrics, augment, settings)
+    if not any(p.requires_grad for p in net.parameters()):
+        raise ValueError("model: none of its parameters is to be trained (requires_grad)")
+    tests = Objective(net, test_pair or _first(train_pair), criterion, metrics, batch_size=_TESTED_AT_ONCE)
+    run = _Run(net, train_pair, tests, test_pair is not None, criterion, metrics, augment, settings)
     if cache is not False:
         key = fingerprint(model, train_pair, test_pair, criterion, metrics, augment, settings, versions())
-        run.open(_make_folder(cache_directory(None if cache is True else cache) / key))
+        run.open(make_writable_cache(None if cache is True else cache, key))
     with preserved_rng():
         run.finish(progress)
     trajectory = run.trajectory()
@@ -134,8 +141,9 @@ def drop_epochs(epochs: int, drops: Sequence[float] = PAPER_DROPS) -> list[int]:
 class _Run:
     """The state of a training run between epochs, and what takes it one epoch further."""
 
-    def __init__(self, net, pair, tests, criterion, metrics, augment, settings):
-        self.net, self.inputs, self.targets, self.tests = net.to(memory_format=_LAYOUT), *pair, tests
+    def __init__(self, net, pair, tests, has_tests, criterion, metrics, augment, settings):
+        self.net, self.inputs, self.targets = net.to(memory_format=_LAYOUT), *pair
+        self.tests, self.has_tests = tests, has_tests
         self.measures = {"loss": criterion, **metrics}
         self.augment, self.settings = augment, settings
         self.weights = [p for p in net.parameters() if p.requires_grad]
@@ -152,17 +160,22 @@ class _Run:
         if found is None:
             self.files.save(state_name(0), self.states[0])
             return
-        self.epoch, self.history, self.states = found.epoch, found.history, found.states
+        self.epoch, self.history = found.epoch, found.history
+        self.states = {epoch: self._in_order(state) for epoch, state in found.states.items()}
         if found.resumable is None:
             self.net.load_state_dict(self.states[self.epoch])
         else:
             self._restore(found.resumable)
 
     def _expected(self) -> Expected:
-        kinds = ("train", "test") if self.tests else ("train",)
+        kinds = ("train", "test") if self.has_tests else ("train",)
         quantities = {"lr", "weight_norm"} | {f"{kind}_{name}" for kind in kinds for name in self.measures}
         settings = self.settings
         return Expected(settings["epochs"], settings["record"], quantities, self.states[0], self._resumable())
+
+    def _in_order(self, state: State) -> State:
+        """A state from a file, its tensors in the network's order: a file has an order of its own."""
+        return {name: state[name] for name in self.states[0]}
 
     def finish(self, progress: bool) -> None:
         total = self.settings["epochs"]
@@ -220,12 +233,13 @@ class _Run:
         with torch.no_grad():
             self._update(rate)
         values = {name: float(torch.as_tensor(value).detach()) for name, value in values.items()}
-        if not np.isfinite(values["loss"]):
-            raise FloatingPointError(
-                f"the loss became {values['loss']} in epoch {self.epoch + 1}; "
-                f"a lower lr than {self.settings['lr']} may help"
-            )
+        self._check_finite("loss", values["loss"], self.epoch + 1)
         return values
+
+    def _check_finite(self, what: str, value: float, epoch: int) -> None:
+        if not np.isfinite(value):
+            lr = self.settings["lr"]
+            raise FloatingPointError(f"the {what} became {value} in epoch {epoch}; a lower lr than {lr} may help")
 
     def _update(self, rate: float) -> None:
         """Move the weights. (torch's optimizer classes would import its compiler: 150 MB and two seconds.)"""
@@ -250,10 +264,14 @@ class _Run:
 
     def _remember(self, row: dict[str, float]) -> None:
         params = {name: p.detach() for name, p in self.net.named_parameters()}
-        if self.tests:
+        weight_norm = norm(params)
+        self._check_finite("norm of the weights", weight_norm, self.epoch)
+        if self.has_tests or self.epoch == self.settings["epochs"]:
+            # No training step sees the weights of the last one: without test data, some training data do.
             values = self.tests(params, dict(self.net.named_buffers()))
-            row |= {f"test_{name}": value for name, value in values.items()}
-        for name, value in (row | {"weight_norm": norm(params)}).items():
+            self._check_finite(f"{'test ' * self.has_tests}loss", values["loss"], self.epoch)
+            row |= {f"test_{name}": value for name, value in values.items() if self.has_tests}
+        for name, value in (row | {"weight_norm": weight_norm}).items():
             self.history.setdefault(name, []).append(value)
         if self.epoch in self.settings["record"]:
             self.states[self.epoch] = self._snapshot()
@@ -310,32 +328,64 @@ def _parts(data: ImageData | Pair) -> tuple[Pair, Pair | None, Augmentation | No
     return tuple(data), None, None
 
 
-def _check_settings(optimizer, lr, weight_decay, drops) -> None:
+def _first(pair: Pair) -> Pair:
+    inputs, targets = pair
+    return inputs[:_TESTED_AT_ONCE], targets[:_TESTED_AT_ONCE]
+
+
+def _check_settings(optimizer, lr, weight_decay, momentum, drops) -> None:
     check_choice("optimizer", optimizer, _RATES)
     if lr is not None:
         check_positive("lr", lr)
-    if not weight_decay >= 0:
-        raise ValueError(f"weight_decay: got {weight_decay!r}, wants a number from 0 up")
-    if not all(0 < fraction < 1 for fraction in drops):
-        raise ValueError(f"drops: got {tuple(drops)}, wants fractions of the training between 0 and 1")
+    check_positive("weight_decay", weight_decay, or_zero=True)
+    check_fraction("momentum", momentum, or_zero=True)
+    check_kind("drops", drops, (list, tuple, np.ndarray), "a list of fractions of the training")
+    for number, fraction in enumerate(drops):
+        check_fraction(f"drops[{number}]", fraction)
+
+
+def _check_augment_and_cache(augment: object, cache: object) -> None:
+    if not (isinstance(augment, bool | None) or callable(augment)):
+        raise TypeError(f"augment: got {type(augment).__name__}, wants an Augmentation, True or False")
+    check_kind("cache", cache, (bool, str, PathLike), "a directory, True or False")
+    if cache == "":
+        raise ValueError("cache: got '', wants a directory, True or False")
 
 
 def _recorded_epochs(epochs: int, record: int | Sequence[int]) -> list[int]:
-    if isinstance(record, int):
-        if record < 1:
-            raise ValueError(f"record: got {record!r}, wants every how many epochs, from 1 up, or a list of epochs")
-        record = range(0, epochs, record)
-    if unknown := [epoch for epoch in record if not 0 <= epoch <= epochs]:
+    if isinstance(record, int | float | np.number):
+        record = range(0, epochs, check_whole("record", record, 1))
+    check_kind("record", record, (list, tuple, range, set, np.ndarray), "every how many epochs, or a list of epochs")
+    record = [check_whole("record", epoch, 0) for epoch in record]
+    if unknown := [epoch for epoch in record if epoch > epochs]:
         raise ValueError(f"record: got epochs {unknown}, wants 0 to {epochs}")
     return sorted({0, epochs, *record})
 
 
-def _make_folder(folder: Path) -> Path:
+def make_writable_cache(cache: str | PathLike[str] | None = None, key: str = "") -> Path:
+    """Make the directory of trained networks, or one within it, and see that a file can be written there.
+
+    Args:
+        cache: The directory; default the one of `cache_directory`.
+        key: Name of the directory within it.
+
+    Returns:
+        The directory.
+
+    Raises:
+        OSError: It cannot be written; the message says where to name another.
+
+    Example:
+        >>> make_writable_cache("build/nets").name  # doctest: +SKIP
+        'nets'
+    """
+    folder = cache_directory(cache) / key
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise OSError(
-            f"cache: cannot write to {folder.parent} ({error}); name another directory with cache= or with the "
-            f"environment variable LANDSCAPE_NB_CACHE, or pass cache=False"
+            f"cache: cannot write to {cache_directory(cache)} ({error}); name another directory with cache= or with "
+            f"the environment variable LANDSCAPE_NB_CACHE, or pass cache=False"
         ) from error
     return folder

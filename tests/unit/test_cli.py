@@ -50,6 +50,17 @@ def test_an_output_directory_that_cannot_be_written_is_named(tmp_path):
     assert "out: cannot write into" in result.output
 
 
+def test_a_cache_that_cannot_be_written_is_named_before_a_kernel_starts(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("LANDSCAPE_NB_CACHE", str(tmp_path / "file" / "nets"))
+    monkeypatch.setattr("papermill.execute_notebook", lambda *_, **__: pytest.fail("a kernel started"))
+    result = call("run", "05", "--out", str(tmp_path / "out"))
+    assert result.exit_code == 1
+    assert "cache: cannot write to" in result.output
+    assert "LANDSCAPE_NB_CACHE" in result.output
+    assert not list((tmp_path / "out").iterdir())
+
+
 def test_presets():
     assert choose_preset("full", quick={"n": 1}, full={"n": 2}).n == 2
     with pytest.raises(ValueError, match="PRESET: got 'tiny', wants one of 'quick', 'gallery', 'full'"):

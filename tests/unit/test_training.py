@@ -8,6 +8,7 @@ import sys
 import time
 import warnings
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -93,7 +94,9 @@ def test_the_callers_model_stays_untrained(model, data):
 def test_a_second_call_reads_the_cache(model, data, tmp_path, monkeypatch):
     first = lnb.train(model, data, record=1, cache=tmp_path, **SETTINGS)
     monkeypatch.setattr("landscape_nb.training._Run._train_epoch", lambda *_: pytest.fail("trained again"))
-    assert same(first, lnb.train(model, data, record=1, cache=tmp_path, **SETTINGS))
+    second = lnb.train(model, data, record=1, cache=tmp_path, **SETTINGS)
+    assert same(first, second)
+    assert [list(state) for state in second.states] == [list(model.state_dict())] * 5
     assert not list(tmp_path.glob("*/resume*"))
 
 
@@ -296,18 +299,54 @@ def test_a_cache_that_cannot_be_written_is_named(model, data, tmp_path):
     [
         ({"epochs": 0}, "epochs: got 0"),
         ({"batch_size": 2.5}, "batch_size: got 2.5"),
+        ({"batch_size": True}, "batch_size: got True"),
         ({"optimizer": "lion"}, "optimizer: got 'lion', wants one of 'sgd', 'adam'"),
         ({"lr": -1}, "lr: got -1"),
-        ({"weight_decay": -1}, "weight_decay: got -1"),
-        ({"drops": [2]}, "drops: got"),
+        ({"lr": float("nan")}, "lr: got nan"),
+        ({"weight_decay": -1}, "weight_decay: got -1, wants 0 or a positive number"),
+        ({"weight_decay": None}, "weight_decay: got None"),
+        ({"weight_decay": float("inf")}, "weight_decay: got inf"),
+        ({"momentum": 1}, "momentum: got 1, wants 0 or a number between 0 and 1"),
+        ({"momentum": -0.1}, "momentum: got -0.1"),
+        ({"momentum": "0.9"}, "momentum: got '0.9'"),
+        ({"seed": -1}, "seed: got -1, wants a whole number from 0 up"),
+        ({"seed": 0.5}, "seed: got 0.5"),
+        ({"seed": None}, "seed: got None"),
+        ({"drops": [0.5, 2]}, r"drops\[1\]: got 2, wants a number between 0 and 1"),
+        ({"drops": [0]}, r"drops\[0\]: got 0"),
+        ({"drops": 0.5}, "drops: got float, wants a list of fractions of the training"),
+        ({"drops": "0.5"}, "drops: got str"),
         ({"record": [9]}, "record: got epochs \\[9\\], wants 0 to 4"),
+        ({"record": [1.5]}, "record: got 1.5"),
         ({"record": 0}, "record: got 0"),
+        ({"record": True}, "record: got True"),
+        ({"record": 2.0}, "record: got 2.0"),
+        ({"record": "all"}, "record: got str, wants every how many epochs, or a list of epochs"),
+        ({"augment": "flip"}, "augment: got str, wants an Augmentation, True or False"),
+        ({"augment": 1}, "augment: got int"),
+        ({"cache": 1}, "cache: got int, wants a directory, True or False"),
+        ({"cache": None}, "cache: got NoneType"),
+        ({"cache": ""}, "cache: got ''"),
     ],
 )
 def test_bad_settings_are_named_and_nothing_is_written(model, data, tmp_path, settings, message):
-    with pytest.raises(ValueError, match=message):
-        lnb.train(model, data, cache=tmp_path / "nets", **SETTINGS | settings)
-    assert not (tmp_path / "nets").exists()
+    with pytest.raises((ValueError, TypeError), match=message):
+        lnb.train(model, data, **{"cache": tmp_path / "nets"} | SETTINGS | settings)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_that_cannot_be_trained_is_named(data):
+    with pytest.raises(TypeError, match="model: got type, wants a torch.nn.Module"):
+        lnb.train(nn.Linear, data, cache=False, **SETTINGS)
+    still = lnb.models.mlp((8,), **data.shape).requires_grad_(False)
+    with pytest.raises(ValueError, match="model: none of its parameters is to be trained"):
+        lnb.train(still, data, cache=False, **SETTINGS)
+
+
+def test_numbers_may_be_numpys(model, data, tmp_path):
+    numbers = {"seed": np.int64(3), "momentum": np.float32(0.5), "drops": np.array([0.5]), "record": np.array([1])}
+    run = lnb.train(model, data, cache=tmp_path, **SETTINGS | numbers)
+    assert (run.epochs, run.lr_drops) == ([0, 1, 4], [2])
 
 
 def test_images_that_do_not_fit_are_named(model, digits):
@@ -324,3 +363,14 @@ def test_divergence_is_an_error(data):
     net = lnb.models.mlp((8,), **data.shape)
     with pytest.raises(FloatingPointError, match="the loss became (nan|inf) in epoch .*a lower lr"):
         lnb.train(net, data, cache=False, **SETTINGS | {"lr": 1e20})
+
+
+@pytest.mark.parametrize("with_tests", [True, False])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_divergence_in_the_last_step_is_an_error_and_not_kept(data, tmp_path, with_tests, optimizer):
+    net = lnb.models.mlp((8,), **data.shape)
+    images = data if with_tests else data.train
+    only_step = {"epochs": 1, "batch_size": 200, "lr": 1e25, "optimizer": optimizer}
+    with pytest.raises(FloatingPointError, match="became (nan|inf) in epoch 1; a lower lr"):
+        lnb.train(net, images, cache=tmp_path, **SETTINGS | only_step)
+    assert not list(tmp_path.glob("*/run.json"))
