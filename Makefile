@@ -5,7 +5,7 @@ BIN := .venv/bin
 COURSE := tests/notebooks/test_run.py notebooks/solutions
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: lab course test test-library test-course notebooks bench site
+.PHONY: lab course test test-library test-processors test-course notebooks bench site
 .DELETE_ON_ERROR:
 
 course: .venv/installed
@@ -20,11 +20,16 @@ test: .venv/installed
 	OMP_NUM_THREADS=1 $(MAKE) -j2 test-library test-course
 
 # One thread each: for networks this small, two halves side by side are done sooner.
+# -v writes a test's name before it runs: where the process dies, the log says in which.
 test-library: .venv/installed
-	python -m pytest $(COURSE:%='--ignore-glob=%*')
+	python -m pytest -v $(COURSE:%='--ignore-glob=%*')
+	$(MAKE) test-processors
+
+test-processors: .venv/installed
+	python tests/processors.py
 
 test-course: .venv/installed
-	python -m pytest $(COURSE)
+	python -m pytest -v $(COURSE)
 
 bench: .venv/installed
 	$(BIN)/python -m pip install $(PIP_OPTIONS) --quiet --editable '.[bench]'

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from landscape_nb.isa import allowed_isa
 from landscape_nb.objective import Objective
 from landscape_nb.parameters import Affine, unflatten
 from landscape_nb.perceptron import Perceptron
@@ -157,6 +158,7 @@ def choose_engine(objective: Objective, affine: Affine) -> Engine:
 
 
 def _fastest(objective: Objective, affine: Affine) -> Engine:
+    allowed_isa()  # raises here, not where an error means that an engine does not apply
     trial = _Trial(OneByOne(objective), affine)
     reasons = []
     for make in (Perceptron, ManyAtOnce, _streamlined, partial(_streamlined, tiles=False)):
@@ -172,6 +174,7 @@ def _fastest(objective: Objective, affine: Affine) -> Engine:
 
 def streamlined(objective: Objective, affine: Affine, tiles: bool = True) -> OneByOne:
     """Measures point after point, replayed where that gives the same values (in tiles if asked), else plainly."""
+    allowed_isa()
     plain = OneByOne(objective)
     trial = _Trial(plain, affine)
     for tiled in (True, False) if tiles else (False,):

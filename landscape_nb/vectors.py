@@ -16,6 +16,8 @@ from typing import Any
 from llvmlite import binding as llvm
 from llvmlite import ir
 
+from landscape_nb.isa import allowed_isa
+
 INTEGER = ir.IntType(64)
 NUMBER = ir.FloatType()
 POINTER = ir.PointerType()
@@ -35,18 +37,28 @@ class Processor:
 
 @cache
 def this_processor() -> Processor | None:
-    """The vector registers of this processor; None unless it is an x86 with AVX2 or AVX-512.
+    """The vector registers of this processor, as far as they may be used; None unless it has AVX2 or AVX-512.
 
     Example:
         >>> this_processor() is None or this_processor().lanes in (8, 16)
         True
     """
-    features = llvm.get_host_cpu_features()
+    if allowed_isa() == "none":
+        return None
+    features = _features()
     if features.get("avx512f") and features.get("avx512vl"):
         return Processor(16, 32)
     if features.get("avx2") and features.get("fma"):
         return Processor(8, 16)
     return None
+
+
+def _features() -> llvm.FeatureMap:
+    """What this processor can do, as far as it is allowed."""
+    features = llvm.get_host_cpu_features()
+    if allowed_isa() == "avx2":
+        features |= {name: False for name in features if name.startswith(("avx512", "avx10", "evex512"))}
+    return features
 
 
 class Value:
@@ -213,8 +225,8 @@ def _machine() -> llvm.TargetMachine:
     """What turns LLVM's intermediate language into this processor's."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    features = llvm.get_host_cpu_features().flatten()
-    return llvm.Target.from_default_triple().create_target_machine(llvm.get_host_cpu_name(), features, opt=3)
+    target = llvm.Target.from_default_triple()
+    return target.create_target_machine(llvm.get_host_cpu_name(), _features().flatten(), opt=3)
 
 
 @cache

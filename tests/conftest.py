@@ -19,10 +19,10 @@ matplotlib.use("Agg")
 
 
 def pytest_configure(config):
-    """Notebooks and trainings start from an empty cache and fail on any error."""
+    """Notebooks and trainings start from an empty cache, fail on any error, and say where a process died."""
     folder = tempfile.mkdtemp(prefix="landscape-nb-tests-")
     config.add_cleanup(lambda: shutil.rmtree(folder))
-    os.environ |= {"LANDSCAPE_NB_CACHE": folder, "LANDSCAPE_NB_STRICT": "1"}
+    os.environ |= {"LANDSCAPE_NB_CACHE": folder, "LANDSCAPE_NB_STRICT": "1", "PYTHONFAULTHANDLER": "1"}
     config.pluginmanager.register(_InOrder())
 
 
