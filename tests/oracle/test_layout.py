@@ -11,7 +11,8 @@ import torch
 SCRIPT = Path(__file__).parent / "gradients.py"
 CHECKED_HEAP = {"LD_PRELOAD": "libc_malloc_debug.so.0", "GLIBC_TUNABLES": "glibc.malloc.check=3"}
 """The GNU C library then ends a process that has written past a block of memory, as soon as the block is freed."""
-SECONDS = 280
+SECONDS = 1500
+"""After which a process is taken to hang; a slow machine needs a tenth of it."""
 with_avx512 = pytest.mark.skipif(
     torch.backends.cpu.get_cpu_capability() != "AVX512", reason="AVX2 is what this processor has"
 )
