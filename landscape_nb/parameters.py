@@ -7,17 +7,59 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
 
+from landscape_nb.arguments import check_kind
+from landscape_nb.filters import FilterDim, carrying, layouts_in, layouts_of, ruled_layouts
+
 Params = dict[str, Shaped[Tensor, "..."]]
 
 
-def parameters_of(model: nn.Module) -> Params:
+def parameters_of(model: nn.Module, filter_dim: FilterDim | None = None) -> Params:
     """Copy a model's parameters, detached; tied weights appear once, under their first name.
+
+    Where a module has its filters elsewhere than along dimension 0, or is pruned, the dict carries that for
+    filter normalization. Points and directions made from it by this library keep it; `dict(...)` drops it.
+
+    Args:
+        model: The model.
+        filter_dim: Along which dimension the filters of a parameter lie, where it is not what torch's own modules
+            say: a dict from name patterns or module classes to dimensions, `{"decoder.*": 1}` or `{MyLayer: 1}`, or
+            a function of name and tensor that gives a dimension, or None for the module's own.
+
+    Raises:
+        ValueError: A rule that fits no parameter, or a dimension that a parameter has not.
+        TypeError: `model` or `filter_dim` is of no such kind.
 
     Example:
         >>> list(parameters_of(nn.Linear(2, 1)))
         ['weight', 'bias']
     """
-    return {name: p.detach().clone() for name, p in model.named_parameters()}
+    check_kind("model", model, nn.Module, "a torch.nn.Module")
+    params = {name: p.detach().clone() for name, p in model.named_parameters()}
+    layouts = layouts_in(model)
+    if filter_dim is not None:
+        layouts = ruled_layouts(filter_dim, params, layouts, model)
+    return carrying(params, layouts)
+
+
+def as_params(name: str, point: nn.Module | Params, filter_dim: FilterDim | None = None) -> Params:
+    """A model's parameters, or the point that it is already, with what a rule says of its filters.
+
+    Args:
+        name: What the caller calls the argument, for the message.
+        point: The model or point.
+        filter_dim: As in `parameters_of`; names only, where there is no model.
+
+    Raises:
+        TypeError: `point` is neither.
+        ValueError: As in `parameters_of`, or a point that holds what is no finite real number.
+    """
+    if isinstance(point, nn.Module):
+        return parameters_of(point, filter_dim)
+    check_kind(name, point, dict, "a torch.nn.Module, or a dict of tensors as parameters_of makes")
+    check_params(name, point, point)
+    if filter_dim is None:
+        return point
+    return carrying(point, ruled_layouts(filter_dim, point, layouts_of(point)))
 
 
 def add(x: Params, y: Params) -> Params:
@@ -27,7 +69,7 @@ def add(x: Params, y: Params) -> Params:
         >>> add({"w": torch.ones(1)}, {"w": torch.ones(1)})["w"].item()
         2.0
     """
-    return {name: x[name] + y[name] for name in x}
+    return carrying({name: x[name] + y[name] for name in x}, layouts_of(x))
 
 
 def scale(x: Params, factor: float) -> Params:
@@ -37,7 +79,7 @@ def scale(x: Params, factor: float) -> Params:
         >>> scale({"w": torch.ones(1)}, -3)["w"].item()
         -3.0
     """
-    return {name: factor * tensor for name, tensor in x.items()}
+    return carrying({name: factor * tensor for name, tensor in x.items()}, layouts_of(x))
 
 
 def dot(x: Params, y: Params) -> float:
@@ -67,7 +109,7 @@ def move(origin: Params, directions: Sequence[Params], coordinates: Sequence[flo
         >>> move({"w": torch.zeros(1)}, [{"w": torch.ones(1)}], [0.5])["w"].item()
         0.5
     """
-    return Affine(origin, directions)(*coordinates)
+    return carrying(Affine(origin, directions)(*coordinates), layouts_of(origin))
 
 
 class Affine:
@@ -99,7 +141,8 @@ class Affine:
 
 def formatted_like(params: Params, reference: Params) -> dict[str, Shaped[Tensor, "..."]]:
     """The same point in the number formats and on the device of `reference`."""
-    return {name: params[name].to(tensor.device, tensor.dtype) for name, tensor in reference.items()}
+    moved = {name: params[name].to(tensor.device, tensor.dtype) for name, tensor in reference.items()}
+    return carrying(moved, layouts_of(reference))
 
 
 def flatten(params: Params) -> Shaped[Tensor, "n"]:

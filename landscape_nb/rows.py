@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from landscape_nb.filters import carrying, layouts_of
 from landscape_nb.parameters import Params, check_params, flatten, formatted_like, unflatten
 from landscape_nb.trajectory import Trajectory
 
@@ -80,7 +81,8 @@ def final_point(name: str, points: Sequence[Params]) -> Params:
     last = len(points) - 1
     point = points[last]
     check_params(f"{name}[{last}]", point, point)
-    return {
+    final = {
         key: tensor.detach().to(torch.promote_types(tensor.dtype, torch.float32), copy=True)
         for key, tensor in point.items()
     }
+    return carrying(final, layouts_of(point))
