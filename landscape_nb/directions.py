@@ -18,7 +18,7 @@ from landscape_nb.normalization import (
     normalized_direction,
     warn_of_computed,
 )
-from landscape_nb.parameters import Params, add, as_params, check_params, dot, norm, scale
+from landscape_nb.parameters import Params, add, as_params, check_params, directions_of, dot, norm, scale
 
 _MOST_ROUNDS = 50
 _ORTHOGONAL = 1e-6
@@ -87,7 +87,7 @@ def _drawn(reference: Params, count: int, normalize: str, seed: int, ignore: Ign
     return [normalized_direction(d, reference, normalize, ignore) for d in made]
 
 
-def orthogonalized(directions: Sequence[Direction], reference: Params) -> list[Direction]:
+def orthogonalized(directions: Sequence[Direction], reference: Params | nn.Module) -> list[Direction]:
     """Make each direction orthogonal to those before it, without undoing its normalization.
 
     What a direction has of the earlier ones is taken away and its filters (or whatever its method
@@ -96,21 +96,23 @@ def orthogonalized(directions: Sequence[Direction], reference: Params) -> list[D
 
     Args:
         directions: Directions with the same normalization; the first stays as it is.
-        reference: The point that they are normalized to.
+        reference: The point that they are normalized to, or a model.
 
     Raises:
-        TypeError: One is no `Direction`, so that it is not known how it is normalized.
+        TypeError: One is not a `Direction`, so that it is not known how it is normalized.
         ValueError: They span fewer dimensions than there are, or rescaling always undoes it.
 
     Example:
         >>> model = nn.Linear(3, 2)
-        >>> pair = orthogonalized(random_directions(model, 2), parameters_of(model))
+        >>> pair = orthogonalized(random_directions(model, 2), model)
         >>> bool(abs(cosines(pair)[0, 1]) < 1e-6)
         True
     """
+    reference = as_params("reference", reference)
     done: list[Direction] = []
-    for number, direction in enumerate(directions):
+    for number, direction in enumerate(directions_of(directions)):
         check_kind(f"directions[{number}]", direction, Direction, "a Direction, as normalize_direction makes")
+        check_params(f"directions[{number}]", direction, reference)
         method = direction.made["normalization"]
         for _ in range(_MOST_ROUNDS):
             for other in done:

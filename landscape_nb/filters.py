@@ -166,7 +166,9 @@ def _by_pattern(rule: Mapping, matrices: Mapping[str, Tensor], model: nn.Module 
     chosen: dict[str, object] = {}
     for pattern, dim in rule.items():
         if isinstance(pattern, type) and model is None:
-            raise ValueError(f"filter_dim: got the class {pattern.__name__}, which only a model tells; name parameters")
+            raise ValueError(
+                f"filter_dim: got the class {pattern.__name__}, which only a model tells; give that, or names"
+            )
         if isinstance(pattern, type):
             fitting = [name for name in matrices if isinstance(owners[name], pattern)]
         elif isinstance(pattern, str):

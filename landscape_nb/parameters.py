@@ -1,7 +1,7 @@
 """A point or a direction in weight space, as a dict of tensors keyed like `named_parameters()`."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Shaped
@@ -214,6 +214,29 @@ def check_params(name: str, params: object, reference: Params) -> None:
             raise ValueError(f"{name}: {key!r} has NaN or infinite entries")
 
 
+def directions_of(directions: object, plane: bool = False) -> Sequence[Params]:
+    """The directions, if they are a sequence, and for a plane two.
+
+    Raises:
+        TypeError: No sequence of directions.
+        ValueError: One direction in the place of several, or another number than a plane has.
+
+    Example:
+        >>> directions_of({"w": torch.ones(2)}, plane=True)
+        Traceback (most recent call last):
+        ...
+        ValueError: directions: got one direction (a dict), a plane has two
+    """
+    wanted = "a plane has two" if plane else "wants a list or tuple of them"
+    if isinstance(directions, Mapping):
+        raise ValueError(f"directions: got one direction (a dict), {wanted}")
+    if isinstance(directions, str | Tensor) or not (hasattr(directions, "__len__") and hasattr(directions, "__iter__")):
+        raise TypeError(f"directions: got {type(directions).__name__}, {wanted}")
+    if plane and len(directions) != 2:
+        raise ValueError(f"directions: got {len(directions)}, {wanted}")
+    return directions
+
+
 def check_frame(origin: object, directions: Sequence[object], reference: Params) -> None:
     """Raise unless a point and directions from it fit a weight space; see `check_params`.
 
@@ -233,5 +256,5 @@ def check_frame(origin: object, directions: Sequence[object], reference: Params)
         ValueError: directions[0]: 'w' has shape (1,), wants (2,)
     """
     check_params("origin", origin, reference)
-    for number, direction in enumerate(directions):
+    for number, direction in enumerate(directions_of(directions)):
         check_params(f"directions[{number}]", direction, reference)

@@ -18,7 +18,7 @@ from landscape_nb.description import describe_around
 from landscape_nb.engines import streamlined
 from landscape_nb.grid import Extent, Resolution, make_axes
 from landscape_nb.objective import Objective
-from landscape_nb.parameters import Affine, Params, check_frame
+from landscape_nb.parameters import Affine, Params, check_frame, directions_of
 from landscape_nb.provenance import versions
 from landscape_nb.sampling import Estimate, Sampler
 from landscape_nb.scattered import interpolate_scattered, neighbour_tree, spread_out
@@ -90,8 +90,7 @@ def progressive_plane(
 
     Source: Shown as Figures 1 and 5 of Li et al. (2018) are; the refinement is our own.
     """
-    if len(directions) != 2:
-        raise ValueError(f"directions: got {len(directions)}, a plane has two")
+    directions = directions_of(directions, plane=True)
     check_positive("error", error)
     if seconds is not None:
         check_positive("seconds", seconds)
