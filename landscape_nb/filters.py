@@ -167,7 +167,7 @@ def _by_pattern(rule: Mapping, matrices: Mapping[str, Tensor], model: nn.Module 
     for pattern, dim in rule.items():
         if isinstance(pattern, type) and model is None:
             raise ValueError(
-                f"filter_dim: got the class {pattern.__name__}, which only a model tells; give that, or names"
+                f"filter_dim: got the class {pattern.__name__}, which needs a model in the place of a point"
             )
         if isinstance(pattern, type):
             fitting = [name for name in matrices if isinstance(owners[name], pattern)]

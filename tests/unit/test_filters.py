@@ -217,7 +217,7 @@ def test_rules_that_do_not_fit_are_named(rule, error, message):
 
 
 def test_a_class_needs_a_model():
-    with pytest.raises(ValueError, match="filter_dim: got the class Mixing, which only a model tells"):
+    with pytest.raises(ValueError, match="filter_dim: got the class Mixing, which needs a model"):
         lnb.dead_filters(dict(lnb.parameters_of(Mixing())), {Mixing: 1})
 
 
