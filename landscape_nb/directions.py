@@ -70,6 +70,7 @@ def random_directions(
     """
     check_choice("normalize", normalize, METHODS)
     check_ignore(ignore)
+    check_kind("orthogonal", orthogonal, bool, "True or False")
     reference = as_params("model", model, filter_dim)
     directions = _drawn(reference, count, normalize, seed, ignore)
     warn_of_computed(directions[0])
@@ -79,7 +80,7 @@ def random_directions(
 def _drawn(reference: Params, count: int, normalize: str, seed: int, ignore: Ignore) -> list[Direction]:
     count, seed = check_whole("count", count, 1), check_whole("seed", seed, 0)
     filters = filters_of(reference)
-    if ignore == "one-dimensional" and all(is_ignored(n, t, ignore, filters[n]) for n, t in reference.items()):
+    if all(is_ignored(name, tensor, ignore, filters[name]) for name, tensor in reference.items()):
         raise ValueError("ignore: it leaves no parameter to move; with ignore=None those of one dimension move, too")
     streams = np.random.SeedSequence(seed).spawn(count)
     drawn = [_gaussian(reference, np.random.default_rng(stream)) for stream in streams]
@@ -180,7 +181,7 @@ def cosines(directions: Sequence[Params]) -> Float[np.ndarray, "count count"]:
         array([[1.    , 0.7071],
                [0.7071, 1.    ]])
     """
-    lengths = np.array([norm(d) for d in directions])
+    lengths = np.array([norm(d) for d in directions_of(directions)])
     products = np.array([[dot(x, y) for y in directions] for x in directions])
     with np.errstate(invalid="ignore"):
         return products / np.outer(lengths, lengths)

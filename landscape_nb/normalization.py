@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from landscape_nb.arguments import check_choice
 from landscape_nb.filters import FilterDim, Filters, carrying, filters_of, joined_layouts, layouts_of
-from landscape_nb.parameters import Params, as_params, check_params
+from landscape_nb.parameters import Params, as_params, check_params, check_tensors
 
 Ignore = Callable[[str], bool] | Literal["one-dimensional"] | None
 _EPSILON = 1e-10
@@ -29,6 +29,7 @@ class Direction(dict[str, Tensor]):
     """
 
     def __init__(self, tensors: Params, **made: str | int | dict | None):
+        check_tensors("tensors", tensors)
         super().__init__(tensors)
         self.made = made
         self.filters = layouts_of(tensors)

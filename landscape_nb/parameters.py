@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
@@ -69,6 +70,7 @@ def add(x: Params, y: Params) -> Params:
         >>> add({"w": torch.ones(1)}, {"w": torch.ones(1)})["w"].item()
         2.0
     """
+    _check_pair(x, y)
     return carrying({name: x[name] + y[name] for name in x}, layouts_of(x))
 
 
@@ -79,6 +81,8 @@ def scale(x: Params, factor: float) -> Params:
         >>> scale({"w": torch.ones(1)}, -3)["w"].item()
         -3.0
     """
+    check_tensors("x", x)
+    check_kind("factor", factor, (int, float, np.number), "a number")
     return carrying({name: factor * tensor for name, tensor in x.items()}, layouts_of(x))
 
 
@@ -89,6 +93,7 @@ def dot(x: Params, y: Params) -> float:
         >>> dot({"w": torch.tensor([1.0, 2.0])}, {"w": torch.tensor([3.0, 4.0])})
         11.0
     """
+    _check_pair(x, y)
     return sum(float((x[name].double() * y[name].double()).sum()) for name in x)
 
 
@@ -109,7 +114,13 @@ def move(origin: Params, directions: Sequence[Params], coordinates: Sequence[flo
         >>> move({"w": torch.zeros(1)}, [{"w": torch.ones(1)}], [0.5])["w"].item()
         0.5
     """
-    return carrying(Affine(origin, directions)(*coordinates), layouts_of(origin))
+    check_tensors("origin", origin)
+    for number, direction in enumerate(directions_of(directions)):
+        check_params(f"directions[{number}]", direction, origin)
+    numbers = coordinates if isinstance(coordinates, Sequence | np.ndarray) and not isinstance(coordinates, str) else ()
+    if len(numbers) != len(directions) or not all(isinstance(c, int | float | np.number) for c in numbers):
+        raise ValueError(f"coordinates: got {coordinates!r}, wants {len(directions)} numbers, one a direction")
+    return carrying(Affine(origin, directions)(*map(float, numbers)), layouts_of(origin))
 
 
 class Affine:
@@ -198,8 +209,7 @@ def check_params(name: str, params: object, reference: Params) -> None:
         ...
         ValueError: d: 'w' has shape (2,), wants (3,)
     """
-    if not isinstance(params, dict) or not all(isinstance(t, Tensor) for t in params.values()):
-        raise TypeError(f"{name}: got {type(params).__name__}, wants a dict of tensors keyed like named_parameters()")
+    check_tensors(name, params)
     if missing := [key for key in reference if key not in params]:
         raise ValueError(f"{name}: has no tensor for {', '.join(map(repr, missing))}")
     if unknown := [key for key in params if key not in reference]:
@@ -212,6 +222,33 @@ def check_params(name: str, params: object, reference: Params) -> None:
             raise ValueError(f"{name}: {key!r} is {kind}, wants real numbers that can move, such as float32")
         if not torch.isfinite(tensor).all():
             raise ValueError(f"{name}: {key!r} has NaN or infinite entries")
+
+
+def check_tensors(name: str, params: object) -> None:
+    """Raise a `TypeError` unless this is a dict of tensors.
+
+    Example:
+        >>> check_tensors("x", {"w": [1.0]})
+        Traceback (most recent call last):
+        TypeError: x: 'w' is a list, wants tensors (torch.from_numpy makes one of an array)
+    """
+    if not isinstance(params, dict):
+        raise TypeError(f"{name}: got {type(params).__name__}, wants a dict of tensors keyed like named_parameters()")
+    for key, tensor in params.items():
+        if not isinstance(tensor, Tensor):
+            kind = type(tensor).__name__
+            raise TypeError(f"{name}: {key!r} is a {kind}, wants tensors (torch.from_numpy makes one of an array)")
+
+
+def _check_pair(x: Params, y: Params) -> None:
+    """Raise unless these are points of which the second has all tensors of the first, in its shapes."""
+    check_tensors("x", x)
+    check_tensors("y", y)
+    for key, tensor in x.items():
+        if key not in y:
+            raise ValueError(f"y: has no tensor for {key!r}")
+        if y[key].shape != tensor.shape:
+            raise ValueError(f"y: {key!r} has shape {tuple(y[key].shape)}, wants {tuple(tensor.shape)}")
 
 
 def directions_of(directions: object, plane: bool = False) -> Sequence[Params]:

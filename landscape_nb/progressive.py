@@ -13,7 +13,7 @@ import xarray as xr
 from jaxtyping import Bool, Float, Int
 from tqdm.auto import tqdm
 
-from landscape_nb.arguments import check_kind, check_positive
+from landscape_nb.arguments import check_kind, check_positive, check_whole
 from landscape_nb.description import describe_around
 from landscape_nb.engines import streamlined
 from landscape_nb.grid import Extent, Resolution, make_axes
@@ -92,6 +92,8 @@ def progressive_plane(
     """
     directions = directions_of(directions, plane=True)
     check_positive("error", error)
+    seed = check_whole("seed", seed, 0)
+    check_kind("progress", progress, bool, "True or False")
     if seconds is not None:
         check_positive("seconds", seconds)
     check_kind("objective", objective, Objective, "an Objective")
