@@ -23,14 +23,14 @@ def given() -> SimpleNamespace:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
     other = nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2))
-    X, y = torch.randn(8, 3), torch.arange(8) % 2
-    objective, weights = lnb.Objective(model, (X, y)), lnb.parameters_of(model)
+    x, y = torch.randn(8, 3), torch.arange(8) % 2
+    objective, weights = lnb.Objective(model, (x, y)), lnb.parameters_of(model)
     d1, d2 = lnb.random_directions(model, 2)
     line = lnb.evaluate_line(objective, d1, resolution=3, progress=False)
     plane = lnb.evaluate_plane(objective, (d1, d2), resolution=3, progress=False)
     path = [lnb.move(weights, [d1], [step]) for step in (2.0, 1.0, 0.0)]
     return SimpleNamespace(
-        model=model, other=lnb.parameters_of(other), X=X, y=y, o=objective, w=weights, d1=d1, d2=d2, line=line,
+        model=model, other=lnb.parameters_of(other), X=x, y=y, o=objective, w=weights, d1=d1, d2=d2, line=line,
         plane=plane, path=path, arrays={name: tensor.numpy() for name, tensor in weights.items()},
         nan={name: tensor * NAN for name, tensor in weights.items()},
     )  # fmt: skip
