@@ -13,12 +13,13 @@ from landscape_nb.normalization import (
     METHODS,
     Direction,
     Ignore,
+    as_params,
     check_ignore,
     is_ignored,
     normalized_direction,
     warn_of_computed,
 )
-from landscape_nb.parameters import Params, add, as_params, check_params, directions_of, dot, norm, scale
+from landscape_nb.parameters import Params, add, check_params, directions_of, dot, norm, scale
 
 _MOST_ROUNDS = 50
 _ORTHOGONAL = 1e-6
@@ -79,6 +80,8 @@ def random_directions(
 
 def _drawn(reference: Params, count: int, normalize: str, seed: int, ignore: Ignore) -> list[Direction]:
     count, seed = check_whole("count", count, 1), check_whole("seed", seed, 0)
+    if not reference:
+        raise ValueError("model: it has no parameters")
     filters = filters_of(reference)
     if all(is_ignored(name, tensor, ignore, filters[name]) for name, tensor in reference.items()):
         raise ValueError("ignore: it leaves no parameter to move; with ignore=None those of one dimension move, too")

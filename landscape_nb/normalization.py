@@ -11,9 +11,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from landscape_nb.arguments import check_choice
-from landscape_nb.filters import FilterDim, Filters, carrying, filters_of, joined_layouts, layouts_of
-from landscape_nb.parameters import Params, as_params, check_params, check_tensors
+from landscape_nb.arguments import check_choice, check_kind
+from landscape_nb.copies import check_model
+from landscape_nb.filters import FilterDim, Filters, carrying, filters_of, joined_layouts, layouts_of, ruled_layouts
+from landscape_nb.parameters import Params, check_params, check_tensors, parameters_of
 
 Ignore = Callable[[str], bool] | Literal["one-dimensional"] | None
 _EPSILON = 1e-10
@@ -136,6 +137,28 @@ def warn_of_computed(direction: Direction) -> None:
             UserWarning,
             stacklevel=3,
         )
+
+
+def as_params(name: str, point: nn.Module | Params, filter_dim: FilterDim | None = None) -> Params:
+    """A model's parameters, or the point that it is already, with what a rule says of its filters.
+
+    Args:
+        name: What the caller calls the argument, for the message.
+        point: The model or point.
+        filter_dim: As in `parameters_of`; names only, where there is no model.
+
+    Raises:
+        TypeError: `point` is neither.
+        ValueError: As in `parameters_of`, a wrapped or an empty model, or numbers that are not finite and real.
+    """
+    if isinstance(point, nn.Module):
+        check_model(name, point)
+        point, filter_dim = parameters_of(point, filter_dim), None
+    check_kind(name, point, dict, "a torch.nn.Module, or a dict of tensors as parameters_of makes")
+    check_params(name, point, point)
+    if filter_dim is None:
+        return point
+    return carrying(point, ruled_layouts(filter_dim, point, layouts_of(point)))
 
 
 def dead_filters(reference: Params | nn.Module, filter_dim: FilterDim | None = None) -> dict[str, list[int]]:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from landscape_nb.arguments import check_kind
 from landscape_nb.filters import FilterDim, carrying, layouts_in, layouts_of, ruled_layouts
@@ -27,7 +28,7 @@ def parameters_of(model: nn.Module, filter_dim: FilterDim | None = None) -> Para
             a function of name and tensor that gives a dimension, or None for the module's own.
 
     Raises:
-        ValueError: A rule that fits no parameter, or a dimension that a parameter has not.
+        ValueError: A rule that fits no parameter, a dimension that a parameter has not, or one without values.
         TypeError: `model` or `filter_dim` is of no such kind.
 
     Example:
@@ -35,32 +36,13 @@ def parameters_of(model: nn.Module, filter_dim: FilterDim | None = None) -> Para
         ['weight', 'bias']
     """
     check_kind("model", model, nn.Module, "a torch.nn.Module")
+    if lazy := [name for name, parameter in model.named_parameters() if is_lazy(parameter)]:
+        raise ValueError(f"model: {lazy[0]!r} has no values yet; call the model once on a batch first")
     params = {name: p.detach().clone() for name, p in model.named_parameters()}
     layouts = layouts_in(model)
     if filter_dim is not None:
         layouts = ruled_layouts(filter_dim, params, layouts, model)
     return carrying(params, layouts)
-
-
-def as_params(name: str, point: nn.Module | Params, filter_dim: FilterDim | None = None) -> Params:
-    """A model's parameters, or the point that it is already, with what a rule says of its filters.
-
-    Args:
-        name: What the caller calls the argument, for the message.
-        point: The model or point.
-        filter_dim: As in `parameters_of`; names only, where there is no model.
-
-    Raises:
-        TypeError: `point` is neither.
-        ValueError: As in `parameters_of`, or a point that holds what is no finite real number.
-    """
-    if isinstance(point, nn.Module):
-        return parameters_of(point, filter_dim)
-    check_kind(name, point, dict, "a torch.nn.Module, or a dict of tensors as parameters_of makes")
-    check_params(name, point, point)
-    if filter_dim is None:
-        return point
-    return carrying(point, ruled_layouts(filter_dim, point, layouts_of(point)))
 
 
 def add(x: Params, y: Params) -> Params:
