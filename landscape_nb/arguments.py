@@ -73,7 +73,7 @@ def find_device(device: object) -> torch.device:
     """The device that an argument names, if this machine has it.
 
     Raises:
-        TypeError: It is no name of a device.
+        TypeError: It is not the name of a device.
         ValueError: There is no such device, here or at all.
 
     Example:

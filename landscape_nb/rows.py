@@ -36,7 +36,7 @@ def parameters_in(name: str, points: Sequence[Params], model: nn.Module | None) 
         model: A model with these parameters and buffers, if it is given.
 
     Raises:
-        TypeError: `model` is no model.
+        TypeError: `model` is not a model.
         ValueError: There is no model, and the last point has entries that look like buffers.
     """
     if model is not None:

@@ -330,7 +330,7 @@ NORMED = [
 @pytest.mark.parametrize(("wrap", "name", "kind"), NORMED)
 def test_weights_that_are_computed_are_said(wrap, name, kind):
     layer = wrap(nn.Conv2d(3, 5, 3))
-    with pytest.warns(UserWarning, match=f"'{name}' is no weight: {kind} computes one") as caught:
+    with pytest.warns(UserWarning, match=f"'{name}' is not a weight: {kind} computes one") as caught:
         (direction,) = lnb.random_directions(layer, 1)
     assert len(caught) == 1
     assert direction.made["computed"] == {name: kind}
@@ -342,7 +342,7 @@ def test_weight_norms_magnitudes_stay_put_like_batch_norms():
     layer = parametrizations.weight_norm(nn.ConvTranspose2d(3, 5, 3), dim=1)
     g, v = "parametrizations.weight.original0", "parametrizations.weight.original1"
     assert lnb.parameters_of(layer)[g].shape == (1, 5, 1, 1)
-    with pytest.warns(UserWarning, match="is no weight"):
+    with pytest.warns(UserWarning, match="is not a weight"):
         (direction,) = lnb.random_directions(layer, 1)
     assert not direction[g].any()
     weights = lnb.parameters_of(layer)
