@@ -131,7 +131,7 @@ def warn_of_computed(direction: Direction) -> None:
         others = f" and {len(computed) - 1} more" if len(computed) > 1 else ""
         warnings.warn(
             f"{name!r}{others} is not a weight: {what} computes one from it. Directions move and rescale the former, "
-            "so that steps are not in units of the weights. If that is not wanted, make them parameters in a copy of the "
+            "so that steps are not in units of weights. If that is not wanted, make them parameters in a copy of the "
             "model first: torch.nn.utils.parametrize.remove_parametrizations(module, 'weight'), or for the older "
             "functions remove_weight_norm(module) and remove_spectral_norm(module) of torch.nn.utils.",
             UserWarning,
