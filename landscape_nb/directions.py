@@ -83,7 +83,7 @@ def _drawn(reference: Params, count: int, normalize: str, seed: int, ignore: Ign
     if not reference:
         raise ValueError("model: it has no parameters")
     filters = filters_of(reference)
-    if all(is_ignored(name, tensor, ignore, filters[name]) for name, tensor in reference.items()):
+    if ignore == "one-dimensional" and all(is_ignored(n, t, ignore, filters[n]) for n, t in reference.items()):
         raise ValueError("ignore: it leaves no parameter to move; with ignore=None those of one dimension move, too")
     streams = np.random.SeedSequence(seed).spawn(count)
     drawn = [_gaussian(reference, np.random.default_rng(stream)) for stream in streams]

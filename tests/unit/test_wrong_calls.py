@@ -152,7 +152,7 @@ DIRECTIONS = [
     (lambda g: lnb.random_directions(g.model, seed=-1), ValueError, "seed: got -1"),
     (lambda g: lnb.random_directions(g.model, seed=None), ValueError, "seed: got None"),
     (lambda g: lnb.random_directions(g.model, ignore=["bias"]), ValueError, "ignore: got"),
-    (lambda g: lnb.random_directions(g.model, ignore=lambda name: True), ValueError, "ignore: it leaves no parameter"),
+    (lambda g: lnb.random_directions({"b": g.y * 1.0}), ValueError, "ignore: it leaves no parameter to move"),
     (lambda g: lnb.random_directions(g.model, orthogonal="yes"), TypeError, "orthogonal: got str"),
     (lambda g: lnb.random_directions(g.model, filter_dim=1), TypeError, "filter_dim: got int"),
     (lambda g: lnb.normalize_direction([g.d1], g.w), TypeError, "direction: got list"),
