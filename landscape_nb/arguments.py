@@ -1,12 +1,14 @@
 """Checks of arguments: an error names the argument, what it got and what it wants."""
 
 from collections.abc import Iterable
+from os import PathLike
 
 import numpy as np
+import torch
 
 
-def check_whole(name: str, value: object, least: int) -> int:
-    """The argument as an int; a `ValueError` unless it is a whole number from `least` up.
+def check_whole(name: str, value: object, least: int, most: int | None = None) -> int:
+    """The argument as an int; a `ValueError` unless it is a whole number from `least` up (to `most`).
 
     Example:
         >>> check_whole("seed", np.int64(3), 0)
@@ -14,6 +16,8 @@ def check_whole(name: str, value: object, least: int) -> int:
     """
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ValueError(f"{name}: got {value!r}, wants a whole number from {least} up")
+    if most is not None and value > most:
+        raise ValueError(f"{name}: got {value!r}, wants a whole number from {least} to {most}")
     return int(value)
 
 
@@ -58,6 +62,17 @@ def check_choice(name: str, value: object, choices: Iterable[object]) -> None:
         raise ValueError(f"{name}: got {value!r}, wants one of {', '.join(map(repr, choices))}")
 
 
+def check_path(name: str, value: object) -> None:
+    """Raise a `TypeError` unless the argument names a file or folder.
+
+    Example:
+        >>> check_path("store", 3)
+        Traceback (most recent call last):
+        TypeError: store: got int, wants a path: text or a pathlib.Path
+    """
+    check_kind(name, value, (str, PathLike), "a path: text or a pathlib.Path")
+
+
 def check_kind(name: str, value: object, kind: type | tuple[type, ...], wants: str) -> None:
     """Raise a `TypeError` unless the argument is of that kind.
 
@@ -68,3 +83,25 @@ def check_kind(name: str, value: object, kind: type | tuple[type, ...], wants: s
     """
     if not isinstance(value, kind):
         raise TypeError(f"{name}: got {type(value).__name__}, wants {wants}")
+
+
+def find_device(device: object) -> torch.device:
+    """The device that an argument names, if this machine has it.
+
+    Raises:
+        TypeError: It is not the name of a device.
+        ValueError: There is no such device, here or at all.
+
+    Example:
+        >>> find_device("gpu")
+        Traceback (most recent call last):
+        ValueError: device: got 'gpu', wants 'cpu', or 'cuda' or 'mps' where there is one
+    """
+    check_kind("device", device, (str, int, torch.device), "a device's name, such as 'cpu', or a torch.device")
+    try:
+        found = torch.empty(1, device=device)
+        found.cpu()
+        return found.device
+    except (RuntimeError, AssertionError, NotImplementedError):
+        wants = "'cpu', or 'cuda' or 'mps' where there is one"
+        raise ValueError(f"device: got {str(device)!r}, wants {wants}") from None

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
 from landscape_nb.arguments import check_whole
+from landscape_nb.arrays import count_in_graph, is_graph, with_tensors
 from landscape_nb.datasets import ImageData
 
 _MOST_BATCHES = 1_000_000
@@ -38,14 +39,20 @@ class Batches:
     fragile: bool = False
 
     @classmethod
-    def read(cls, data: Any, batch_size: int, device: torch.device | str) -> "Batches":
+    def read(
+        cls, data: Any, batch_size: int, device: torch.device | str, dtype: torch.dtype = torch.float32
+    ) -> "Batches":
         """Read data of any kind that an `Objective` takes, once.
+
+        NumPy's arrays become tensors, those of float64 in `dtype`.
 
         Raises:
             TypeError: Data of no such kind.
             ValueError: No samples, or inputs and targets of different length.
         """
-        batches = [to_device(batch, device) for batch in read_batches(data, batch_size)]
+        if is_pair(data):
+            data = with_tensors(data, dtype)
+        batches = [to_device(with_tensors(batch, dtype), device) for batch in read_batches(data, batch_size)]
         counts = count_samples(batches)
         if not sum(counts):
             raise ValueError("data: got no samples")
@@ -84,10 +91,14 @@ def read_batches(data: Any, batch_size: int) -> list[Any]:
         data = DataLoader(data, batch_size)
     if is_pair(data) and all(isinstance(part, Tensor) for part in data):
         inputs, targets = data
+        if not inputs.ndim or not targets.ndim:
+            raise ValueError("data: got a tensor without dimensions, wants one whose first dimension counts samples")
         if len(inputs) != len(targets):
             raise ValueError(f"data: got {len(inputs)} inputs and {len(targets)} targets")
         return split_pair(inputs, targets, check_whole("batch_size", batch_size, 1))
-    if isinstance(data, Tensor) or not isinstance(data, Iterable):
+    if is_graph(data):
+        return [data]
+    if isinstance(data, Tensor | str | Mapping) or not isinstance(data, Iterable):
         raise TypeError(
             f"data: got {type(data).__name__}, wants a pair of tensors (inputs, targets) or an iterable of batches"
         )
@@ -173,6 +184,8 @@ def copied(batch: Any) -> Any:
             return PackedSequence(*(p if p is None else p.clone() for p in part))
         if isinstance(part, Tensor):
             return part.clone()
+        if is_graph(part):
+            return part.clone()
         return copy.deepcopy(part) if _moves(part) else part
 
     return _mapped(copy_of, batch)
@@ -187,7 +200,8 @@ def count_samples(batches: Sequence[Any]) -> list[int]:
     """How many samples each batch has: the first dimension of one of its tensors, the same one in all batches.
 
     It is the dimension that most tensors begin with; then one that most tensors have, as inputs (time, batch,
-    features) have that of their targets; then the first tensor's. A packed sequence begins with its sequences.
+    features) have that of their targets; then the first tensor's. A packed sequence begins with its sequences,
+    a graph of PyTorch Geometric counts its targets.
 
     Raises:
         TypeError: A batch without such tensors.
@@ -197,10 +211,15 @@ def count_samples(batches: Sequence[Any]) -> list[int]:
         >>> count_samples([(steps_first, targets), (torch.ones(5, 4, 2), torch.ones(4))])
         [3, 4]
     """
+    if all(map(is_graph, batches)):
+        return list(map(count_in_graph, batches))
     shapes = [_shapes(batch) for batch in batches]
     for batch, sizes in zip(batches, shapes, strict=True):
         if not sizes:
-            raise TypeError(f"data: a batch is {describe(batch)}; wants tensors whose first dimension counts samples")
+            raise TypeError(
+                f"data: a batch is {describe(batch)}; wants tensors whose first dimension counts samples "
+                "(torch.tensor makes one of lists of numbers)"
+            )
     if len(set(map(len, shapes))) == 1:
         place = _counting(shapes)
         return [sizes[place][0] for sizes in shapes]

@@ -12,7 +12,7 @@ import numpy as np
 
 from landscape_nb.arguments import check_kind
 from landscape_nb.explore import is_strict
-from landscape_nb.figures import GALLERY, SEED_VARIABLE
+from landscape_nb.figures import GALLERY, chosen_seed
 
 LEDGER_VARIABLE = "LANDSCAPE_NB_LEDGER"
 SEEDS_FILE = GALLERY / "seeds.json"
@@ -93,9 +93,11 @@ def claim(id: str, condition: bool, text: str, **numbers: object) -> Claim:
         >>> claim("00-sum", 1 + 1 == 2, "One and one make two.", sum=1 + 1).holds
         True
     """
+    check_kind("id", id, str, "a name such as '05-shortcuts'")
+    check_kind("text", text, str, "a sentence")
     check_kind("condition", condition, (bool, np.bool_), "True or False")
     numbers = {name: _plain(name, value) for name, value in numbers.items()}
-    seed = int(os.environ.get(SEED_VARIABLE, 0))
+    seed = chosen_seed()
     others = [run for run in shipped_claims(id) if run.seed != seed]
     made = Claim(id, bool(condition), text, numbers, seed, others)
     if ledger := os.environ.get(LEDGER_VARIABLE):

@@ -8,6 +8,9 @@ import click
 
 from landscape_nb.figures import NOTEBOOKS, PRESETS, find_notebook
 
+_MOST_SEED = 2**63 - 1
+"""What torch's and NumPy's generators both take, with a few more for a notebook's repeats."""
+
 
 @click.group()
 @click.version_option(package_name="landscape-nb")
@@ -28,7 +31,7 @@ def list_notebooks() -> None:
 @click.option(
     "--out", type=click.Path(path_type=Path), default="build/course", show_default=True, help="Where to write."
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the networks.")
+@click.option("--seed", type=click.IntRange(0, _MOST_SEED), default=0, show_default=True, help="Seed of the networks.")
 def run(number: str, preset: str, out: Path, seed: int) -> None:
     """Run the notebook with this NUMBER, or `all` of them; write notebooks, pages, figures and an index."""
     from papermill.exceptions import PapermillExecutionError

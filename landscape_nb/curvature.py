@@ -15,7 +15,7 @@ from landscape_nb.hessian_products import HessianOperator, NotFiniteError, hessi
 from landscape_nb.lanczos import NotConvergedError
 from landscape_nb.normalization import Ignore
 from landscape_nb.objective import Objective
-from landscape_nb.parameters import Affine, Params, add, check_frame
+from landscape_nb.parameters import Affine, Params, add, check_frame, directions_of
 from landscape_nb.sweep import Row, sweep
 
 
@@ -68,8 +68,7 @@ def curvature_map(
 
     Source: Li et al. (2018), section 6 and Figure 7.
     """
-    if len(directions) != 2:
-        raise ValueError(f"directions: got {len(directions)}, a plane has two")
+    directions = directions_of(directions, plane=True)
     check_positive("tolerance", tolerance)
     check_kind("objective", objective, Objective, "an Objective")
     origin = objective.origin if origin is None else origin

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from platformdirs import user_cache_path
 from torch import Tensor
 
-from landscape_nb.arguments import check_choice
+from landscape_nb.arguments import check_choice, check_path
 from landscape_nb.provenance import fingerprint
 
 Pair = tuple[Float[Tensor, "n c h w"], Int[Tensor, "n"]]
@@ -99,7 +99,8 @@ class ImageData:
             100
         """
         for name, count, pair in (("train", train, self.train), ("test", test, self.test)):
-            if count is not None and not 1 <= count <= len(pair[0]):
+            whole = isinstance(count, int | np.integer) and not isinstance(count, bool)
+            if count is not None and not (whole and 1 <= count <= len(pair[0])):
                 raise ValueError(f"{name}: got {count!r}, wants 1 to {len(pair[0])} images of {self.name}")
         images, labels = self.train
         test_images, test_labels = self.test
@@ -107,6 +108,9 @@ class ImageData:
 
     def images(self, normalized: Float[Tensor, "n c h w"]) -> Float[Tensor, "n h w c"]:
         """Undo the normalization, for showing: pixels in [0, 1], channels last."""
+        if not isinstance(normalized, Tensor) or normalized.ndim != 4:
+            got = tuple(normalized.shape) if isinstance(normalized, Tensor) else type(normalized).__name__
+            raise ValueError(f"normalized: got {got}, wants images: a tensor of shape (n, channels, height, width)")
         mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (self.mean, self.std))
         return (normalized * std + mean).clamp(0, 1).permute(0, 2, 3, 1)
 
@@ -243,6 +247,8 @@ def data_directory(data_dir: str | PathLike[str] | None = None) -> Path:
         >>> data_directory("/my/data").name
         'data'
     """
+    if data_dir is not None:
+        check_path("data_dir", data_dir)
     return Path(data_dir or os.environ.get("LANDSCAPE_NB_DATA") or user_cache_path("landscape-nb") / "data")
 
 

@@ -19,7 +19,7 @@ def describe_around(
 ) -> dict:
     """What determines the values on a line or plane, as a Dataset's `attrs` say it."""
     made = [getattr(direction, "made", {}) for direction in draws[0]]
-    return describe(objective, "line" if len(axes) == 1 else "plane", axes, origin, draws) | {
+    return describe(objective, "line" if len(axes) == 1 else "plane", axes, dict(origin), draws) | {
         "normalization": _common(m.get("normalization", "unknown") for m in made),
         "seed": _common(m.get("seed", "none") for m in made),
         "directions": json.dumps(made),

@@ -7,9 +7,19 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
-from landscape_nb.arguments import check_kind, check_whole
-from landscape_nb.normalization import Direction, Ignore, is_ignored, normalize_direction
-from landscape_nb.parameters import Params, add, check_params, dot, norm, parameters_of, scale
+from landscape_nb.arguments import check_choice, check_kind, check_whole
+from landscape_nb.filters import FilterDim, carrying, filters_of, joined_layouts
+from landscape_nb.normalization import (
+    METHODS,
+    Direction,
+    Ignore,
+    as_params,
+    check_ignore,
+    is_ignored,
+    normalized_direction,
+    warn_of_computed,
+)
+from landscape_nb.parameters import Params, add, check_params, directions_of, dot, norm, scale
 
 _MOST_ROUNDS = 50
 _ORTHOGONAL = 1e-6
@@ -22,6 +32,7 @@ def random_directions(
     seed: int = 0,
     ignore: Ignore = "one-dimensional",
     orthogonal: bool = False,
+    filter_dim: FilterDim | None = None,
 ) -> list[Direction]:
     """Gaussian directions, rescaled to the model's weights.
 
@@ -37,11 +48,17 @@ def random_directions(
         seed: Seed of the draw, from 0 up.
         ignore: What stays put, as in `normalize_direction`.
         orthogonal: Make each direction orthogonal to those before it, as `orthogonalized` does.
+        filter_dim: Along which dimension the filters of some parameters lie, as in `parameters_of`; torch's own
+            layers and Hugging Face's `Conv1D` are known.
 
     Returns:
         `count` directions, each keyed like `model.named_parameters()`.
 
+    Warns:
+        UserWarning: A weight is computed from other parameters, as in `normalize_direction`.
+
     Raises:
+        TypeError: `model` is neither a model nor a dict of tensors.
         ValueError: An unknown method, a negative seed, a count below 1, no tensor of more than one dimension (unless
             `ignore` says otherwise), or directions that cannot be made orthogonal.
 
@@ -52,19 +69,29 @@ def random_directions(
 
     Source: Li et al. (2018), section 4.
     """
+    check_choice("normalize", normalize, METHODS)
+    check_ignore(ignore)
+    check_kind("orthogonal", orthogonal, bool, "True or False")
+    reference = as_params("model", model, filter_dim)
+    directions = _drawn(reference, count, normalize, seed, ignore)
+    warn_of_computed(directions[0])
+    return orthogonalized(directions, reference) if orthogonal else directions
+
+
+def _drawn(reference: Params, count: int, normalize: str, seed: int, ignore: Ignore) -> list[Direction]:
     count, seed = check_whole("count", count, 1), check_whole("seed", seed, 0)
-    check_kind("model", model, (nn.Module, dict), "a torch.nn.Module, or a dict of tensors as parameters_of makes")
-    reference = parameters_of(model) if isinstance(model, nn.Module) else model
-    if ignore == "one-dimensional" and all(is_ignored(name, tensor, ignore) for name, tensor in reference.items()):
+    if not reference:
+        raise ValueError("model: it has no parameters")
+    filters = filters_of(reference)
+    if ignore == "one-dimensional" and all(is_ignored(n, t, ignore, filters[n]) for n, t in reference.items()):
         raise ValueError("ignore: it leaves no parameter to move; with ignore=None those of one dimension move, too")
     streams = np.random.SeedSequence(seed).spawn(count)
     drawn = [_gaussian(reference, np.random.default_rng(stream)) for stream in streams]
     made = [Direction(d, kind="random", seed=seed, draw=i) for i, d in enumerate(drawn)]
-    directions = [normalize_direction(d, reference, normalize, ignore) for d in made]
-    return orthogonalized(directions, reference) if orthogonal else directions
+    return [normalized_direction(d, reference, normalize, ignore) for d in made]
 
 
-def orthogonalized(directions: Sequence[Direction], reference: Params) -> list[Direction]:
+def orthogonalized(directions: Sequence[Direction], reference: Params | nn.Module) -> list[Direction]:
     """Make each direction orthogonal to those before it, without undoing its normalization.
 
     What a direction has of the earlier ones is taken away and its filters (or whatever its method
@@ -73,21 +100,23 @@ def orthogonalized(directions: Sequence[Direction], reference: Params) -> list[D
 
     Args:
         directions: Directions with the same normalization; the first stays as it is.
-        reference: The point that they are normalized to.
+        reference: The point that they are normalized to, or a model.
 
     Raises:
-        TypeError: One is no `Direction`, so that it is not known how it is normalized.
+        TypeError: One is not a `Direction`, so that it is not known how it is normalized.
         ValueError: They span fewer dimensions than there are, or rescaling always undoes it.
 
     Example:
         >>> model = nn.Linear(3, 2)
-        >>> pair = orthogonalized(random_directions(model, 2), parameters_of(model))
+        >>> pair = orthogonalized(random_directions(model, 2), model)
         >>> bool(abs(cosines(pair)[0, 1]) < 1e-6)
         True
     """
+    reference = as_params("reference", reference)
     done: list[Direction] = []
-    for number, direction in enumerate(directions):
+    for number, direction in enumerate(directions_of(directions)):
         check_kind(f"directions[{number}]", direction, Direction, "a Direction, as normalize_direction makes")
+        check_params(f"directions[{number}]", direction, reference)
         method = direction.made["normalization"]
         for _ in range(_MOST_ROUNDS):
             for other in done:
@@ -96,7 +125,7 @@ def orthogonalized(directions: Sequence[Direction], reference: Params) -> list[D
                 )
             if done and method not in ("none", "weight"):
                 made, still = direction.made, lambda name, d=direction: not d[name].any()
-                direction = Direction(normalize_direction(direction, reference, method, still), **made)
+                direction = Direction(normalized_direction(direction, reference, method, still), **made)
             if not done or np.abs(cosines([*done, direction])[-1, :-1]).max() < _ORTHOGONAL:
                 break
         else:
@@ -113,9 +142,8 @@ def redrawn(directions: Sequence[Params], origin: Params, repeats: int) -> list[
     if any(m.get("kind") != "random" or m.get("ignored") not in (None, "one-dimensional") for m in made):
         raise ValueError("repeats: only directions of random_directions without a function ignore= are drawn again")
     first, count = made[0], len(directions)
-    drawn = random_directions(
-        origin, first["draw"] + repeats * count, first["normalization"], first["seed"], first["ignored"]
-    )
+    origin = carrying(origin, joined_layouts(directions[0], origin))
+    drawn = _drawn(origin, first["draw"] + repeats * count, first["normalization"], first["seed"], first["ignored"])
     more = [drawn[i : i + count] for i in range(first["draw"] + count, len(drawn), count)]
     if first.get("orthogonal"):
         more = [orthogonalized(group, origin) for group in more]
@@ -156,7 +184,7 @@ def cosines(directions: Sequence[Params]) -> Float[np.ndarray, "count count"]:
         array([[1.    , 0.7071],
                [0.7071, 1.    ]])
     """
-    lengths = np.array([norm(d) for d in directions])
+    lengths = np.array([norm(d) for d in directions_of(directions)])
     products = np.array([[dot(x, y) for y in directions] for x in directions])
     with np.errstate(invalid="ignore"):
         return products / np.outer(lengths, lengths)

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from landscape_nb.arguments import check_choice
+from landscape_nb.arguments import check_choice, check_kind
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -71,6 +71,7 @@ def find_notebook(number: str) -> Notebook:
         >>> find_notebook("5").name
         '05_skip_connections'
     """
+    check_kind("number", number, str, "a notebook's number or name, such as '05'")
     for notebook in NOTEBOOKS:
         if number.zfill(2) == notebook.number or number == notebook.name:
             return notebook
@@ -104,7 +105,8 @@ def shipped_planes(notebook: str) -> "dict[str, xr.Dataset]":
     """
     import xarray as xr
 
-    found = sorted(GALLERY.glob(f"{notebook}-*.nc"))
+    check_kind("notebook", notebook, str, "a notebook's number, such as '05'")
+    found = sorted(path for path in GALLERY.glob("*.nc") if path.name.split("-")[0] == notebook)
     if not found:
         raise ValueError(f"notebook: got {notebook!r}, nothing is shipped for it")
     planes = [xr.load_dataset(path, engine="scipy") for path in found]
@@ -141,4 +143,17 @@ def choose_preset(name: str, **settings: dict) -> SimpleNamespace:
         name = "quick"
     if name not in settings:
         raise ValueError(f"PRESET: got {name!r}, this notebook has {', '.join(map(repr, settings))}")
-    return SimpleNamespace(seed=int(os.environ.get(SEED_VARIABLE, 0)), **settings[name])
+    check_kind(name, settings[name], dict, "a dict of settings")
+    return SimpleNamespace(seed=chosen_seed(), **settings[name])
+
+
+def chosen_seed() -> int:
+    """The seed that `LANDSCAPE_NB_SEED` names; default 0.
+
+    Raises:
+        ValueError: It names no whole number from 0 up.
+    """
+    text = os.environ.get(SEED_VARIABLE, "0")
+    if not text.isdecimal():
+        raise ValueError(f"{SEED_VARIABLE}: got {text!r}, wants a whole number from 0 up")
+    return int(text)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
+from math import prod
 
 import numpy as np
 from jaxtyping import Float
@@ -14,6 +15,7 @@ Extent = tuple[float, float] | Sequence[tuple[float, float]]
 Resolution = int | Sequence[int]
 
 _LINE_PIECE = 8
+_MOST_POINTS = 10**7
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ def make_axes(extent: Extent, resolution: Resolution, count: int) -> list[Float[
     """
     extents = _per_axis("extent", extent, count, is_single=lambda e: len(e) == 2 and not np.iterable(e[0]))
     resolutions = _per_axis("resolution", resolution, count, is_single=lambda r: not np.iterable(r))
+    _check_points(resolutions)
     return [
         _spaced(*_pair(pair), check_whole("resolution", points, 2))
         for pair, points in zip(extents, resolutions, strict=True)
@@ -126,6 +129,13 @@ def _per_axis(name: str, value: object, count: int, is_single: Callable[..., boo
     if len(values) != count:
         raise ValueError(f"{name}: got {len(values)} of them for {count} axes")
     return values
+
+
+def _check_points(resolutions: Sequence[object]) -> None:
+    """Raise a `ValueError` where more points are asked for than any machine measures."""
+    total = prod(check_whole("resolution", points, 2) for points in resolutions)
+    if total > _MOST_POINTS:
+        raise ValueError(f"resolution: got {total:.2g} points in all, wants at most {_MOST_POINTS:.2g}")
 
 
 def _pair(extent: object) -> tuple[float, float]:

@@ -152,7 +152,10 @@ def starting_vector(operator: HessianOperator, near: Params | np.ndarray | None,
         if isinstance(near, dict):
             check_params("start", near, operator.params)
             near = operator.vector(near)
-        near = np.asarray(near, float)
+        try:
+            near = np.asarray(near, float)
+        except (TypeError, ValueError):
+            raise TypeError(f"start: got {type(near).__name__}, wants a direction, or {len(v)} numbers") from None
         if near.shape != v.shape or not np.isfinite(near).all() or not near.any():
             raise ValueError(f"start: wants a finite direction, or {len(v)} numbers, that are not all zero")
         v = near / np.linalg.norm(near) + 0.1 * v

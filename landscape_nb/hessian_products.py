@@ -19,6 +19,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
 from landscape_nb.arguments import check_kind
+from landscape_nb.filters import filters_of
 from landscape_nb.normalization import Direction, Ignore, check_ignore, is_ignored
 from landscape_nb.objective import Objective
 from landscape_nb.parameters import Params, add, check_params, flatten, norm, scale, unflatten
@@ -59,7 +60,8 @@ class HessianOperator(LinearOperator):
         self.objective, self.products = objective, 0
         self._differentiated = _folded(objective)
         self.params = {name: params[name].detach() for name in objective.origin}
-        self.chosen = {name: p for name, p in self.params.items() if not is_ignored(name, p, ignore)}
+        filters = filters_of(objective.origin)
+        self.chosen = {name: p for name, p in self.params.items() if not is_ignored(name, p, ignore, filters[name])}
         if not self.chosen:
             raise ValueError("ignore: it leaves no parameter")
         weights = flatten(self.chosen)

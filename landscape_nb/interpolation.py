@@ -78,7 +78,7 @@ def interpolate(
     default = "interpolated" if between_models else _STATISTICS_OF[objective.batch_norm]
     batch_norm = default if batch_norm is None else batch_norm
     check_choice("batch_norm", batch_norm, STATISTICS if between_models else _STATISTICS_OF.values())
-    points = [parameters_of(m) if between_models else m for m in (start, end)]
+    points = [dict(parameters_of(m)) if between_models else m for m in (start, end)]
     buffers = [dict(m.named_buffers()) if between_models else {} for m in (start, end)]
     for name, point in zip(("start", "end"), points, strict=True):
         check_params(name, point, objective.origin)

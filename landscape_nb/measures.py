@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from landscape_nb.arguments import check_kind
+from landscape_nb.arguments import check_choice, check_kind
 from landscape_nb.made_up import Trial, adds_up, is_mean_in_all, is_mean_of_singles, mix, shake, trials
 from landscape_nb.program import FAILURES
 from landscape_nb.reductions import BATCHES, MEAN, SUM, WEIGHTED, Measure, Trace, is_weighed, weight_in
@@ -39,6 +40,9 @@ def accuracy(
         >>> accuracy(torch.tensor([[2.0, 1.0], [0.0, 3.0]]), torch.tensor([0, 0])).item()
         0.5
     """
+    for name, part in (("outputs", outputs), ("targets", targets)):
+        check_kind(name, part, Tensor, "a tensor")
+    check_choice("reduction", reduction, ("mean", "none"))
     shape = tuple(outputs.shape)
     ways = {1, outputs.ndim - 1} if outputs.ndim > 1 else ()
     fitting = [way for way in ways if shape[:way] + shape[way + 1 :] == tuple(targets.shape)]
@@ -60,29 +64,39 @@ def named_measures(criterion: Measure, metrics: Mapping[str, Measure] | None) ->
         ['loss', 'accuracy']
     """
     check_kind("metrics", metrics or {}, Mapping, "a dict of functions by name")
-    check_kind("criterion", criterion, Callable, "a function of outputs and targets")
+    _check_measure("criterion", criterion)
     for name, metric in (metrics or {}).items():
         check_kind("metrics", name, str, "names that are strings")
-        check_kind(f"metrics[{name!r}]", metric, Callable, "a function of outputs and targets")
+        _check_measure(f"metrics[{name!r}]", metric)
     if "loss" in (metrics or {}):
         raise ValueError("metrics: the name 'loss' is the criterion's")
     return {"loss": criterion, **(metrics or {})}
 
 
+def _check_measure(argument: str, measure: object) -> None:
+    if isinstance(measure, type):
+        raise TypeError(f"{argument}: got the class {measure.__name__}, wants an instance: {measure.__name__}()")
+    check_kind(argument, measure, Callable, "a function of outputs and targets")
+
+
 def check_value(name: str, value: Any) -> None:
-    """Raise a `ValueError` unless a measure gave one number, or a pair (sum, weight) with a weight from 0 up.
+    """Raise unless a measure gave one real number, or a pair (sum, weight) with a weight from 0 up.
 
     Example:
         >>> check_value("loss", (2.0, -1))
         Traceback (most recent call last):
         ValueError: loss: gave a weight of -1, wants a number from 0 up
     """
+    for part in value if is_weighed(value) else (value,):
+        check_kind(name, part, (Tensor, float, int, np.number), "a measure that returns one number, or (sum, weight)")
     parts = [torch.as_tensor(part) for part in (value if is_weighed(value) else (value,))]
     for part in parts:
         if part.numel() != 1:
             raise ValueError(
                 f"{name}: gave a tensor of shape {tuple(part.shape)}, wants one mean over the batch, or (sum, weight)"
             )
+        if part.is_complex():
+            raise ValueError(f"{name}: gave a complex number, wants a real one")
     if is_weighed(value) and not 0 <= (weight := parts[1].item()) < float("inf"):
         raise ValueError(f"{name}: gave a weight of {weight}, wants a number from 0 up")
 

@@ -18,12 +18,13 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from landscape_nb.arguments import check_choice, check_whole
+from landscape_nb.arguments import check_choice, check_kind, check_path, check_whole
 
 Net = TypeVar("Net", bound=nn.Module)
 
 RESNET_DEPTHS = (20, 32, 44, 56, 110)
 _SMALLEST_IMAGE = 8
+_MOST_SEED = 2**64 - 1
 
 
 class ImageClassifier(nn.Module):
@@ -40,6 +41,7 @@ class ImageClassifier(nn.Module):
 
     def check(self, images: Tensor) -> None:
         """Raise a `ValueError` unless `images` has the shape that the network takes."""
+        check_kind("images", images, Tensor, "a tensor of shape (n, channels, height, width)")
         shape = tuple(images.shape)
         size = self.image_size or shape[2:]
         if shape[1:] == (self.channels, *size) and len(size) == 2 and min(size) >= _SMALLEST_IMAGE:
@@ -212,12 +214,10 @@ def resnet(
         >>> net(torch.zeros(2, 1, 8, 8)).shape
         torch.Size([2, 7])
     """
-    check_choice("depth", depth, RESNET_DEPTHS)
+    check_choice("depth", check_whole("depth", depth, 1), RESNET_DEPTHS)
     _check_counts(channels=channels, classes=classes)
     _sides(image_size)
-    base = round(16 * width)
-    if not base >= 1:
-        raise ValueError(f"width: got {width!r}, wants a positive factor of the 16 channels")
+    base = _channels(16, width)
     return _initialized(lambda: ResNet(depth, shortcuts, base, channels, classes), seed)
 
 
@@ -248,9 +248,7 @@ def vgg9(
         2789706
     """
     _check_counts(channels=channels, classes=classes)
-    base = round(64 * width)
-    if not base >= 1:
-        raise ValueError(f"width: got {width!r}, wants a positive factor of the 64 channels")
+    base = _channels(64, width)
     return _initialized(lambda: VGG9(base, channels, _sides(image_size), classes), seed)
 
 
@@ -285,8 +283,7 @@ def densenet(
         >>> densenet((2, 2), growth=4, channels=1)(torch.zeros(2, 1, 8, 8)).shape
         torch.Size([2, 10])
     """
-    counts = {f"groups[{i}]": layers for i, layers in enumerate(groups)}
-    _check_counts(channels=channels, classes=classes, growth=growth, **counts)
+    _check_counts(channels=channels, classes=classes, growth=growth, **_listed("groups", groups))
     side = min(_sides(image_size))
     if not 1 <= len(groups) <= side.bit_length():
         raise ValueError(f"groups: got {len(groups)}, wants 1 to {side.bit_length()} for images of side {side}")
@@ -351,7 +348,7 @@ def mlp(
         >>> [tuple(p.shape) for p in mlp((5,), channels=1, image_size=8).parameters()]
         [(5, 64), (5,), (10, 5), (10,)]
     """
-    _check_counts(channels=channels, classes=classes, **{f"hidden[{i}]": n for i, n in enumerate(hidden)})
+    _check_counts(channels=channels, classes=classes, **_listed("hidden", hidden))
     return _initialized(lambda: MLP(hidden, batch_norm, channels, _sides(image_size), classes), seed)
 
 
@@ -375,6 +372,9 @@ def load_authors_checkpoint(path: str | PathLike[str]) -> ResNet:
     Example:
         >>> load_authors_checkpoint("resnet56.t7")  # doctest: +SKIP
     """
+    check_path("path", path)
+    if not Path(path).exists():
+        raise FileNotFoundError(f"path: there is no file {path}")
     try:
         size = _check_archive(path)
         saved = torch.load(path, weights_only=True, map_location="cpu")
@@ -427,6 +427,7 @@ def _check_shapes(state: Mapping[str, Tensor], build: Callable[[], nn.Module]) -
 
 def _initialized(build: Callable[[], Net], seed: int) -> Net:
     """Build a network with the paper's initial weights, leaving the global random state alone."""
+    seed = check_whole("seed", seed, 0, _MOST_SEED)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = build()
@@ -446,8 +447,26 @@ def _check_counts(**counts: int) -> None:
         check_whole(name, count, 1)
 
 
+def _channels(full: int, width: object) -> int:
+    """So many channels at width 1 are how many at this width."""
+    if (
+        isinstance(width, bool)
+        or not isinstance(width, int | float)
+        or not (0 < width < math.inf and round(full * width))
+    ):
+        raise ValueError(f"width: got {width!r}, wants a positive factor of the {full} channels")
+    return round(full * width)
+
+
+def _listed(name: str, counts: object) -> dict[str, int]:
+    """Counts by their names in messages."""
+    if isinstance(counts, str) or not isinstance(counts, Sequence):
+        raise TypeError(f"{name}: got {counts!r}, wants a list or tuple of whole numbers")
+    return {f"{name}[{i}]": count for i, count in enumerate(counts)}
+
+
 def _sides(image_size: int | tuple[int, int]) -> tuple[int, int]:
-    sides = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
+    sides = tuple(image_size) if isinstance(image_size, tuple | list) else (image_size, image_size)
     if len(sides) != 2 or not all(isinstance(side, int) and side >= _SMALLEST_IMAGE for side in sides):
         raise ValueError(f"image_size: got {image_size!r}, wants a side or (height, width) from {_SMALLEST_IMAGE} up")
     return sides

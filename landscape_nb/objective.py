@@ -17,7 +17,7 @@ from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils._pytree import tree_map
 
-from landscape_nb.arguments import check_choice, check_whole
+from landscape_nb.arguments import check_choice, check_kind, check_whole, find_device
 from landscape_nb.batches import Batches, describe, is_pair, tensors_of
 from landscape_nb.copies import check_model, copied_model
 from landscape_nb.layout import SafeLayout
@@ -34,7 +34,7 @@ from landscape_nb.measures import (
     remaining_forms,
     warn_of_batches,
 )
-from landscape_nb.parameters import Affine, Params, check_params, is_same, parameters_of
+from landscape_nb.parameters import Affine, Params, check_params, check_tensors, is_same, parameters_of
 from landscape_nb.program import FAILURES
 from landscape_nb.provenance import fingerprint
 from landscape_nb.reductions import SUM, WEIGHTED, Trace, as_number, batch_value, combined, is_weighed, sum_and_weight
@@ -55,8 +55,10 @@ class Objective:
         model: Any module.
         data: A pair of tensors (inputs, targets), an `ImageData` (its training part counts), or an
             iterable of batches such as a `DataLoader`. A batch that is a pair is read as (inputs,
-            targets); any other tuple, list or dict needs `forward`. Samples are counted by the first
-            dimension of most of a batch's tensors (of the targets, where inputs begin with time).
+            targets); any other tuple, list or dict, or a graph of PyTorch Geometric, needs `forward`. Samples
+            are counted by the first dimension of most of a batch's tensors (of the targets, where inputs begin
+            with time; a graph's `y`). NumPy's arrays become tensors, those of float64 in the format of the
+            model's parameters.
         criterion: `criterion(outputs, targets)`, the mean loss of a batch; for a batch that is no
             pair, `criterion(outputs, batch)`. The loss is that of all data at once, whatever the batches:
             means over samples, sums, and torch's losses with class weights or `ignore_index` are
@@ -121,13 +123,18 @@ class Objective:
     ):
         check_model("model", model)
         check_choice("batch_norm", batch_norm, ("frozen", "recalibrate"))
+        check_kind("extra_data", extra_data or {}, Mapping, "a dict of data by name")
+        for name in extra_data or {}:
+            check_kind("extra_data", name, str, "names that are strings")
+        if forward is not None and (isinstance(forward, type) or not callable(forward)):
+            raise TypeError(f"forward: got {forward!r}, wants a function forward(model, batch)")
         self.batch_norm, self.forward = batch_norm, forward
         self.seed = seed if seed is None else check_whole("seed", seed, 0)
         self.draws = check_whole("draws", draws, 1)
         if draws > 1 and seed is None:
             raise ValueError(f"draws: got {draws} without seed, wants both")
         self.measures = named_measures(criterion, metrics)
-        device = device or next((p.device for p in model.parameters()), torch.device("cpu"))
+        device = next((p.device for p in model.parameters()), "cpu") if device is None else find_device(device)
         self.model = _evaluated(copied_model(model)).to(device).requires_grad_(False)
         self.origin: Params = parameters_of(self.model)
         self.buffers: Buffers = dict(self.model.named_buffers())
@@ -135,8 +142,9 @@ class Objective:
             raise ValueError("model: it has no parameters")
         check_params("model", self.origin, self.origin)
         with preserved_rng():
-            self.data = Batches.read(data, batch_size, device)
-            more = {f"{name}_": Batches.read(part, batch_size, device) for name, part in (extra_data or {}).items()}
+            dtype = next(iter(self.origin.values())).dtype
+            self.data = Batches.read(data, batch_size, device, dtype)
+            more = {f"{n}_": Batches.read(part, batch_size, device, dtype) for n, part in (extra_data or {}).items()}
         self.groups: dict[str, Batches] = {"": self.data, **more}
         check_names(self.names)
         self.samples = self.data.samples
@@ -225,6 +233,9 @@ class Objective:
         params = self.origin if params is None else params
         if params is not self.origin:
             _check_point(params, self.origin)
+        if buffers is not None:
+            check_tensors("buffers", buffers)
+        check_choice("batch_norm", batch_norm, (None, "frozen", "recalibrate"))
         return self.measure_state(lambda: self.state(params, buffers, batch_norm or self.batch_norm))
 
     def measure_state(self, make_state: Callable[[], dict[str, Tensor]]) -> dict[str, float]:
@@ -534,7 +545,6 @@ def _prefixed(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _check_point(params: Params, origin: Params) -> None:
-    if not isinstance(params, dict) or {k: v.shape for k, v in params.items()} != {
-        k: v.shape for k, v in origin.items()
-    }:
+    check_tensors("params", params)
+    if {k: v.shape for k, v in params.items()} != {k: v.shape for k, v in origin.items()}:
         check_params("params", params, origin)

@@ -1,23 +1,48 @@
 """A point or a direction in weight space, as a dict of tensors keyed like `named_parameters()`."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from landscape_nb.arguments import check_kind
+from landscape_nb.filters import FilterDim, carrying, layouts_in, layouts_of, ruled_layouts
 
 Params = dict[str, Shaped[Tensor, "..."]]
 
 
-def parameters_of(model: nn.Module) -> Params:
+def parameters_of(model: nn.Module, filter_dim: FilterDim | None = None) -> Params:
     """Copy a model's parameters, detached; tied weights appear once, under their first name.
+
+    Where a module has its filters elsewhere than along dimension 0, or is pruned, the dict carries that for
+    filter normalization. Points and directions made from it by this library keep it; `dict(...)` drops it.
+
+    Args:
+        model: The model.
+        filter_dim: Along which dimension the filters of a parameter lie, where it is not what torch's own modules
+            say: a dict from name patterns or module classes to dimensions, `{"decoder.*": 1}` or `{MyLayer: 1}`, or
+            a function of name and tensor that gives a dimension, or None for the module's own.
+
+    Raises:
+        ValueError: A rule that fits no parameter, a dimension that a parameter has not, or one without values.
+        TypeError: `model` or `filter_dim` is of no such kind.
 
     Example:
         >>> list(parameters_of(nn.Linear(2, 1)))
         ['weight', 'bias']
     """
-    return {name: p.detach().clone() for name, p in model.named_parameters()}
+    check_kind("model", model, nn.Module, "a torch.nn.Module")
+    if lazy := [name for name, parameter in model.named_parameters() if is_lazy(parameter)]:
+        raise ValueError(f"model: {lazy[0]!r} has no values yet; call the model once on a batch first")
+    params = {name: p.detach().clone() for name, p in model.named_parameters()}
+    layouts = layouts_in(model)
+    if filter_dim is not None:
+        layouts = ruled_layouts(filter_dim, params, layouts, model)
+    return carrying(params, layouts)
 
 
 def add(x: Params, y: Params) -> Params:
@@ -27,7 +52,8 @@ def add(x: Params, y: Params) -> Params:
         >>> add({"w": torch.ones(1)}, {"w": torch.ones(1)})["w"].item()
         2.0
     """
-    return {name: x[name] + y[name] for name in x}
+    _check_pair(x, y)
+    return carrying({name: x[name] + y[name] for name in x}, layouts_of(x))
 
 
 def scale(x: Params, factor: float) -> Params:
@@ -37,7 +63,9 @@ def scale(x: Params, factor: float) -> Params:
         >>> scale({"w": torch.ones(1)}, -3)["w"].item()
         -3.0
     """
-    return {name: factor * tensor for name, tensor in x.items()}
+    check_tensors("x", x)
+    check_kind("factor", factor, (int, float, np.number), "a number")
+    return carrying({name: factor * tensor for name, tensor in x.items()}, layouts_of(x))
 
 
 def dot(x: Params, y: Params) -> float:
@@ -47,6 +75,7 @@ def dot(x: Params, y: Params) -> float:
         >>> dot({"w": torch.tensor([1.0, 2.0])}, {"w": torch.tensor([3.0, 4.0])})
         11.0
     """
+    _check_pair(x, y)
     return sum(float((x[name].double() * y[name].double()).sum()) for name in x)
 
 
@@ -67,7 +96,13 @@ def move(origin: Params, directions: Sequence[Params], coordinates: Sequence[flo
         >>> move({"w": torch.zeros(1)}, [{"w": torch.ones(1)}], [0.5])["w"].item()
         0.5
     """
-    return Affine(origin, directions)(*coordinates)
+    check_tensors("origin", origin)
+    for number, direction in enumerate(directions_of(directions)):
+        check_params(f"directions[{number}]", direction, origin)
+    numbers = coordinates if isinstance(coordinates, Sequence | np.ndarray) and not isinstance(coordinates, str) else ()
+    if len(numbers) != len(directions) or not all(isinstance(c, int | float | np.number) for c in numbers):
+        raise ValueError(f"coordinates: got {coordinates!r}, wants {len(directions)} numbers, one a direction")
+    return carrying(Affine(origin, directions)(*map(float, numbers)), layouts_of(origin))
 
 
 class Affine:
@@ -99,7 +134,8 @@ class Affine:
 
 def formatted_like(params: Params, reference: Params) -> dict[str, Shaped[Tensor, "..."]]:
     """The same point in the number formats and on the device of `reference`."""
-    return {name: params[name].to(tensor.device, tensor.dtype) for name, tensor in reference.items()}
+    moved = {name: params[name].to(tensor.device, tensor.dtype) for name, tensor in reference.items()}
+    return carrying(moved, layouts_of(reference))
 
 
 def flatten(params: Params) -> Shaped[Tensor, "n"]:
@@ -155,8 +191,7 @@ def check_params(name: str, params: object, reference: Params) -> None:
         ...
         ValueError: d: 'w' has shape (2,), wants (3,)
     """
-    if not isinstance(params, dict) or not all(isinstance(t, Tensor) for t in params.values()):
-        raise TypeError(f"{name}: got {type(params).__name__}, wants a dict of tensors keyed like named_parameters()")
+    check_tensors(name, params)
     if missing := [key for key in reference if key not in params]:
         raise ValueError(f"{name}: has no tensor for {', '.join(map(repr, missing))}")
     if unknown := [key for key in params if key not in reference]:
@@ -169,6 +204,56 @@ def check_params(name: str, params: object, reference: Params) -> None:
             raise ValueError(f"{name}: {key!r} is {kind}, wants real numbers that can move, such as float32")
         if not torch.isfinite(tensor).all():
             raise ValueError(f"{name}: {key!r} has NaN or infinite entries")
+
+
+def check_tensors(name: str, params: object) -> None:
+    """Raise a `TypeError` unless this is a dict of tensors.
+
+    Example:
+        >>> check_tensors("x", {"w": [1.0]})
+        Traceback (most recent call last):
+        TypeError: x: 'w' is a list, wants tensors (torch.from_numpy makes one of an array)
+    """
+    if not isinstance(params, dict):
+        raise TypeError(f"{name}: got {type(params).__name__}, wants a dict of tensors keyed like named_parameters()")
+    for key, tensor in params.items():
+        if not isinstance(tensor, Tensor):
+            kind = type(tensor).__name__
+            raise TypeError(f"{name}: {key!r} is a {kind}, wants tensors (torch.from_numpy makes one of an array)")
+
+
+def _check_pair(x: Params, y: Params) -> None:
+    """Raise unless these are points of which the second has all tensors of the first, in its shapes."""
+    check_tensors("x", x)
+    check_tensors("y", y)
+    for key, tensor in x.items():
+        if key not in y:
+            raise ValueError(f"y: has no tensor for {key!r}")
+        if y[key].shape != tensor.shape:
+            raise ValueError(f"y: {key!r} has shape {tuple(y[key].shape)}, wants {tuple(tensor.shape)}")
+
+
+def directions_of(directions: object, plane: bool = False) -> Sequence[Params]:
+    """The directions, if they are a sequence, and for a plane two.
+
+    Raises:
+        TypeError: No sequence of directions.
+        ValueError: One direction in the place of several, or another number than a plane has.
+
+    Example:
+        >>> directions_of({"w": torch.ones(2)}, plane=True)
+        Traceback (most recent call last):
+        ...
+        ValueError: directions: got one direction (a dict), a plane has two
+    """
+    wanted = "a plane has two" if plane else "wants a list or tuple of them"
+    if isinstance(directions, Mapping):
+        raise ValueError(f"directions: got one direction (a dict), {wanted}")
+    if isinstance(directions, str | Tensor) or not (hasattr(directions, "__len__") and hasattr(directions, "__iter__")):
+        raise TypeError(f"directions: got {type(directions).__name__}, {wanted}")
+    if plane and len(directions) != 2:
+        raise ValueError(f"directions: got {len(directions)}, {wanted}")
+    return directions
 
 
 def check_frame(origin: object, directions: Sequence[object], reference: Params) -> None:
@@ -190,5 +275,5 @@ def check_frame(origin: object, directions: Sequence[object], reference: Params)
         ValueError: directions[0]: 'w' has shape (1,), wants (2,)
     """
     check_params("origin", origin, reference)
-    for number, direction in enumerate(directions):
+    for number, direction in enumerate(directions_of(directions)):
         check_params(f"directions[{number}]", direction, reference)

@@ -6,7 +6,7 @@ loss in the plane, and the null model.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,15 +14,15 @@ import numpy as np
 import torch
 import xarray as xr
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from landscape_nb.arguments import check_choice, check_kind
 from landscape_nb.normalization import Direction
 from landscape_nb.objective import Buffers, Objective
-from landscape_nb.parameters import Affine, Params, check_params, formatted_like
+from landscape_nb.parameters import Affine, Params, check_params, directions_of, formatted_like
 from landscape_nb.provenance import versions
 from landscape_nb.random_walk import centred, check_count
-from landscape_nb.rows import Points, Rows, Stacked, as_vector, final_point, points_of
+from landscape_nb.rows import Points, Rows, Stacked, as_vector, final_point, parameters_in, points_of
 from landscape_nb.trajectory import Trajectory
 
 _COLUMNS = 2**18
@@ -44,7 +44,12 @@ class PCA:
     origin: Params
 
 
-def pca_directions(trajectory: Points, count: int = 2, center: Literal["final", "mean"] = "final") -> PCA:
+def pca_directions(
+    trajectory: Points,
+    count: int = 2,
+    center: Literal["final", "mean"] = "final",
+    model: nn.Module | None = None,
+) -> PCA:
     """The principal components of a training run.
 
     They are those of the matrix whose rows are the points minus the final one, its last row of
@@ -54,9 +59,11 @@ def pca_directions(trajectory: Points, count: int = 2, center: Literal["final", 
     Args:
         trajectory: A run, or points; any object with a length and an index will do, for instance
             one that reads a checkpoint when asked for it. float16 points are computed with in float32.
+            Points may be whole `state_dict`s; with `model` only its parameters count.
         count: How many components.
         center: The origin of the plane: `'final'`, the last point, as in the paper, or `'mean'`, the
             mean of all points, through which the plane that fits best runs. The components are the same.
+        model: A model of these points, which tells their parameters from buffers.
 
     Returns:
         The components, their shares of the variance and the origin. The largest entry of each
@@ -64,7 +71,7 @@ def pca_directions(trajectory: Points, count: int = 2, center: Literal["final", 
 
     Raises:
         ValueError: Fewer than `count` + 1 points, points that are all equal or span fewer directions,
-            or a point that does not fit the last one.
+            a point that does not fit the last one, or that has buffers and no `model` that says so.
         TypeError: `trajectory` is no run and no sequence.
 
     Example:
@@ -76,17 +83,18 @@ def pca_directions(trajectory: Points, count: int = 2, center: Literal["final", 
     Source: Li et al. (2018), section 7.
     """
     check_choice("center", center, ("final", "mean"))
-    points = points_of("trajectory", trajectory)
+    points = parameters_in("trajectory", points_of("trajectory", trajectory), model)
     check_count(count, len(points))
     return _principal(Rows("trajectory", points, final_point("trajectory", points)), count, center)
 
 
-def shared_plane(trajectories: Sequence[Points], count: int = 2) -> PCA:
+def shared_plane(trajectories: Sequence[Points], count: int = 2, model: nn.Module | None = None) -> PCA:
     """The principal components of several runs together, to draw them in one plane.
 
     Args:
         trajectories: Runs of one network, each as in `pca_directions`.
         count: How many components.
+        model: A model of these points, as in `pca_directions`.
 
     Returns:
         The components of all points; the origin is the final point of the first run.
@@ -102,9 +110,12 @@ def shared_plane(trajectories: Sequence[Points], count: int = 2) -> PCA:
         >>> [d["w"].abs().argmax().item() for d in pca.directions]
         [1, 0]
     """
-    if not len(trajectories):
+    if isinstance(trajectories, Trajectory | Mapping | str) or not isinstance(trajectories, Iterable):
+        raise TypeError(f"trajectories: got {type(trajectories).__name__}, wants a list of runs")
+    named = [(f"trajectories[{number}]", run) for number, run in enumerate(trajectories)]
+    if not named:
         raise ValueError("trajectories: got none, wants one or more")
-    runs = [points_of(f"trajectories[{number}]", run) for number, run in enumerate(trajectories)]
+    runs = [parameters_in(name, points_of(name, run), model) for name, run in named]
     stacked = Stacked(runs)
     check_count(count, len(stacked))
     return _principal(Rows("trajectories", stacked, final_point("trajectories[0]", runs[0])), count, "final")
@@ -118,7 +129,7 @@ def project(points: Points, directions: Sequence[Params], origin: Params) -> xr.
     draws it.
 
     Args:
-        points: A run, or points, as in `pca_directions`.
+        points: A run, or points, as in `pca_directions`; of whole `state_dict`s, what `origin` has counts.
         directions: One direction for each coordinate, keyed like `origin`.
         origin: The point at coordinates 0.
 
@@ -169,8 +180,8 @@ def plane_gap(objective: Objective, trajectory: Points, directions: Sequence[Par
     Args:
         objective: What is measured.
         trajectory: A run, or points, as in `pca_directions`. A run is measured with the buffers
-            (batch norm's running statistics) that it had, unless the objective recalibrates them;
-            points with the objective's.
+            (batch norm's running statistics) that it had, and so are points that are whole
+            `state_dict`s, unless the objective recalibrates them; other points with the objective's.
         directions: The plane, as in `project`.
         origin: The point at coordinates 0.
 
@@ -256,7 +267,7 @@ def _oriented(vector: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
 
 def _factors(directions: Sequence[Params], origin: Params) -> tuple[Float[Tensor, "n k"], Float[Tensor, "k k"]]:
     """An orthonormal basis of the plane, and the directions in it, as columns of a triangle."""
-    if not len(directions):
+    if not len(directions_of(directions)):
         raise ValueError("directions: got none, wants one or more")
     for number, direction in enumerate(directions):
         check_params(f"directions[{number}]", direction, origin)
@@ -277,9 +288,8 @@ def _closest(
     return torch.cat([coordinates, (row - basis @ inside).norm()[None], inside.norm()[None]]).numpy()
 
 
-def _buffers(objective: Objective, trajectory: Points):
-    """What gives the buffers that a run had at its i-th point; None for points without any."""
-    if not isinstance(trajectory, Trajectory):
-        return lambda _: None
+def _buffers(objective: Objective, trajectory: Points) -> Callable[[int], Buffers]:
+    """What gives the buffers of a run, or of a `state_dict`, at its i-th point; the objective's where it has none."""
     own: Buffers = dict(objective.model.named_buffers())
-    return lambda i: own | {n: t.to(own[n].device, own[n].dtype) for n, t in trajectory.states[i].items() if n in own}
+    states = trajectory.states if isinstance(trajectory, Trajectory) else trajectory
+    return lambda i: own | {n: t.to(own[n].device, own[n].dtype) for n, t in states[i].items() if n in own}

@@ -13,12 +13,12 @@ import xarray as xr
 from jaxtyping import Bool, Float, Int
 from tqdm.auto import tqdm
 
-from landscape_nb.arguments import check_kind, check_positive
+from landscape_nb.arguments import check_kind, check_positive, check_whole
 from landscape_nb.description import describe_around
 from landscape_nb.engines import streamlined
 from landscape_nb.grid import Extent, Resolution, make_axes
 from landscape_nb.objective import Objective
-from landscape_nb.parameters import Affine, Params, check_frame
+from landscape_nb.parameters import Affine, Params, check_frame, directions_of
 from landscape_nb.provenance import versions
 from landscape_nb.sampling import Estimate, Sampler
 from landscape_nb.scattered import interpolate_scattered, neighbour_tree, spread_out
@@ -90,9 +90,10 @@ def progressive_plane(
 
     Source: Shown as Figures 1 and 5 of Li et al. (2018) are; the refinement is our own.
     """
-    if len(directions) != 2:
-        raise ValueError(f"directions: got {len(directions)}, a plane has two")
+    directions = directions_of(directions, plane=True)
     check_positive("error", error)
+    seed = check_whole("seed", seed, 0)
+    check_kind("progress", progress, bool, "True or False")
     if seconds is not None:
         check_positive("seconds", seconds)
     check_kind("objective", objective, Objective, "an Objective")

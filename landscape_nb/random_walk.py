@@ -52,7 +52,7 @@ def random_walk_variance_ratio(
 
     Source: Antognini and Sohl-Dickstein (2018), section 3.
     """
-    check_count(count, points)
+    check_count(count, check_whole("points", points, 2))
     gram = sum(centred(walk @ walk.T) for walk in _walks(points, dimension, seed))
     return np.linalg.eigvalsh(gram)[::-1][:count] / np.trace(gram)
 
@@ -76,7 +76,8 @@ def random_walk_ratios(count: int, points: int | None = None) -> Float[np.ndarra
 
     Source: Antognini and Sohl-Dickstein (2018), section 3.
     """
-    check_count(count, count + 1 if points is None else points)
+    check_whole("count", count, 1)
+    check_count(count, count + 1 if points is None else check_whole("points", points, 2))
     number = np.arange(1, count + 1)
     if points is None:
         return 6 / (np.pi * number) ** 2

@@ -2,10 +2,14 @@
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
 
-from landscape_nb.arguments import check_positive
+from landscape_nb.arguments import check_kind, check_positive
 from landscape_nb.copies import copied_model
 from landscape_nb.models import Net
+
+_WEIGHTED = nn.Linear | _ConvNd
 
 
 def rescale_relu(model: Net, first: str, second: str, factor: float) -> Net:
@@ -23,7 +27,8 @@ def rescale_relu(model: Net, first: str, second: str, factor: float) -> Net:
         A copy of the network with other weights and the same outputs, up to rounding.
 
     Raises:
-        ValueError: `factor` is not positive, or there are no such layers.
+        ValueError: `factor` is not positive, there are no such layers, or a weight is shared or not a parameter.
+        TypeError: `model` is not a model.
 
     Example:
         >>> net = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
@@ -34,8 +39,11 @@ def rescale_relu(model: Net, first: str, second: str, factor: float) -> Net:
     Source: Dinh et al. (2017), section 3; Li et al. (2018), section 3.
     """
     check_positive("factor", factor)
+    check_kind("model", model, nn.Module, "a torch.nn.Module")
+    for argument, name in (("first", first), ("second", second)):
+        _check_weighted(model, argument, name)
     model = copied_model(model)
-    before, after = (_layer(model, name, nn.Linear | nn.Conv1d | nn.Conv2d) for name in (first, second))
+    before, after = model.get_submodule(first), model.get_submodule(second)
     with torch.no_grad():
         before.weight.mul_(factor)
         after.weight.div_(factor)
@@ -61,7 +69,8 @@ def rescale_batch_norm(model: Net, layer: str, norm: str, factor: float) -> Net:
         A copy of the network with other weights and the same outputs, up to rounding.
 
     Raises:
-        ValueError: `factor` is not positive, or there are no such layers.
+        ValueError: `factor` is not positive, there are no such layers, or a weight is shared or not a parameter.
+        TypeError: `model` is not a model.
 
     Example:
         >>> net = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)).eval()
@@ -72,9 +81,12 @@ def rescale_batch_norm(model: Net, layer: str, norm: str, factor: float) -> Net:
     Source: Li et al. (2018), section 3.
     """
     check_positive("factor", factor)
+    check_kind("model", model, nn.Module, "a torch.nn.Module")
+    _check_weighted(model, "layer", layer)
+    if _layer(model, "norm", norm, _BatchNorm).running_mean is None:
+        raise ValueError(f"norm: {norm!r} keeps no running statistics, so there is nothing that must follow")
     model = copied_model(model)
-    before = _layer(model, layer, nn.Linear | nn.Conv1d | nn.Conv2d)
-    after = _layer(model, norm, nn.BatchNorm1d | nn.BatchNorm2d)
+    before, after = model.get_submodule(layer), model.get_submodule(norm)
     with torch.no_grad():
         before.weight.mul_(factor)
         if before.bias is not None:
@@ -84,9 +96,19 @@ def rescale_batch_norm(model: Net, layer: str, norm: str, factor: float) -> Net:
     return model
 
 
-def _layer(model: nn.Module, name: str, kinds: type) -> nn.Module:
+def _check_weighted(model: nn.Module, argument: str, name: str) -> None:
+    """Raise a `ValueError` unless this is a linear or convolutional layer whose weight is a parameter of its own."""
+    layer = _layer(model, argument, name, _WEIGHTED)
+    if "weight" not in dict(layer.named_parameters(recurse=False)):
+        raise ValueError(f"{argument}: the weight of {name!r} is computed (pruned or parametrized), not a parameter")
+    others = [key for key, module in model.named_modules() if getattr(module, "weight", None) is layer.weight]
+    if len(others) > 1:
+        raise ValueError(f"{argument}: the weight of {name!r} is shared by {', '.join(map(repr, others))}")
+
+
+def _layer(model: nn.Module, argument: str, name: str, kinds: type) -> nn.Module:
     layer = dict(model.named_modules()).get(name)
     if not isinstance(layer, kinds):
         has = ", ".join(repr(key) for key, module in model.named_modules() if isinstance(module, kinds))
-        raise ValueError(f"layer: got {name!r}, the model has {has or 'none of that kind'}")
+        raise ValueError(f"{argument}: got {name!r}, the model has {has or 'none of that kind'}")
     return layer

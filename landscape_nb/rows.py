@@ -6,13 +6,16 @@ from itertools import accumulate
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
+from landscape_nb.arguments import check_kind
+from landscape_nb.filters import carrying, layouts_in, layouts_of
 from landscape_nb.parameters import Params, check_params, flatten, formatted_like, unflatten
 from landscape_nb.trajectory import Trajectory
 
 Points = Trajectory | Sequence[Params]
 
+_BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 _BLOCK_POINTS, _BLOCK_BYTES = 16, 2**28
 
 
@@ -22,6 +25,45 @@ def points_of(name: str, points: Points) -> Sequence[Params]:
     if isinstance(points, Mapping) or not (hasattr(points, "__len__") and hasattr(points, "__getitem__")):
         raise TypeError(f"{name}: got {type(points).__name__}, wants a Trajectory or a sequence of points")
     return points
+
+
+def parameters_in(name: str, points: Sequence[Params], model: nn.Module | None) -> Sequence[Params]:
+    """The points, of which a model says what are parameters; without one they must hold nothing else.
+
+    Args:
+        name: What the caller calls them, for the message.
+        points: Points, or whole `state_dict`s.
+        model: A model with these parameters and buffers, if it is given.
+
+    Raises:
+        TypeError: `model` is not a model.
+        ValueError: There is no model, and the last point has entries that look like buffers.
+    """
+    if model is not None:
+        check_kind("model", model, nn.Module, "a torch.nn.Module, to tell parameters from buffers")
+        return Chosen(points, model)
+    last = points[len(points) - 1] if len(points) else {}
+    buffers = [key for key in last if str(key).split(".")[-1] in _BUFFERS] if isinstance(last, Mapping) else []
+    if buffers:
+        raise ValueError(f"{name}: holds {buffers[0]!r}, which is a buffer; give model=, so that only parameters count")
+    return points
+
+
+class Chosen(Sequence):
+    """A model's parameters out of `state_dict`s, each read when it is asked for."""
+
+    def __init__(self, states: Sequence[Params], model: nn.Module):
+        self.states, self.layouts = states, layouts_in(model)
+        self.names = [name for name, _ in model.named_parameters()]
+
+    def __len__(self) -> int:
+        return len(self.states)
+
+    def __getitem__(self, index: int) -> Params:
+        state = self.states[index]
+        if not isinstance(state, Mapping):
+            return state
+        return carrying({name: state[name] for name in self.names if name in state}, self.layouts)
 
 
 class Stacked(Sequence):
@@ -51,6 +93,8 @@ class Rows:
 
     def __getitem__(self, index: int) -> Float[Tensor, "n"]:
         point = self.points[index]
+        if isinstance(point, Mapping):  # a whole state_dict, too: of it, what the origin has counts
+            point = {name: tensor for name, tensor in point.items() if name in self.origin}
         check_params(f"{self.name}[{index}]", point, self.origin)
         return as_vector({name: point[name] for name in self.origin}) - self.zero
 
@@ -77,10 +121,15 @@ def as_vector(params: Params) -> Float[Tensor, "n"]:
 
 def final_point(name: str, points: Sequence[Params]) -> Params:
     """A copy of the last point in float32 or better, so that float16 checkpoints lose nothing more."""
+    if not len(points):
+        raise ValueError(f"{name}: got no points")
     last = len(points) - 1
     point = points[last]
+    if point == {}:
+        raise ValueError(f"{name}[{last}]: it has no tensors")
     check_params(f"{name}[{last}]", point, point)
-    return {
+    final = {
         key: tensor.detach().to(torch.promote_types(tensor.dtype, torch.float32), copy=True)
         for key, tensor in point.items()
     }
+    return carrying(final, layouts_of(point))

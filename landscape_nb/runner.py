@@ -121,6 +121,8 @@ def make_writable(folder: Path) -> None:
         OSError: It cannot.
     """
     try:
+        if folder.exists() and not folder.is_dir():
+            raise NotADirectoryError("it is a file")
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".landscape-nb-writable"
         probe.touch()

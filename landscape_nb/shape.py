@@ -59,7 +59,8 @@ def nonconvex_fraction(plane: Plot, tolerance: float = 0.05) -> float:
 
     Raises:
         TypeError: `plane` is not a Dataset.
-        ValueError: It has fewer than three points along an axis, several draws, or no such variable.
+        ValueError: It has fewer than three points along an axis, several draws, or no such variable; or a
+            tolerance below 0.
 
     Example:
         >>> import xarray as xr
@@ -69,6 +70,8 @@ def nonconvex_fraction(plane: Plot, tolerance: float = 0.05) -> float:
         0.0
     """
     check_kind("tolerance", tolerance, (int, float, np.number), "a number")
+    if not tolerance >= 0:
+        raise ValueError(f"tolerance: got {tolerance!r}, wants a number from 0 up")
     low, high = np.moveaxis(plane_curvatures(plane), -1, 0)
     known = np.isfinite(low) & np.isfinite(high)
     return float((low < -tolerance * np.abs(high))[known].mean()) if known.any() else np.nan

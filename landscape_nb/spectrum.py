@@ -43,9 +43,9 @@ def spectral_density(
         ignore: Parameters held constant, as in `hessian_operator`.
         steps: Products, and nodes, a probe. All of them are kept and reorthogonalized: memory for
             `steps` times the parameters.
-        probes: Random vectors to average over.
+        probes: Random vectors to average over, 10,000 at most.
         seed: Seed of the probes.
-        grid: Points of `density`.
+        grid: Points of `density`, from 2 up.
         width: Standard deviation of the Gaussian that stands for a node; default a hundredth of the nodes' range.
 
     Returns:
@@ -67,8 +67,8 @@ def spectral_density(
 
     Source: Golub & Welsch (1969); Lin, Saad & Yang (2016), section 3.2.1; Ghorbani et al. (2019), section 2.
     """
-    for name, value in (("steps", steps), ("probes", probes), ("grid", grid)):
-        check_whole(name, value, 1)
+    for name, value, least, most in (("steps", steps, 1, None), ("probes", probes, 1, 10**4), ("grid", grid, 2, 10**7)):
+        check_whole(name, value, least, most)
     if width is not None:
         check_positive("width", width)
     began = time.perf_counter()

@@ -13,7 +13,7 @@ from landscape_nb.directions import redrawn
 from landscape_nb.engines import choose_engine, measured_by
 from landscape_nb.grid import Extent, Resolution, make_axes
 from landscape_nb.objective import Objective
-from landscape_nb.parameters import Affine, Params, check_frame
+from landscape_nb.parameters import Affine, Params, check_frame, directions_of
 from landscape_nb.precision import PRECISIONS, bfloat16_engine
 from landscape_nb.sweep import Row, sweep
 
@@ -127,8 +127,7 @@ def evaluate_plane(
 
     Source: Li et al. (2018), sections 3 and 5.
     """
-    if len(directions) != 2:
-        raise ValueError(f"directions: got {len(directions)}, a plane has two")
+    directions = directions_of(directions, plane=True)
     how = {"store": store, "n_jobs": n_jobs, "progress": progress}
     return _evaluate_around(objective, directions, extent, resolution, origin, repeats, precision, how)
 

@@ -16,11 +16,14 @@ import xarray as xr
 from jaxtyping import Float
 from tqdm.auto import tqdm
 
+from landscape_nb.arguments import check_kind, check_path
 from landscape_nb.grid import Grid
 from landscape_nb.memory import give_back
 from landscape_nb.provenance import versions
 from landscape_nb.store import Store
 from landscape_nb.workers import parallel
+
+_MOST_JOBS = 1024
 
 Row = dict[str, Float[np.ndarray, "points"]]
 
@@ -64,10 +67,14 @@ def sweep(
 
     Raises:
         TypeError: `store` is not a path.
-        ValueError: The store was made from something else or is damaged, or there can be none of that path
-            or with those names.
+        ValueError: The store was made from something else or is damaged, there can be none of that path
+            or with those names, or `n_jobs` is not a number of processes.
         OSError: The store cannot be read or written.
     """
+    check_jobs(n_jobs)
+    check_kind("progress", progress, bool, "True or False")
+    if store is not None:
+        check_path("store", store)
     began = time.perf_counter()
     names, grid = list(measurement.names), Grid(axes)
     made_from = {name: value for name, value in attrs.items() if name not in _MEASURED}
@@ -90,6 +97,21 @@ def sweep(
     return xr.Dataset(
         {name: (tuple(axes), value) for name, value in values.items()}, dict(axes), {**attrs, **provenance}
     )
+
+
+def check_jobs(n_jobs: object) -> None:
+    """Raise a `ValueError` unless this is a number of processes, as joblib counts them.
+
+    Example:
+        >>> check_jobs(0)
+        Traceback (most recent call last):
+        ValueError: n_jobs: got 0, wants a number of processes from 1 up to 1024, -1 for one a core, or None
+    """
+    whole = isinstance(n_jobs, int | np.integer) and not isinstance(n_jobs, bool)
+    if n_jobs is not None and not (whole and n_jobs and abs(n_jobs) <= _MOST_JOBS):
+        raise ValueError(
+            f"n_jobs: got {n_jobs!r}, wants a number of processes from 1 up to {_MOST_JOBS}, -1 for one a core, or None"
+        )
 
 
 def _measured(

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from landscape_nb.copies import copied_model
+from landscape_nb.filters import carrying, layouts_in
 from landscape_nb.parameters import Params
 
 State = dict[str, Tensor]
@@ -45,8 +46,8 @@ class Trajectory:
     @property
     def points(self) -> list[Params]:
         """The parameters at each recorded epoch, without buffers."""
-        names = [name for name, _ in self.model.named_parameters()]
-        return [{name: state[name] for name in names} for state in self.states]
+        names, layouts = [name for name, _ in self.model.named_parameters()], layouts_in(self.model)
+        return [carrying({name: state[name] for name in names}, layouts) for state in self.states]
 
     def model_at(self, epoch: int) -> nn.Module:
         """A copy of the network as it was after an epoch, in evaluation mode.

@@ -144,9 +144,9 @@ def test_bad_rescalings_are_named():
     for bad in (0.0, -1.0, math.nan):
         with pytest.raises(ValueError, match="factor: got"):
             lnb.rescale_relu(model, "hidden.1", "hidden.4", bad)
-    with pytest.raises(ValueError, match=r"layer: got 'hidden.0', the model has 'hidden.1', 'hidden.4', 'linear'"):
+    with pytest.raises(ValueError, match=r"first: got 'hidden.0', the model has 'hidden.1', 'hidden.4', 'linear'"):
         lnb.rescale_relu(model, "hidden.0", "hidden.4", 2.0)
-    with pytest.raises(ValueError, match=r"layer: got 'hidden.1', the model has 'hidden.2', 'hidden.5'"):
+    with pytest.raises(ValueError, match=r"norm: got 'hidden.1', the model has 'hidden.2', 'hidden.5'"):
         lnb.rescale_batch_norm(model, "hidden.1", "hidden.1", 2.0)
 
 

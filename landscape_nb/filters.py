@@ -1,0 +1,240 @@
+"""Which slices of a parameter are its filters: the weights that make one output channel, neuron or token.
+
+They lie along the first dimension of most tensors, but along the second of a transposed convolution's
+weight, and of the `Conv1D` of Hugging Face's GPT-2. A point that `parameters_of` took from a model
+carries what the modules say about that, as a `state_dict()` carries `_metadata`.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+import torch
+from jaxtyping import Shaped
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvTransposeNd
+from torch.nn.utils.parametrize import is_parametrized
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
+
+FilterDim = Mapping[str | type[nn.Module], int] | Callable[[str, Tensor], int | None]
+Layouts = dict[str, dict[str, Any]]
+"""Fields of `Filters` by name, where they are not the defaults. Plain, so that `torch.load` reads them as weights."""
+
+_WANTED = "a dict from parts of names ('decoder.*') or module classes to dimensions, or a function (name, tensor)"
+
+
+@dataclass(frozen=True)
+class Filters:
+    """How a tensor is cut into filters.
+
+    Attributes:
+        dim: The dimension that counts the filters (of a group).
+        groups: How many parts of the first dimension have filters of their own: a transposed convolution's groups.
+        mask: Where a pruned weight is kept, 1, and where it is 0; None keeps all of it.
+        magnitude: Whether the entries are lengths of another tensor's filters, such as weight normalization's g.
+        computed: What computes a layer's weight from this tensor; None where it is the weight.
+
+    Example:
+        >>> Filters(dim=1).norms(torch.tensor([[3.0, 0.0], [4.0, 2.0]]))
+        tensor([[[5., 2.]]])
+    """
+
+    dim: int = 0
+    groups: int = 1
+    mask: Tensor | None = None
+    magnitude: bool = False
+    computed: str | None = None
+
+    def masked(self, tensor: Shaped[Tensor, "*shape"]) -> Shaped[Tensor, "*shape"]:
+        """The tensor with zeros where the weight is pruned."""
+        return tensor if self.mask is None else tensor * self.mask.to(tensor)
+
+    def norms(self, tensor: Shaped[Tensor, "..."]) -> Shaped[Tensor, "groups ..."]:
+        """The norm of each filter, in the order of the output channels, shaped to multiply `scaled`'s tensor."""
+        parts = self._cut(tensor)
+        return torch.linalg.vector_norm(parts, dim=[d for d in range(1, parts.ndim) if d != self.dim + 1], keepdim=True)
+
+    def scaled(
+        self, tensor: Shaped[Tensor, "*shape"], factors: Shaped[Tensor, "groups ..."]
+    ) -> Shaped[Tensor, "*shape"]:
+        """The tensor with each filter multiplied by a factor."""
+        return (self._cut(tensor) * factors).reshape(tensor.shape)
+
+    def _cut(self, tensor: Shaped[Tensor, "..."]) -> Shaped[Tensor, "groups ..."]:
+        """A view whose dimensions 0 and `dim` + 1 count the filters; a tensor of one dimension is one filter."""
+        if tensor.ndim <= 1:
+            return tensor.reshape(1, 1, -1)
+        return tensor.unflatten(0, (self.groups, tensor.shape[0] // self.groups))
+
+
+def carrying(params: dict[str, Tensor], layouts: Layouts) -> dict[str, Tensor]:
+    """The same tensors in a dict that carries what is known of their filters; a plain dict where that is nothing.
+
+    Example:
+        >>> layouts_of(carrying({"w": torch.ones(2, 2)}, {"w": {"dim": 1}}))
+        {'w': {'dim': 1}}
+    """
+    if not layouts:
+        return dict(params)
+    # An OrderedDict with an attribute, not a class of our own: torch's pytrees, `torch.func` and
+    # `torch.load(weights_only=True)` know it. What makes a dict anew (`{**params}`) drops the attribute.
+    carried = OrderedDict(params)
+    carried.filters = layouts
+    return carried
+
+
+def layouts_of(params: Mapping[str, Tensor]) -> Layouts:
+    """What a point or direction carries of its filters; nothing means that all are along dimension 0."""
+    return getattr(params, "filters", {})
+
+
+def filters_of(params: Mapping[str, Tensor]) -> dict[str, Filters]:
+    """How each tensor of a point or direction is cut into filters."""
+    layouts = layouts_of(params)
+    return {name: Filters(**layouts.get(name, {})) for name in params}
+
+
+def joined_layouts(direction: Mapping[str, Tensor], reference: Mapping[str, Tensor]) -> Layouts:
+    """What a direction and the point it starts from carry: dimensions as the direction's, masks as the point's."""
+    own, known = layouts_of(direction), layouts_of(reference)
+    kept = {
+        name: {key: value for key, value in layout.items() if name not in known or key in ("dim", "groups")}
+        for name, layout in own.items()
+    }
+    return {name: known.get(name, {}) | kept.get(name, {}) for name in known | own}
+
+
+def layouts_in(model: nn.Module) -> Layouts:
+    """What a model's modules say of their parameters' filters, by the first name of each parameter.
+
+    Example:
+        >>> layouts_in(nn.ConvTranspose2d(4, 6, 3, groups=2))
+        {'weight': {'dim': 1, 'groups': 2}}
+    """
+    found: Layouts = {}
+    for module, names in _owned(model):
+        layouts = _layouts_below(module)
+        for below, name in names.items():
+            found.setdefault(name, layouts.get(below, {}))
+    return {name: layout for name, layout in found.items() if layout}
+
+
+def ruled_layouts(
+    filter_dim: FilterDim, params: Mapping[str, Tensor], known: Layouts, model: nn.Module | None = None
+) -> Layouts:
+    """What is known of filters, with dimensions as a rule says.
+
+    Args:
+        filter_dim: A dict from glob patterns of names or module classes to dimensions, of which the first that fits
+            counts; or a function of name and tensor that gives a dimension, or None to keep what is known.
+            Tensors of one dimension are one filter whatever it says.
+        params: The tensors by name.
+        known: What is known without the rule.
+        model: What the parameters are of; needed where the rule names module classes.
+
+    Raises:
+        TypeError: No such rule.
+        ValueError: A name or class that fits no tensor of two dimensions or more, or a dimension that a tensor has not.
+
+    Example:
+        >>> ruled_layouts({"w*": -1}, {"w1": torch.ones(2, 3), "b": torch.ones(2)}, {})
+        {'w1': {'dim': 1, 'groups': 1}}
+    """
+    matrices = {name: tensor for name, tensor in params.items() if tensor.ndim > 1}
+    if isinstance(filter_dim, Mapping):
+        chosen = _by_pattern(filter_dim, matrices, model)
+    elif callable(filter_dim) and not isinstance(filter_dim, type):
+        chosen = {name: dim for name, tensor in matrices.items() if (dim := filter_dim(name, tensor)) is not None}
+    else:
+        got = "the class " + filter_dim.__name__ if isinstance(filter_dim, type) else type(filter_dim).__name__
+        raise TypeError(f"filter_dim: got {got}, wants {_WANTED}")
+    layouts = dict(known)
+    for name, dim in chosen.items():
+        layout = known.get(name, {})
+        dim = _checked_dim(name, dim, matrices[name])
+        groups = layout.get("groups", 1) if dim == layout.get("dim", 0) else 1
+        layouts[name] = layout | {"dim": dim, "groups": groups}
+    return layouts
+
+
+def _by_pattern(rule: Mapping, matrices: Mapping[str, Tensor], model: nn.Module | None) -> dict[str, object]:
+    owned = [] if model is None else reversed(list(_owned(model)))
+    owners = {name: module for module, names in owned for name in names.values()}
+    chosen: dict[str, object] = {}
+    for pattern, dim in rule.items():
+        if isinstance(pattern, type) and model is None:
+            raise ValueError(
+                f"filter_dim: got the class {pattern.__name__}, which needs a model in the place of a point"
+            )
+        if isinstance(pattern, type):
+            fitting = [name for name in matrices if isinstance(owners[name], pattern)]
+        elif isinstance(pattern, str):
+            fitting = [name for name in matrices if fnmatchcase(name, pattern)]
+        else:
+            raise TypeError(f"filter_dim: got a key {pattern!r}, wants {_WANTED}")
+        if not fitting:
+            raise ValueError(f"filter_dim: {pattern!r} fits no parameter of two dimensions or more")
+        chosen = dict.fromkeys(fitting, dim) | chosen
+    return chosen
+
+
+def _checked_dim(name: str, dim: object, tensor: Tensor) -> int:
+    if isinstance(dim, bool) or not isinstance(dim, int) or not -tensor.ndim <= dim < tensor.ndim:
+        shape = tuple(tensor.shape)
+        raise ValueError(f"filter_dim: got {dim!r} for {name!r}, wants a dimension of its shape {shape}")
+    return dim % tensor.ndim
+
+
+def _owned(model: nn.Module) -> Iterator[tuple[nn.Module, dict[str, str]]]:
+    """Each module, and the names of its own parameters below it and in the model, where the first name counts.
+
+    What a parametrization is computed from belongs to the module whose tensor is computed.
+    """
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    for module in model.modules():
+        own = dict(module.named_parameters(recurse=False))
+        for base, parts in module.parametrizations.items() if is_parametrized(module) else ():
+            own |= {f"parametrizations.{base}.{name}": p for name, p in parts.named_parameters(recurse=False)}
+        yield module, {below: names[id(parameter)] for below, parameter in own.items()}
+
+
+def _layouts_below(module: nn.Module) -> Layouts:
+    """What a module says of its own parameters, by their names below it."""
+    layouts = {name: _of_kind(module, name) for name, _ in module.named_parameters(recurse=False)}
+    for name, mask in module.named_buffers(recurse=False):
+        if name.endswith("_mask") and (pruned := f"{name.removesuffix('_mask')}_orig") in layouts:
+            layouts[pruned] = layouts[pruned] | {"mask": mask.detach().clone()}
+    for hook in module._forward_pre_hooks.values():
+        if isinstance(hook, WeightNorm):
+            layouts |= _weight_norm(module, hook.name, hook.dim, f"{hook.name}_g", f"{hook.name}_v")
+        if isinstance(hook, SpectralNorm):
+            layouts[f"{hook.name}_orig"] = _of_kind(module, hook.name) | {"computed": "SpectralNorm"}
+    for base, parts in module.parametrizations.items() if is_parametrized(module) else ():
+        names = [f"parametrizations.{base}.{name}" for name, _ in parts.named_parameters(recurse=False)]
+        kinds = [type(part).__name__.lstrip("_") for part in parts]
+        layouts |= {name: _of_kind(module, base) | {"computed": " of ".join(reversed(kinds))} for name in names}
+        if kinds == ["WeightNorm"] and len(names) == 2:
+            layouts |= _weight_norm(module, base, parts[0].dim, *names)
+    return layouts
+
+
+def _of_kind(module: nn.Module, name: str) -> dict[str, int]:
+    """Where the filters of a module's tensor are, from the module's class."""
+    if name.split("_")[0] != "weight":
+        return {}
+    if isinstance(module, _ConvTransposeNd):
+        return {"dim": 1} | ({"groups": module.groups} if module.groups > 1 else {})
+    # GPT-2's layer, whose package need not be there: it multiplies with a weight of shape (inputs, outputs).
+    is_conv1d = any(c.__name__ == "Conv1D" and c.__module__.startswith("transformers.") for c in type(module).__mro__)
+    return {"dim": 1} if is_conv1d else {}
+
+
+def _weight_norm(module: nn.Module, base: str, dim: int | None, magnitudes: str, vectors: str) -> Layouts:
+    """The weight is g · v / ‖v‖, with one g for each slice of v along `dim`: those are v's filters."""
+    whole = dim in (None, -1)
+    filters = _of_kind(module, base) if whole else {"dim": dim} if dim else {}
+    computed = {"computed": "WeightNorm"}
+    return {magnitudes: computed | {"magnitude": True}, vectors: filters | computed}
