@@ -32,7 +32,7 @@ def joined(outputs: Any, targets: Sequence[Any]) -> Trial | None:
         targets: The targets of all batches, the first one's first.
 
     Returns:
-        Scores and targets; None where their tensors do not have a common first dimension.
+        Scores and targets; None where their tensors do not have a common first dimension, or targets are objects.
 
     Example:
         >>> scores, targets = joined(torch.eye(2), [torch.tensor([0, 1]), torch.tensor([2])])
@@ -43,6 +43,8 @@ def joined(outputs: Any, targets: Sequence[Any]) -> Trial | None:
     if rows is None:
         return None
     alike = [part for part in targets if _shape(part) == _shape(targets[0]) and _rows(part)]
+    if not alike:  # objects, such as graphs, whose tensors are their own affair
+        return None
     entries = sum(part.numel() for part in _tensors((outputs, targets[0]))) // rows
     most = max(2, min(_MOST_ROWS, _MOST_ENTRIES // max(1, entries)))
     alike = [alike[place] for place in _spread(len(alike), most)]
