@@ -14,7 +14,6 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map, tree_structure
 
-from landscape_nb.program import FAILURES
 from landscape_nb.reductions import Measure, Trace, as_number, is_weighed, sum_and_weight, weight_in
 
 Trial = tuple[Any, Any]
@@ -109,7 +108,7 @@ def trials(outputs: Any, targets: Any, measure: Measure | None = None) -> Iterat
 def _is_taken(measure: Measure, trial: Trial) -> bool:
     try:
         measure(*trial)
-    except FAILURES:
+    except Exception:
         return False
     return True
 
@@ -192,11 +191,11 @@ def is_mean_in_all(form: Measure, measure: Measure, tried: Sequence[Trial]) -> b
     for outputs, targets in tried:
         try:
             wanted = as_number(measure(outputs, targets))
-        except FAILURES:  # no scores that this measure takes
+        except Exception:  # a measure may refuse made-up scores in words of its own
             continue
         try:
             values = form(outputs, targets)
-        except FAILURES:
+        except Exception:
             return False
         values = values if values.is_floating_point() else values.double()
         tolerance = _TOLERANCES[wanted.dtype is torch.float64]
@@ -241,7 +240,7 @@ def _varies(measure: Measure, tried: Sequence[Trial]) -> bool:
     for trial in tried:
         try:
             seen.add(float(measure(*trial)))
-        except FAILURES:  # no scores that this measure takes
+        except Exception:  # a measure may refuse made-up scores in words of its own
             continue
         if len(seen) > 1:
             return True
@@ -266,7 +265,7 @@ def adds_up(measure: Measure, tried: Sequence[Trial]) -> bool | None:
         cut = -(-rows // 3)
         try:
             whole, *parts = (_traced(measure, *_taken((outputs, targets), part)) for part in _parts(cut))
-        except FAILURES:  # no scores that this measure takes
+        except Exception:  # a measure may refuse made-up scores in words of its own
             continue
         if None in (whole, *parts):
             return False
