@@ -282,7 +282,8 @@ def plain_loss(case, params, dtype, gradient=False):
         for name, weight in net.named_parameters():
             weight.copy_(params[name])
     batch = data[0] if isinstance(data, list) else data
-    batch = tree_map(lambda part: part.to(dtype) if _is_real(part) else part, batch)
+    every = batch.apply if hasattr(batch, "apply") else lambda cast: tree_map(cast, batch)
+    batch = every(lambda part: part.to(dtype) if _is_real(part) else part)
     outputs = more["forward"](net, batch) if "forward" in more else net(batch[0])
     loss = more.get("criterion", F.cross_entropy)(outputs, batch[1] if isinstance(batch, tuple) else batch)
     if not gradient:
