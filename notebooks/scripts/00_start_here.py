@@ -48,16 +48,18 @@ from landscape_nb import exercises, plotting
 PRESET = "quick"  # "quick": about a minute, on scikit-learn's digits · "full": the paper's setting, on CIFAR-10
 
 # %%
-quick = {"data": "digits", "epochs": 6, "batch": 64, "lr": 0.02, "images": 100, "reach": 0.5, "points": 13}
-full = {"data": "cifar10", "epochs": 300, "batch": 128, "lr": 0.1, "images": 50_000, "reach": 1.0, "points": 51}
+small = {"data": "digits", "train": 816, "epochs": 6, "batch": 48, "lr": 0.02}
+quick = small | {"images": 100, "reach": 0.5, "points": 13}
+large = {"data": "cifar10", "train": 50_000, "epochs": 300, "batch": 128, "lr": 0.1}
+full = large | {"images": 50_000, "reach": 1.0, "points": 51}
 settings = lnb.choose_preset(PRESET, quick=quick, gallery=quick, full=full)
-data = lnb.datasets.LOADERS[settings.data]()
+data = lnb.datasets.LOADERS[settings.data]().subset(settings.train)
 sample = data.subset(settings.images)
 
 # %% [markdown]
 # ## 1 · A network is a point
 #
-# The data are real: handwritten digits of 8×8 pixels. The network is the paper's ResNet-56. Its weights are 855,770 numbers, so the network is a *point* in a space of 855,770 dimensions (a few less here, for grey images), and its training loss is a height above that point.
+# The data are real: 816 handwritten digits of 8×8 pixels. The network is the paper's ResNet-56. Its weights are 855,770 numbers, so the network is a *point* in a space of 855,770 dimensions (a few less here, for grey images), and its training loss is a height above that point.
 
 
 # %%

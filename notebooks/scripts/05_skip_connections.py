@@ -48,10 +48,12 @@ from landscape_nb import exercises, plotting
 PRESET = "quick"  # "quick": about a minute, on scikit-learn's digits · "full": the paper's setting, on CIFAR-10
 
 # %%
-quick = {"data": "digits", "epochs": 6, "batch": 64, "lr": 0.02, "images": 100, "reach": 0.5, "points": 13}
-full = {"data": "cifar10", "epochs": 300, "batch": 128, "lr": 0.1, "images": 50_000, "reach": 1.0, "points": 51}
+small = {"data": "digits", "train": 816, "epochs": 6, "batch": 48, "lr": 0.02}
+quick = small | {"images": 100, "reach": 0.5, "points": 13}
+large = {"data": "cifar10", "train": 50_000, "epochs": 300, "batch": 128, "lr": 0.1}
+full = large | {"images": 50_000, "reach": 1.0, "points": 51}
 settings = lnb.choose_preset(PRESET, quick=quick, gallery=quick, full=full)
-data = lnb.datasets.LOADERS[settings.data]()
+data = lnb.datasets.LOADERS[settings.data]().subset(settings.train)
 sample = data.subset(settings.images)
 
 # %% [markdown]
@@ -95,7 +97,7 @@ lnb.claim(
 )
 
 # %% [markdown]
-# The shallow plain network has learned about two thirds of its images, the deep plain one barely starts. Is it a matter of a few more epochs, or of the ground it walks on?
+# The shallow plain network has learned part of its images, the deep plain one barely starts. Is it a matter of a few more epochs, or of the ground it walks on?
 
 # %% [markdown]
 # ## 2 · Four planes
@@ -321,7 +323,7 @@ exercises.check_area_below(my_other_fraction, my_plane, 0.6)
 # - **Cause and effect.** The deep plain network stopped at a high loss, so its plane is the surroundings of a bad point. Does it train badly because its landscape is chaotic, or do we see chaos because it trained badly? The picture alone cannot tell.
 # - **All directions.** Two random directions out of 855,770. A surface that looks convex says that positive curvature dominates; a dent in it proves that negative curvature exists.
 # - **Batch norm's part.** Its running statistics stay those of the centre, so that part of the ruggedness away from it is a mismatch of statistics.
-# - **Scale.** 8×8 digits and six epochs, on 100 images. The paper's networks are these, its data and training are not.
+# - **Scale.** 816 digits of 8×8 pixels and six epochs, and planes on 100 images. The paper's networks are these, its data and training are not.
 #
 # ## To discuss
 #
