@@ -39,7 +39,7 @@ FIGURES = (
         "03",
         "VGG-9, from batch 128 to 8192: the small-batch end is the flat one without weight decay, the sharp one with it. "
         "Norm of the weights 158 and 64 without, 23 and 39.5 with decay.",
-        "VGG-9 of a quarter of the width, batches of 32 and 360: the flat end flips, and so does the order of the norms.",
+        "VGG-9 of a quarter of the width, batches of 36 and 180: the flat end flips, and so does the order of the norms.",
         "matched",
     ),
     PaperFigure(
