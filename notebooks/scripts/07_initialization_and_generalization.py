@@ -28,7 +28,7 @@
 # | **You will** | measure the rim of a basin and the height of the start; train a plain network four times as long and watch its plane; rank eighteen networks by sharpness and by test error |
 # | **You need** | notebooks 05 and 06: planes, shortcuts, how often a plane bends down |
 # | **In the paper** | Li et al. (2018), section 6: initialization, generalization |
-# | **Takes** | 1.3 minutes, 0.9 GB of memory (two cores) |
+# | **Takes** | 1.3 minutes, 0.9 GB of memory, on two slow cores (AVX2) |
 
 # %%
 import sys
@@ -52,18 +52,18 @@ from landscape_nb import exercises, plotting
 PRESET = "quick"  # "quick": about a minute, on scikit-learn's digits · "full": the same on CIFAR-10, for days
 
 # %%
-small = {"data": "digits", "epochs": 6, "long": 24, "batch": 64, "lr": 0.02, "width": 0.5, "depth": 20}
-quick = small | {"images": 100, "points": 11, "reach": 1.0, "few": 400, "fits": {32: 8, 200: 50}}
-large = {"data": "cifar10", "epochs": 300, "long": 1200, "batch": 128, "lr": 0.1, "width": 1, "depth": 56}
-full = large | {"images": 5000, "points": 51, "reach": 1.0, "few": 50_000, "fits": {128: 30, 4096: 960}}
+small = {"data": "digits", "train": 816, "epochs": 6, "long": 24, "batch": 48, "lr": 0.03, "width": 0.5}
+quick = small | {"depth": 20, "images": 100, "points": 11, "reach": 1.0, "few": 400, "fits": {32: 8, 200: 50}}
+large = {"data": "cifar10", "train": 50_000, "epochs": 300, "long": 1200, "batch": 128, "lr": 0.1, "width": 1}
+full = large | {"depth": 56, "images": 5000, "points": 51, "reach": 1.0, "few": 50_000, "fits": {128: 30, 4096: 960}}
 settings = lnb.choose_preset(PRESET, quick=quick, full=full)
-data = lnb.datasets.LOADERS[settings.data]()
+data = lnb.datasets.LOADERS[settings.data]().subset(settings.train)
 sample = data.subset(settings.images)
 
 # %% [markdown]
 # ## 1 · The height of the start and the height of the rim
 #
-# The paper observes that its networks start at a loss below 2.5, while the walls around well-behaved minima rise above 4. So the start should lie inside the basin, and training has only to go down. We train two networks of 20 layers, with shortcuts and without, as in notebook 05, and measure both heights.
+# The paper observes that its networks start at a loss below 2.5, while the walls around well-behaved minima rise above 4. So the start should lie inside the basin, and training has only to go down. We train two networks of 20 layers, with shortcuts and without, as notebook 06 does, and measure both heights.
 
 
 # %%
@@ -139,7 +139,7 @@ below = {name: float((p.loss < np.log(10)).mean()) for name, p in lnb.shipped_pl
 below
 
 # %% [markdown]
-# So the paper's heights are confirmed, for its network *without* shortcuts as well: both of its networks stand in a hole with a rim above 4. (Their own start is not among the files shipped here; their last layer is drawn as ours is, so it is at ln 10, too.) Our rims are far higher, about 100 with shortcuts and several hundred or more without, and the higher one belongs to the worse network. What differs between the paper's two is the size of the hole: with shortcuts 24 % of the plane lie below ln 10, without 1.4 %. A rim alone does not tell a good landscape from a bad one.
+# So the paper's heights are confirmed, for its network *without* shortcuts as well: both of its networks stand in a hole with a rim above 4. (Their own start is not among the files shipped here; their last layer is drawn as ours is, so it is at ln 10, too.) Our rims are far higher still, and the higher one belongs to the worse network. What differs between the paper's two is the size of the hole: with shortcuts 24 % of the plane lie below ln 10, without 1.4 %. A rim alone does not tell a good landscape from a bad one.
 
 # %% [markdown]
 # ## 2 · Is the start inside?
@@ -214,7 +214,7 @@ lnb.claim(
 )
 
 # %% [markdown]
-# The start is near: training moved the weights by less than a tenth of their length (0.09 and 0.08). But it lies in a direction that a random plane hardly shows (notebook 09). Equally far away in a random direction the loss is still below 0.1 with shortcuts, and almost unchanged without; on the way home it rises to the height of the start, without a wall in between. So the start is inside the basin here, as the paper supposes. But the drawn planes did not tell us so: their edges are about ten such distances away, in other directions. (After hundreds of epochs with weight decay the start is much farther than here: in the paper's Figure 2, at batch 128 with weight decay, the length of VGG-9's weights falls from about 60 to about 23, so its start is at least 1.6 of its final lengths away.)
+# The start is near: training moved the weights by about a tenth of their length (0.11 and 0.10). But it lies in a direction that a random plane hardly shows (notebook 09). Equally far away in a random direction the loss is still below 0.1 with shortcuts, and almost unchanged without; on the way home it rises to the height of the start, without a wall in between. So the start is inside the basin here, as the paper supposes. But the drawn planes did not tell us so: their edges are about ten such distances away, in other directions. (After hundreds of epochs with weight decay the start is much farther than here: in the paper's Figure 2, at batch 128 with weight decay, the length of VGG-9's weights falls from about 60 to about 23, so its start is at least 1.6 of its final lengths away.)
 
 # %% [markdown]
 # ## 3 · Chaos, or a training that has not ended?
