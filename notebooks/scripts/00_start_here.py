@@ -28,7 +28,7 @@
 # | **You will** | evaluate a loss anywhere in weight space; draw it along a line and over a plane; see what shortcuts do |
 # | **You need** | Python and PyTorch: what a module, a loss and a gradient step are |
 # | **In the paper** | Li et al. (2018), *Visualizing the Loss Landscape of Neural Nets*, Figure 1 |
-# | **Takes** | 0.9 minutes, 0.9 GB of memory (two cores) |
+# | **Takes** | 1.3 minutes, 1.0 GB of memory, on two slow cores (AVX2) |
 
 # %%
 import sys
