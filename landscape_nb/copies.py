@@ -55,6 +55,26 @@ def check_model(name: str, model: object) -> None:
             raise ValueError(f"{name}: {path!r} has no values yet; call the model once on a batch first")
         if tensor.is_meta:
             raise ValueError(f"{name}: {path!r} is on the device 'meta' and has no values; load the weights first")
+    _check_aliases(name, model)
+
+
+def _check_aliases(name: str, model: nn.Module) -> None:
+    """Raise where an attribute shares a parameter's memory: copied, or at another point, it would not any more."""
+    parameters = {id(p) for p in model.parameters()}
+    owners = {p.untyped_storage()._cdata: path for path, p in model.named_parameters() if _has_storage(p)}
+    for path, module in model.named_modules():
+        for attribute, value in (vars(module) | module._buffers).items():
+            shares = isinstance(value, Tensor) and id(value) not in parameters and _has_storage(value)
+            if shares and value.grad_fn is None and (owner := owners.get(value.untyped_storage()._cdata)):
+                where = f"{path}.{attribute}" if path else attribute
+                raise ValueError(
+                    f"{name}: its attribute {where!r} shares memory with the parameter {owner!r} and would stay behind "
+                    "when that moves; make it a view in forward"
+                )
+
+
+def _has_storage(tensor: Tensor) -> bool:
+    return not is_lazy(tensor) and tensor.layout is torch.strided and not tensor.is_meta and tensor.numel() > 0
 
 
 def copied_model(model: nn.Module, name: str = "model") -> nn.Module:

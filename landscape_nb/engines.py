@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from landscape_nb.elsewhere import noise
 from landscape_nb.isa import allowed_isa
 from landscape_nb.objective import Objective
 from landscape_nb.parameters import Affine, unflatten
@@ -250,15 +251,8 @@ def _elsewhere(affine: Affine) -> Affine:
     """
     generator = torch.Generator().manual_seed(0)
     origin, *directions = (unflatten(vector, affine.like) for vector in (affine.origin, *affine.directions))
-    moved = {name: tensor + _noise(tensor, generator) for name, tensor in origin.items()}
+    moved = {name: tensor + noise(tensor, generator) for name, tensor in origin.items()}
     return Affine(moved, directions, affine.like)
-
-
-def _noise(weights: Tensor, generator: torch.Generator) -> Tensor:
-    """A few hundredths of the weights' size; as large as fresh weights are, if these are zero."""
-    fresh = 0.3 if weights.ndim < 2 else max(1, weights[:1].numel()) ** -0.5
-    width = 0.03 * float(weights.double().square().mean().sqrt()) if weights.any() else fresh
-    return width * torch.randn(weights.shape, generator=generator).to(weights)
 
 
 def _agree(found: Row, wanted: Row) -> bool:

@@ -5,7 +5,7 @@ times at one point: with the caller's weights watched, again, and once for autog
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,15 +16,19 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from landscape_nb.batches import copied, describe, is_changed, tensors_of
 from landscape_nb.copies import ModuleMemory
+from landscape_nb.elsewhere import noise
 from landscape_nb.measures import check_value
 from landscape_nb.parameters import Params, is_same
 from landscape_nb.program import FAILURES
 from landscape_nb.reductions import batch_value
 from landscape_nb.rng import preserved_rng, random_states, seed_everything
 
-_SAME = 1e-3
+_REPEATED, _UNDER_AUTOGRAD = 1e-5, 1e-3
+"""How far losses of one point may be apart: from call to call, and with other functions of torch."""
 _SOME = 16
 _MOST_NAMED = 5
+_WIDE = 4
+_FAR = 10
 
 
 class CallersWeightsError(ValueError):
@@ -38,6 +42,7 @@ class Findings:
     Attributes:
         fragile: Weights, buffers or the batch are changed by a call, which therefore gets copies.
         untracked: Weights that a call writes unseen by autograd, so that gradients are another function's.
+        unseen: Weights on which the loss depends in a way that autograd does not see.
         memory: What modules keep between calls, to be put back after each; None where they keep nothing.
         written: The attributes that a call writes and that change no value, as (path of the module, name).
         remembers: Whether a call's outputs depend on earlier calls, unless the memory is put back.
@@ -47,6 +52,7 @@ class Findings:
 
     fragile: bool = False
     untracked: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
     memory: ModuleMemory | None = None
     written: frozenset[tuple[str, str]] = frozenset()
     remembers: bool = False
@@ -72,15 +78,17 @@ class _Call:
     read: frozenset[str] = frozenset()
     rewritten: tuple[str, ...] = ()
     untracked: tuple[str, ...] = ()
+    without_gradient: frozenset[str] = frozenset()
     changed: bool = False
     drew: bool = False
 
-    def agrees(self, other: "_Call") -> bool:
-        return all(np.isclose(self.values[n], other.values[n], _SAME, 1e-6, equal_nan=True) for n in self.values)
+    def agrees(self, other: "_Call", tolerance: float) -> bool:
+        pairs = ((value, other.values[name]) for name, value in self.values.items())
+        return all(np.isclose(*pair, tolerance, 0.01 * tolerance, equal_nan=True) for pair in pairs)
 
 
 class Trial:
-    """Evaluates a batch at the origin a few times and says what it finds.
+    """Evaluates a batch near the origin a few times and says what it finds.
 
     Args:
         outputs: From a state (weights and buffers by name) and a batch to the model's outputs.
@@ -104,7 +112,10 @@ class Trial:
     ):
         self.outputs, self.measures, self.targets = outputs, measures, targets
         self.model, self.callers = model, callers
-        self.whole, self.batch, self.where = batch, batch, where
+        self.batch, self.where = batch, where
+        self.point = {name: p.detach() for name, p in model.named_parameters()}
+        exact = all(p.element_size() >= _WIDE and p.device.type == "cpu" for p in self.point.values())
+        self.repeated = _REPEATED if exact else _UNDER_AUTOGRAD
 
     def evaluate(self) -> None:
         """Raise a `ValueError` unless the batch can be evaluated."""
@@ -121,72 +132,85 @@ class Trial:
             ValueError: The loss depends on no weight, on chance without a seed, on earlier calls that
                 cannot be undone, or on whether autograd is on.
         """
-        memory = ModuleMemory(self.model)
+        memory, callers = ModuleMemory(self.model), ModuleMemory(self.callers)
         first = self._first_call()
+        self._check_callers(callers)
         written = memory.changed()
         memory.forget_unwritten()
-        random = first.drew and not first.agrees(self._call(seed=1))
+        random = first.drew and not first.agrees(self._call(seed=1), self.repeated)
         if random and seed is None:
             raise ValueError(
                 "model: it draws random numbers in evaluation, so that a point has no one loss; give seed= for the "
                 "same numbers at every point (and draws= for the mean over several draws)"
             )
-        again = self._call()
-        remembers = not (again.agrees(first) and again.read == first.read)
+        remembers = not self._repeats(first, self._call())
         memory.restore()
         if remembers:
             self._check_restored(first, self._call(), memory)
-        untracked = self._compare_with_autograd(first)
+        tracked = self._under_autograd(first)
         memory.restore()
-        self._check_read(first)
-        return Findings(
+        read, unseen = self._seen(first, tracked, memory)
+        self._check_read(read)
+        found = Findings(
             fragile=first.changed,
-            untracked=untracked,
+            untracked=tracked.untracked,
+            unseen=unseen,
             memory=memory if written else None,
             written=frozenset() if remembers else written,
             remembers=remembers,
             random=random,
-            remarks=tuple(self._remarks(first, written if remembers else (), random, untracked)),
         )
+        return replace(found, remarks=tuple(self._remarks(found, read, written if remembers else ())))
 
     def _first_call(self) -> _Call:
-        """Evaluate the first samples of the batch, or all of it where the model wants it whole."""
-        self.batch = _some(self.whole)
+        """Evaluate the first samples beside the origin; where the model does not take these, all, or the origin.
+
+        Behind a layer of zeros nothing shows of what a model does.
+        """
+        generator = torch.Generator().manual_seed(0)
+        origin, beside = self.point, {name: p + noise(p, generator) for name, p in self.point.items()}
+        whole = self.batch
+        self.batch, self.point = _some(whole), beside
         try:
-            return self._call()
+            call = self._call()
         except CallersWeightsError:
             raise
         except ValueError:
-            if self.batch is self.whole:
-                raise
-            self.batch = self.whole
+            self.batch, self.point = whole, origin
             return self._call()
+        if np.isfinite(call.values["loss"]):
+            return call
+        self.point = origin
+        return self._call()
+
+    def _repeats(self, first: _Call, again: _Call) -> bool:
+        return again.agrees(first, self.repeated) and again.read == first.read
 
     def _call(self, tracked: bool = False, seed: int = 0) -> _Call:
-        """Evaluate the batch at the origin, on copies."""
-        weights = {name: p.detach().clone() for name, p in self.model.named_parameters()}
+        """Evaluate the batch at the point, on copies."""
+        leaves = {name: p.clone().requires_grad_(tracked) for name, p in self.point.items()}
+        weights = {name: leaf.clone() for name, leaf in leaves.items()} if tracked else leaves
         buffers = {name: b.detach().clone() for name, b in self.model.named_buffers()}
-        if tracked:
-            weights = {name: w.requires_grad_().clone() for name, w in weights.items()}
         state, given = weights | buffers, copied(self.batch)
-        before = {name: (tensor._version, tensor.grad_fn) for name, tensor in state.items()}
-        with torch.set_grad_enabled(tracked), preserved_rng(), _Watch(weights, self.callers) as watch:
+        before = {name: (_storage(t), t.detach().clone(), t._version, t.grad_fn) for name, t in state.items()}
+        with torch.set_grad_enabled(tracked), preserved_rng(), _Watch(weights, self.model, self.callers) as watch:
             seed_everything(seed)
             drawn = random_states()
-            values = self._values(state, given, watch)
+            values, loss = self._values(state, given, watch)
             drew = drawn != random_states()
-        rewritten = tuple(self._rewritten(state, before))
+        rewritten = tuple(name for name in state if name in watch.written or _is_written(state[name], *before[name]))
         return _Call(
             values,
             frozenset(watch.read),
             rewritten,
-            tuple(n for n in rewritten if n in weights and state[n].grad_fn is before[n][1]),
+            tuple(n for n in rewritten if n in weights and state[n].grad_fn is before[n][3]),
+            _without_gradient(loss, leaves) if tracked else frozenset(),
             bool(rewritten) or is_changed(given) or len(tensors_of(given)) != len(tensors_of(self.batch)),
             drew,
         )
 
-    def _values(self, state: dict[str, Tensor], given: Any, watch: "_Watch") -> dict[str, float]:
-        """The measures of the batch, as numbers."""
+    def _values(self, state: dict[str, Tensor], given: Any, watch: "_Watch") -> tuple[dict[str, float], Any]:
+        """The measures of the batch, as numbers, and the loss as it came."""
         try:
             outputs = self.outputs(state, given)
             values = {}
@@ -197,60 +221,81 @@ class Trial:
             raise
         except Exception as error:
             raise ValueError(f"data: {self.where}, {describe(self.batch)}, cannot be evaluated: {error}") from error
-        return {name: _number(name, value) for name, value in values.items()}
+        return {name: _number(name, value) for name, value in values.items()}, values["loss"]
 
-    def _rewritten(self, state: Mapping[str, Tensor], before: Mapping[str, tuple]) -> Iterable[str]:
-        """Weights and buffers that a call has written, in place or (which torch does not count) through `.data`."""
-        own = dict(self.model.named_parameters()) | dict(self.model.named_buffers())
-        for name, tensor in state.items():
-            if tensor._version != before[name][0] or not is_same(tensor, own[name]):
-                yield name
+    def _check_callers(self, memory: ModuleMemory) -> None:
+        if changed := memory.changed():
+            memory.restore()
+            names = _listed([f"{path}.{name}".lstrip(".") for path, name in sorted(changed)])
+            raise CallersWeightsError(
+                f"model: calling its copy writes {names} of the caller's own model; a function that it calls knows the "
+                "model by another name than self"
+            )
 
     def _check_restored(self, first: _Call, restored: _Call, memory: ModuleMemory) -> None:
         memory.restore()
-        if not (restored.agrees(first) and restored.read == first.read):
+        if not self._repeats(first, restored):
             raise ValueError(
                 f"model: called twice on one batch it gave {first.values['loss']:.6g}, then "
                 f"{restored.values['loss']:.6g}: it (or the criterion) remembers earlier calls where that cannot be "
                 "undone; pass forward=, a function of model and batch that begins anew"
             )
 
-    def _compare_with_autograd(self, first: _Call) -> tuple[str, ...]:
-        """Weights written unseen by autograd; raises where the loss is another one with autograd."""
+    def _under_autograd(self, first: _Call) -> _Call:
+        """The same call watched by autograd; raises where the loss is another one then."""
         try:
             tracked = self._call(tracked=True)
         except CallersWeightsError:
             raise
         except FAILURES:  # the Hessian's to say: planes need no gradient
-            return ()
-        if not np.isclose(tracked.values["loss"], first.values["loss"], _SAME, 1e-6, equal_nan=True):
+            return _Call()
+        if not tracked.agrees(first, _UNDER_AUTOGRAD):
             raise ValueError(
                 f"model: its loss is {first.values['loss']:.6g}, and {tracked.values['loss']:.6g} when autograd "
                 "watches, so that planes and Hessians would be of different functions; torch's transformer encoders "
                 "need enable_nested_tensor=False"
             )
-        return tracked.untracked
+        return tracked
 
-    def _check_read(self, first: _Call) -> None:
-        if not first.read:
+    def _seen(self, first: _Call, tracked: _Call, memory: ModuleMemory) -> tuple[frozenset[str], tuple[str, ...]]:
+        """The weights on which the loss depends, and those of them to which autograd finds no way.
+
+        What is read and has no gradient may be without effect, as an output that no measure uses: moving it tells.
+        """
+        doubtful = first.read & tracked.without_gradient
+        if not doubtful:
+            return first.read, ()
+        here, generator = self.point, torch.Generator().manual_seed(1)
+        self.point = here | {name: here[name] + _FAR * noise(here[name], generator) for name in sorted(doubtful)}
+        moved = self._call()
+        self.point = here
+        memory.restore()
+        idle = moved.agrees(first, self.repeated)
+        return (first.read - doubtful, ()) if idle else (first.read, tuple(sorted(doubtful)))
+
+    def _check_read(self, read: frozenset[str]) -> None:
+        if not read:
             raise ValueError(
                 "model: its loss depends on none of its parameters; results that it keeps from earlier calls may "
                 "stand in for them"
             )
 
-    def _remarks(
-        self, first: _Call, remembered: Iterable[tuple[str, str]], random: bool, untracked: Iterable[str]
-    ) -> Iterable[str]:
+    def _remarks(self, found: Findings, read: frozenset[str], remembered: Iterable[tuple[str, str]]) -> Iterable[str]:
         """What a reader should know about the model."""
-        if unread := [name for name, _ in self.model.named_parameters() if name not in first.read]:
+        if unread := [name for name, _ in self.model.named_parameters() if name not in read]:
             yield f"in the first samples, the loss does not depend on {_listed(unread)}"
         modules = dict(self.model.named_modules())
         own = [(path, name) for path, name in sorted(remembered) if not _is_torchs(modules[path])]
         if remembered := [f"{path}.{name}".lstrip(".") for path, name in own]:
             yield f"the model remembers earlier calls ({_listed(remembered)}); every batch begins with what it held"
-        if untracked := list(untracked):
-            yield f"the model writes {_listed(untracked)} when it is called; autograd does not see that"
-        if random:
+        if found.untracked:
+            yield f"the model writes {_listed(found.untracked)} when it is called; autograd does not see that"
+        if found.unseen:
+            yield (
+                f"autograd does not see that the loss depends on {_listed(found.unseen)} (no_grad or detach): "
+                "lines and planes move it, Hessians hold it constant"
+            )
+        if found.random:
             yield "the model draws random numbers in evaluation; every point gets the same ones"
         named = self.callers.named_parameters()
         if carried := [f"{name}.{key}" for name, p in named for key, v in vars(p).items() if _is_weight_like(p, v)]:
@@ -258,17 +303,21 @@ class Trial:
 
 
 class _Watch(TorchDispatchMode):
-    """Notes which of the copy's weights are read; raises where an operation reads the caller's, or writes its buffers.
+    """Notes which weights of the point are read and written; raises where an operation takes others for them.
 
-    Tensors are told by their storage: views, and operations inside torch's own functions, count too.
+    Others are the caller's own, and the copy's own parameters, in whose place the point's weights are: who
+    reaches them keeps them elsewhere than under their names. Tensors are told by their storage: views, and
+    operations inside torch's own functions, count too.
     """
 
-    def __init__(self, weights: Params, callers: nn.Module):
+    def __init__(self, weights: Params, model: nn.Module, callers: nn.Module):
         super().__init__()
         self.weights = {_storage(tensor): name for name, tensor in weights.items()}
+        self.own = {_storage(p): name for name, p in model.named_parameters()}
         self.callers = {_storage(p): name for name, p in callers.named_parameters()}
         self.buffers = {_storage(b): name for name, b in callers.named_buffers()}
         self.read: set[str] = set()
+        self.written: set[str] = set()
         self.reader = "model"
 
     def __torch_dispatch__(self, function: Any, types: Any, args: tuple = (), kwargs: Mapping | None = None):
@@ -279,8 +328,15 @@ class _Watch(TorchDispatchMode):
                 continue
             if storage in self.callers or (writes and storage in self.buffers):
                 raise CallersWeightsError(self._advice(self.callers.get(storage) or self.buffers[storage]))
+            if storage in self.own:
+                raise CallersWeightsError(
+                    f"model: it reaches {self.own[storage]!r} by another way than its name (kept in a list, a closure "
+                    "or a hook), where it stays while points move; read it as an attribute of its module"
+                )
             if storage in self.weights:
                 self.read.add(self.weights[storage])
+        if writes:
+            self.written |= {self.weights[s] for s in _written_storages(function, args) if s in self.weights}
         return function(*args, **(kwargs or {}))
 
     def _advice(self, name: str) -> str:
@@ -301,6 +357,27 @@ def _storage(tensor: Tensor) -> int | None:
     if tensor.layout is not torch.strided or tensor.is_nested or not tensor.numel():
         return None
     return tensor.untyped_storage()._cdata
+
+
+def _written_storages(function: Any, args: tuple) -> set[int | None]:
+    """The memory that an operation writes to, as its schema says."""
+    pairs = zip(function._schema.arguments, args, strict=False)
+    written = [arg for said, arg in pairs if said.alias_info is not None and said.alias_info.is_write]
+    return {_storage(leaf) for leaf in tree_leaves(written) if isinstance(leaf, Tensor)}
+
+
+def _is_written(tensor: Tensor, storage: int | None, content: Tensor, version: int, _: Any) -> bool:
+    """Whether a tensor was written in place, or through `.data`, which torch does not count."""
+    return tensor._version != version or _storage(tensor) != storage or not is_same(tensor.detach(), content)
+
+
+def _without_gradient(loss: Any, leaves: Params) -> frozenset[str]:
+    """The weights to which no way leads back from the loss; none if it has no gradient at all."""
+    if not (isinstance(loss, Tensor) and loss.requires_grad):
+        return frozenset()
+    with torch.enable_grad():
+        gradients = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
+    return frozenset(name for name, gradient in zip(leaves, gradients, strict=True) if gradient is None)
 
 
 def _some(batch: Any) -> Any:

@@ -642,7 +642,7 @@ class StraightThrough(nn.Linear):
 @pytest.mark.parametrize("how", ["signs", "own backward"])
 def test_a_gradient_that_is_not_the_losses_slope_is_said(how):
     objective = lnb.Objective(seeded(StraightThrough, how).double(), (samples()[0].double(), samples()[1]))
-    with pytest.warns(UserWarning, match="objective: along autograd's gradient.*straight-through"):
+    with pytest.warns(UserWarning, match="objective: autograd's gradient says .*straight-through"):
         lnb.extreme_eigenvalues(objective)
 
 
@@ -702,3 +702,172 @@ def test_sparse_embeddings_have_the_curvature_of_dense_ones():
     ]
     assert ends[0].max == pytest.approx(ends[1].max, rel=1e-4)
     assert ends[0].min == pytest.approx(ends[1].min, rel=1e-2)
+
+
+class Shared(nn.Module):
+    """Reaches its first weight by a list, a tuple, a closure or a hook beside its name."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 3, bias=False), nn.Linear(3, 3)
+        weight = self.first.weight
+        self.kept = {"list": [weight], "tuple": (weight,)}.get(how)
+        self.other = (lambda: weight) if how == "closure" else lambda: self.kept[0]
+        if how == "hook":
+            self.second.register_forward_hook(lambda module, inputs, output: output + inputs[0] @ weight[:, :3])
+        self.how = how
+
+    def forward(self, x):
+        y = self.second(torch.tanh(self.first(x)))
+        return y if self.how == "hook" else y + torch.tanh(y) @ self.other()[:, :3]
+
+
+@pytest.mark.parametrize("how", ["list", "tuple", "closure", "hook"])
+def test_a_weight_that_is_reached_beside_its_name_is_refused(how):
+    with pytest.raises(ValueError, match=r"model: it reaches 'first\.weight' by another way than its name"):
+        lnb.Objective(seeded(Shared, how), samples())
+
+
+def test_a_view_of_a_weight_that_is_kept_is_refused():
+    model = seeded(nn.Linear, 4, 3)
+    model.flat = model.weight.data.view(-1)
+    with pytest.raises(ValueError, match="model: its attribute 'flat' shares memory with the parameter 'weight'"):
+        lnb.Objective(model, samples())
+
+
+def test_a_hook_that_writes_to_the_model_by_a_global_name_is_refused():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.head = nn.Linear(4, 5), nn.Linear(5, 3)
+
+        def forward(self, x):
+            self.body(x)
+            return self.head(self.features)
+
+    global NET  # as in a notebook
+    NET = seeded(Net)
+    NET.body.register_forward_hook(write_to_the_global_net)
+    NET(samples()[0])
+    before = NET.features
+    with pytest.raises(ValueError, match="model: calling its copy writes 'features' of the caller's own model"):
+        lnb.Objective(NET, samples())
+    assert NET.features is before
+
+
+def write_to_the_global_net(module, inputs, output):
+    NET.features = output.tanh()
+
+
+class HalfSeen(nn.Module):
+    """Its body is computed without autograd, or its second head is used by nobody."""
+
+    def __init__(self, frozen):
+        super().__init__()
+        self.body, self.head, self.unused, self.frozen = nn.Linear(4, 5), nn.Linear(5, 3), nn.Linear(5, 2), frozen
+
+    def forward(self, x):
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            hidden = self.body(x).tanh()
+        if not self.frozen:
+            self.unused(hidden)
+        return self.head(hidden)
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_what_autograd_does_not_see_and_what_has_no_effect_are_told_apart(frozen):
+    with pytest.warns(UserWarning, match="does not depend on 'unused.weight', 'unused.bias'"):
+        objective = lnb.Objective(seeded(HalfSeen, frozen), samples())
+    assert objective.findings.unseen == (("body.bias", "body.weight") if frozen else ())
+    seen = "autograd does not see that the loss depends on 'body.bias', 'body.weight'"
+    assert any(seen in remark for remark in objective.remarks) == frozen
+
+
+class Saving(torch.autograd.Function):
+    """Swish, whose backward pass keeps the derivative as a number: right once, wrong twice."""
+
+    @staticmethod
+    def forward(ctx, x):
+        s = x.sigmoid()
+        ctx.save_for_backward(s * (1 + x * (1 - s)))
+        return x * s
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * ctx.saved_tensors[0]
+
+
+class Right(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.exp()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * ctx.saved_tensors[0].exp()
+
+
+@pytest.mark.parametrize(("function", "wrong"), [(Saving, True), (Right, False)])
+def test_backward_passes_of_ones_own_are_compared_with_differences(function, wrong):
+    class Act(nn.Module):
+        def forward(self, x):
+            return function.apply(x)
+
+    model = seeded(nn.Sequential, nn.Linear(4, 5), Act(), nn.Linear(5, 3)).double()
+    objective = lnb.Objective(model, (samples()[0].double(), samples()[1]))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        lnb.extreme_eigenvalues(objective)
+    assert any("differ by" in str(warning.message) for warning in said) == wrong
+
+
+def test_the_padding_row_of_an_embedding_curves_as_the_loss_does():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.words, self.out = nn.Embedding(6, 8, padding_idx=0, scale_grad_by_freq=True), nn.Linear(8, 3)
+
+        def forward(self, x):
+            return self.out(self.words(x).mean(1).tanh())
+
+    model = seeded(Net).double()
+    words = torch.randint(0, 6, (40, 5), generator=torch.Generator().manual_seed(0))
+    objective = lnb.Objective(model, (words, torch.arange(40) % 3))
+    direction, step = {name: torch.randn_like(p) for name, p in objective.origin.items()}, 1e-3
+    low, middle, high = lnb.evaluate_line(objective, direction, (-step, step), 3, progress=False).loss.values
+    curvature = (low - 2 * middle + high) / (step * lnb.norm(direction)) ** 2
+    assert lnb.curvature_along(objective, direction) == pytest.approx(curvature, rel=1e-3)
+
+
+def test_a_limit_that_does_not_bind_at_the_origin_leaves_the_callers_point_alone():
+    class Clipped(nn.Linear):
+        def forward(self, x):
+            self.weight.data.clamp_(-3, 3)
+            return super().forward(x)
+
+    objective = lnb.Objective(seeded(Clipped, 4, 3), samples())
+    assert objective.findings.untracked == ("weight",)
+    point = lnb.scale(objective.origin, 100.0)
+    before = {name: tensor.clone() for name, tensor in point.items()}
+    objective(point)
+    assert all(torch.equal(point[name], before[name]) for name in point)
+
+
+def test_chance_and_memory_behind_a_layer_of_zeros_are_seen():
+    class Fresh(nn.Module):
+        def __init__(self, chance):
+            super().__init__()
+            self.body, self.head, self.chance = nn.Linear(4, 20), nn.Linear(20, 3), chance
+            nn.init.zeros_(self.head.weight)
+            self.ledger = type("Ledger", (), {"step": 0})()
+
+        def forward(self, x):
+            self.ledger.step += 1
+            hidden = self.body(x).tanh()
+            return self.head(F.dropout(hidden) if self.chance else hidden * (1 + 1e-3 * self.ledger.step))
+
+    with pytest.raises(ValueError, match="draws random numbers"):
+        lnb.Objective(seeded(Fresh, True), samples())
+    with pytest.raises(ValueError, match="called twice on one batch"):
+        lnb.Objective(seeded(Fresh, False), samples())
