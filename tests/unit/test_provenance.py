@@ -260,11 +260,9 @@ def test_code_counts_as_it_was_compiled():
 
 
 def test_a_docstring_does_not_count():
-    texts = [
-        f"def f(x):\n    '{text}'\n    def g():\n        '{text}'\n    return x, g, 'a'" for text in ("a text", "b")
-    ]
-    assert fingerprint(compiled(texts[0])) == fingerprint(compiled(texts[1]))
-    assert fingerprint(compiled(texts[0])) != fingerprint(compiled(texts[0].replace("'a'", "'c'")))
+    written = "def f(x):\n    'text'\n    def g():\n        'text'\n    return x, g, 'a'"
+    assert fingerprint(compiled(written)) == fingerprint(compiled(written.replace("text", "another")))
+    assert fingerprint(compiled(written)) != fingerprint(compiled(written.replace("'a'", "'c'")))
 
 
 def test_plain_values_are_read_in_one_go(monkeypatch):
@@ -275,11 +273,10 @@ def test_plain_values_are_read_in_one_go(monkeypatch):
     assert len(opened) < 10
 
 
-def test_what_is_held_twice_counts_like_its_copy():
-    inner = list(range(3000))
-    shared, copied = [[inner] * 1000], [[list(inner) for _ in range(2000)]]
-    assert fingerprint(shared[0]) == fingerprint(copied[0][:1000])
-    assert fingerprint([[inner] * 2000]) == fingerprint(copied)
+def test_what_is_held_twice_counts_like_its_copy(monkeypatch):
+    monkeypatch.setattr("landscape_nb.values._MOST", 100)
+    for times in (3, 300):
+        assert fingerprint([[1, 2, 3]] * times) == fingerprint([[1, 2, 3] for _ in range(times)])
 
 
 def outer(value):
@@ -351,7 +348,9 @@ def with_class_body(value):
 
 
 class Frame(pd.DataFrame):
-    pass
+    @property
+    def _constructor(self):
+        return Frame
 
 
 class ArrayLike:
@@ -378,7 +377,7 @@ def with_attribute(value):
 
 
 def wrapped_with_attribute(value):
-    function = wrapped(halved)
+    function = wrapped(outer(1))
     function.scale = value
     return function
 
