@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from landscape_nb.installed import package_of
 from landscape_nb.own_code import class_parts, code_parts, function_parts, name_of, own_names, package_of_class
+from landscape_nb.tables import table
 from landscape_nb.values import Parts, array_parts, encoded, plain_text, tensor_parts
 
 _BARE = frozenset(vars(nn.Module()))
@@ -36,8 +37,10 @@ _TOOLS = (
     *("tqdm", "tensorboard", "tensorboardX", "wandb", "mlflow", "loguru"),
 )
 """Packages whose objects watch, write or wait, and have no part in a value."""
-_TABLES = ("pandas", "PIL")
-"""Packages whose objects keep their values where only `numpy.asarray` finds them."""
+_TABLES = ("pandas", "xarray")
+"""Packages whose objects are values with names, and besides keep caches that use fills."""
+_REDUCED = ("python", "pandas")
+"""Packages whose small values (a date, a `Timestamp`) only `pickle` reads."""
 
 
 def contents(part: Any, left_out: frozenset[str] = frozenset()) -> Parts:
@@ -105,13 +108,35 @@ def _instance_parts(part: Any) -> Parts:
         return _of_class(kind, package, [part._name_, part._value_])
     if issubclass(kind, PurePath):
         return _of_class(kind, package, [str(part)])
+    library = _library_of_values(kind)
+    if library in _TABLES:
+        public = [pair for pair in sorted(_stored(part).items(), key=itemgetter(0)) if pair[0][:1] != "_"]
+        return _of_class(kind, package, [table(part), public if not package else []])
     if issubclass(kind, _CONTAINERS):
         return _container_parts(part, package)
-    if package.startswith("python ") and (reduced := _reduced(part)):
+    if package.partition(" ")[0] in _REDUCED and (reduced := _reduced(part)):
         return _of_class(kind, package, reduced)
+    values = _values_of(part) if library else []  # before the attributes: an image file is read into them by it
     names, held = _split(_attributes(part, package))
-    table = [np.asarray(part)] if package.partition(" ")[0] in _TABLES and hasattr(kind, "__array_interface__") else []
-    return _of_class(kind, package, [names, *_plain_base(part), *table, *held])
+    return _of_class(kind, package, [names, *_plain_base(part), *values, *held])
+
+
+def _library_of_values(kind: type) -> str:
+    """The library that says how instances become arrays: of tables, images, arrays that are no torch's or numpy's."""
+    for base in kind.__mro__:
+        package = package_of_class(base).partition(" ")[0]
+        if package and any(name in vars(base) for name in ("__array__", "__array_interface__")):
+            return package
+        if package in _TABLES and "variables" in vars(base):
+            return package
+    return ""
+
+
+def _values_of(part: Any) -> list[Any]:
+    try:
+        return [table(part)]
+    except Exception:  # one that cannot become an array still has its attributes
+        return []
 
 
 def _of_class(kind: type, package: str, held: list[Any]) -> Parts:
@@ -135,10 +160,11 @@ def _container_parts(part: Any, package: str) -> Parts:
     if isinstance(plain, dict):
         made = [part.default_factory] if issubclass(kind, defaultdict) else []
         return Parts([label], [list(plain), list(plain.values()), *made])
-    ordered = not isinstance(plain, frozenset)
-    items = list(plain) if ordered else sorted(plain, key=_sort_key)
-    text = plain_text(items)
-    return Parts([label], items, ordered) if text is None else Parts([label, text], [])
+    text = plain_text(plain)
+    if text is not None:
+        return Parts([label, text], [])
+    ordered = isinstance(plain, list)
+    return Parts([label], plain if ordered else sorted(plain, key=_sort_key), ordered)
 
 
 def _as_plain(part: Any) -> list | frozenset | dict:
@@ -189,7 +215,10 @@ def _reduced(part: Any) -> list[Any]:
 def _attributes(part: Any, package: str) -> list[tuple[str, Any]]:
     """The attributes of an instance that count."""
     kind = type(part)
-    if package.partition(" ")[0] in ("", "landscape_nb"):
+    # Copies of an object with `__setstate__` may keep as attributes what `__getstate__` says, and not what the
+    # original has (numpy's polynomials). Of libraries' other objects the attributes tell more.
+    restored = not package.startswith("python ") and any("__setstate__" in vars(base) for base in kind.__mro__)
+    if restored or package.partition(" ")[0] in ("", "landscape_nb"):
         pickled = _pickled(part)
         if pickled is not None:
             return list(_counted(kind, pickled)) if isinstance(pickled, dict) else [("state", pickled)]
@@ -197,7 +226,7 @@ def _attributes(part: Any, package: str) -> list[tuple[str, Any]]:
 
 
 def _pickled(part: Any) -> Any:
-    """What a class of the user's own says that is to be kept of its instances, where it does say so."""
+    """What a class says that is to be kept of its instances, where it does say so."""
     kind = type(part)
     if not any("__getstate__" in vars(base) for base in kind.__mro__[:-1]):
         return None

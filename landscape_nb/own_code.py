@@ -2,6 +2,7 @@
 
 import dis
 import functools
+import inspect
 import types
 from collections.abc import Iterator
 from operator import itemgetter
@@ -10,11 +11,15 @@ from typing import Any
 from torch import nn
 
 from landscape_nb.installed import package_of
-from landscape_nb.values import Parts
+from landscape_nb.values import Parts, encoded
 
 _MOVED = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR")
 _READ = ("LOAD_GLOBAL", "LOAD_NAME")
 _WRITTEN = ("STORE_GLOBAL", "DELETE_GLOBAL")
+_ASSIGNED = ("STORE_ATTR", "DELETE_ATTR")
+_WHERE = frozenset(vars(types.ModuleType("any"))) | {"__annotations__", "__builtins__", "__cached__", "__file__"}
+"""What Python itself writes into a module, which differs between a script and its import."""
+_WRITTEN_BY_PYTHON = ("__doc__", "__firstlineno__", "__module__", "__qualname__")
 
 
 def package_of_function(function: types.FunctionType) -> str:
@@ -43,18 +48,50 @@ def function_parts(function: types.FunctionType) -> Parts:
     closure = [(name, _cell(cell)) for name, cell in cells if name not in names]
     package = package_of_function(function)
     if package:
-        defaults = [function.__defaults__, function.__kwdefaults__] if closure else []
+        defaults = [function.__defaults__, function.__kwdefaults__, *_attributes(function)] if closure else []
         return Parts(
             ["function", package, f"{function.__globals__['__name__']}.{code.co_qualname}"], [*defaults, *closure]
         )
-    return Parts(["function"], [code, function.__defaults__, function.__kwdefaults__, closure, *_around(function)])
+    said = [code, function.__defaults__, function.__kwdefaults__, closure, _attributes(function)]
+    return Parts(["function"], [*said, *_around(function)])
+
+
+def _attributes(function: types.FunctionType) -> list[tuple[str, Any]]:
+    """The attributes of a function, as in `loss.scale`.
+
+    Left out are those that it writes itself (counters), and of those that begin with an underscore, which
+    decorators and compilers set, those that it does not name.
+    """
+    if not function.__dict__:
+        return []
+    steps = [step for code in nested_codes(function.__code__) for step in _steps(code)]
+    written = {step.argval for step in steps if step.opname in _ASSIGNED}
+    named = {step.argval for step in steps if step.opname in _MOVED}
+    own = sorted(function.__dict__.items(), key=itemgetter(0))
+    return [pair for pair in own if pair[0] not in written and (pair[0][:1] != "_" or pair[0] in named)]
 
 
 def code_parts(code: types.CodeType) -> Parts:
-    """Bytecode as it was compiled, without what the interpreter specialized, lines and file names."""
+    """Bytecode as it was compiled, without what the interpreter specialized, lines, file names and docstring."""
     arguments = code.co_argcount + code.co_kwonlyargcount
     labels = ["code", code.co_code, code.co_flags, code.co_argcount, code.co_posonlyargcount, code.co_exceptiontable]
-    return Parts(labels, [code.co_names, code.co_varnames[:arguments], *code.co_consts])
+    constants = (None, *code.co_consts[1:]) if _has_docstring(code) else code.co_consts
+    return Parts(labels, [code.co_names, code.co_varnames[:arguments], *constants])
+
+
+def _has_docstring(code: types.CodeType) -> bool:
+    """Whether a function's first constant is a docstring that its code does not use besides.
+
+    From Python 3.13 on a flag says so. Before, the first constant of a `def` is its docstring or None; those of
+    comprehensions and class bodies, which are not functions with a name, are any text.
+    """
+    if not code.co_consts or type(code.co_consts[0]) is not str:
+        return False
+    is_def = code.co_flags & inspect.CO_OPTIMIZED and code.co_name[:1] != "<"
+    flag = getattr(inspect, "CO_HAS_DOCSTRING", 0)
+    if not (code.co_flags & flag if flag else is_def):
+        return False
+    return not any(step.opcode in dis.hasconst and step.arg == 0 for step in _steps(code))
 
 
 def class_parts(cls: type) -> Parts:
@@ -95,11 +132,13 @@ def cell_names(code: types.CodeType) -> frozenset[str]:
 
 
 def _said(cls: type) -> list[Any]:
-    """The attributes of a class of the user's own; of those between underscores, only functions."""
+    """The attributes of a class of the user's own; of those between underscores, functions and plain values."""
     return [
-        pair
-        for pair in sorted(vars(cls).items(), key=itemgetter(0))
-        if not (pair[0][:2] == pair[0][-2:] == "__") or _function_in(pair[1]) is not None
+        (name, value)
+        for name, value in sorted(vars(cls).items(), key=itemgetter(0))
+        if not (name[:2] == name[-2:] == "__")
+        or _function_in(value) is not None
+        or (encoded(value) is not None and name not in _WRITTEN_BY_PYTHON)
     ]
 
 
@@ -154,7 +193,7 @@ def _paths(code: types.CodeType) -> Iterator[tuple[str, ...]]:
             continue
         if path:
             yield path
-        named = step.opname in _READ and not step.argval.startswith("__")
+        named = step.opname in _READ and step.argval not in _WHERE
         path = (step.argval,) if named else ()
     if path:
         yield path

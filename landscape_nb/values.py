@@ -1,8 +1,9 @@
 """Values as bytes: plain ones, tensors and arrays of any kind."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,7 +42,11 @@ _ENCODERS: dict[type, Any] = {
     int: lambda part: hex(part).encode(),  # repr refuses numbers of more than 4300 digits
     **{kind: lambda part: repr(part).encode() for kind in (bool, type(None), float, complex, *_SHOWN)},
 }
-SCALARS = frozenset((bool, int, float, complex, str, bytes, type(None)))
+_SCALARS = frozenset((bool, int, float, complex, str, bytes, type(None)))
+_NESTED = frozenset((list, tuple, dict))
+_WRITTEN_OUT = _SCALARS | _NESTED
+_LEVELS, _MOST = 5, 2**22
+"""How deep, and how many at a level, values are written out in one go."""
 
 
 def encoded(part: Any) -> bytes | None:
@@ -113,14 +118,39 @@ def _memory(tensor: Tensor) -> memoryview:
     return memoryview(plain.reshape(-1).view(torch.uint8).numpy())
 
 
-def plain_text(items: list[Any]) -> str | None:
-    """Many plain values at once, as Python writes them; None if others are among them."""
-    if not SCALARS.issuperset(map(type, items)):
+def plain_text(items: list[Any] | frozenset) -> str | None:
+    """Many plain values at once, as Python writes them, those of a set sorted; None if others are among them.
+
+    Example:
+        >>> plain_text([1, ("a", None)]), plain_text(frozenset({2, 1})), plain_text([print])
+        ("[1, ('a', None)]", '1, 2', None)
+    """
+    if not _are_plain(items):
         return None
     try:
-        return repr(items)
+        return repr(items) if type(items) is list else ", ".join(sorted(map(repr, items)))
     except ValueError:  # a number of more than 4300 digits
         return None
+
+
+def _are_plain(items: Iterable[Any]) -> bool:
+    """Whether all are plain values, or lists, tuples and dicts of such, down to a few levels.
+
+    One list may be held a thousand times, and would be written as often. The bounds are on what would
+    be written, so that shared and copied ones count the same; what is larger is read object by object.
+    """
+    for _ in range(_LEVELS):
+        kinds = set(map(type, items))
+        if not kinds <= _WRITTEN_OUT:
+            return False
+        inner = [each for each in items if type(each) in _NESTED] if kinds & _NESTED else []
+        if not inner:
+            return True
+        if sum(map(len, inner)) > _MOST:
+            return False
+        mappings = [each.values() for each in inner if type(each) is dict] if dict in kinds else []
+        items = list(chain(chain.from_iterable(inner), chain.from_iterable(mappings)))
+    return False
 
 
 @functools.lru_cache(4096)

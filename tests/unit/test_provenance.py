@@ -24,13 +24,18 @@ import weakref
 
 import cloudpickle
 import numpy as np
+import pandas as pd
+import PIL.Image
 import pytest
 import sklearn
 import torch
 import torch.nn.functional as F
+import xarray as xr
 from torch import nn
 from torch.nn.utils import parametrizations, prune
 
+from landscape_nb import provenance
+from landscape_nb.contents import contents
 from landscape_nb.installed import package_of
 from landscape_nb.provenance import fingerprint
 
@@ -254,6 +259,26 @@ def test_code_counts_as_it_was_compiled():
     assert fingerprint(elsewhere["halved"]) == fingerprint(halved)
 
 
+def test_a_docstring_does_not_count():
+    written = "def f(x):\n    'text'\n    def g():\n        'text'\n    return x, g, 'a'"
+    assert fingerprint(compiled(written)) == fingerprint(compiled(written.replace("text", "another")))
+    assert fingerprint(compiled(written)) != fingerprint(compiled(written.replace("'a'", "'c'")))
+
+
+def test_plain_values_are_read_in_one_go(monkeypatch):
+    opened = []
+    monkeypatch.setattr(provenance, "contents", lambda part, _: opened.append(part) or contents(part))
+    many = [[(i, str(i)) for i in range(1000)], {str(i) for i in range(1000)}, {str(i): [i] for i in range(1000)}]
+    fingerprint(*many)
+    assert len(opened) < 10
+
+
+def test_what_is_held_twice_counts_like_its_copy(monkeypatch):
+    monkeypatch.setattr("landscape_nb.values._MOST", 100)
+    for times in (3, 300):
+        assert fingerprint([[1, 2, 3]] * times) == fingerprint([[1, 2, 3] for _ in range(times)])
+
+
 def outer(value):
     def inner(x):
         return x + value
@@ -322,6 +347,50 @@ def with_class_body(value):
     return type("Made", (nn.Module,), {"scale": value, "forward": halved})()
 
 
+class Frame(pd.DataFrame):
+    @property
+    def _constructor(self):
+        return Frame
+
+
+class ArrayLike:
+    """One that says it is from an installed package, and keeps its values out of sight."""
+
+    __module__ = "sklearn.made_up"
+
+    def __init__(self, value):
+        self._inside = lambda: value
+
+    def __array__(self, dtype=None, copy=None):
+        return np.full(2, self._inside())
+
+    def __deepcopy__(self, _):
+        return ArrayLike(self._inside())
+
+
+def with_attribute(value):
+    def loss(x):
+        return x * loss.scale
+
+    loss.scale = value
+    return loss
+
+
+def wrapped_with_attribute(value):
+    function = wrapped(outer(1))
+    function.scale = value
+    return function
+
+
+def compiled(text, **around):
+    exec(text, around := {"__name__": "__main__", **around})
+    return around["f"]
+
+
+def with_global(name, value):
+    return compiled(f"def f(x):\n    return x * {name}", **{name: value})
+
+
 PAIRS = {
     "numbers": (1, 1.0),
     "true and one": (True, 1),
@@ -366,6 +435,39 @@ PAIRS = {
     "functions of torch": (F.relu, F.gelu),
     "distribution": (torch.distributions.Normal(0.0, 1.0), torch.distributions.Normal(0.0, 2.0)),
     "device": (torch.device("cpu"), torch.device("meta")),
+    "values of a series": (pd.Series([1, 2]), pd.Series([1, 3])),
+    "name of a series": (pd.Series([1], name="a"), pd.Series([1], name="b")),
+    "index of a series": (pd.Series([1, 2]), pd.Series([1, 2], index=[1, 0])),
+    "dtype of a series": (pd.Series([1, 2]), pd.Series([1, 2], dtype="Int64")),
+    "order of categories": tuple(pd.Series(pd.Categorical(["a", "b"], order)) for order in (["a", "b"], ["b", "a"])),
+    "times with a zone": tuple(pd.Series(pd.to_datetime([i], utc=True)) for i in (1, 2)),
+    "objects in a series": (pd.Series([Config(1.0), None]), pd.Series([Config(2.0), None])),
+    "timestamp": (pd.Timestamp(1), pd.Timestamp(2)),
+    "index": (pd.MultiIndex.from_tuples([(1, "a")]), pd.MultiIndex.from_tuples([(1, "b")])),
+    "values of a frame": (pd.DataFrame({"a": [2**53], "b": [0.5]}), pd.DataFrame({"a": [2**53 + 1], "b": [0.5]})),
+    "columns of a frame": (pd.DataFrame({"a": [1]}), pd.DataFrame({"b": [1]})),
+    "subclass of a frame": (Frame({"a": [1]}), Frame({"a": [2]})),
+    "frame in a closure": (outer(pd.DataFrame({"a": [1]})), outer(pd.DataFrame({"a": [2]}))),
+    "values of a data array": (xr.DataArray([1.0, 2.0]), xr.DataArray([1.0, 3.0])),
+    "dimension of a data array": (xr.DataArray([1.0], dims="x"), xr.DataArray([1.0], dims="y")),
+    "coordinate": tuple(xr.DataArray([1.0], dims="x", coords={"x": [value]}) for value in (0, 1)),
+    "values of a data set": tuple(xr.Dataset({"a": ("x", [value])}) for value in (1, 2)),
+    "coordinate of a data set": tuple(xr.Dataset(coords={"x": [value]}) for value in (1, 2)),
+    "data tree": tuple(xr.DataTree(children={"a": xr.DataTree(xr.Dataset({"b": value}))}) for value in (1, 2)),
+    "image": (PIL.Image.new("L", (2, 2), 1), PIL.Image.new("L", (2, 2), 2)),
+    "array of another library": (ArrayLike(1), ArrayLike(2)),
+    "attribute of a function": (with_attribute(1), with_attribute(2)),
+    "attribute of an installed wrapper": (wrapped_with_attribute(1), wrapped_with_attribute(2)),
+    "private global": (with_global("__scale", 1), with_global("__scale", 2)),
+    "global between underscores": (with_global("__scale__", 1), with_global("__scale__", 2)),
+    "constant between underscores": (type("Made", (), {"__scale__": 1}), type("Made", (), {"__scale__": 2})),
+    "text that is not a docstring": (lambda x: ["a" for _ in x], lambda x: ["b" for _ in x]),
+    "returned docstring": (compiled("def f():\n  'a'\n  return 'a'"), compiled("def f():\n  'b'\n  return 'b'")),
+    "polynomial": (np.polynomial.Polynomial([1, 2]), np.polynomial.Polynomial([1, 3])),
+    "domain of a polynomial": (np.polynomial.Polynomial([1, 2]), np.polynomial.Polynomial([1, 2], domain=[0, 1])),
+    "plain containers": ([(1, "a"), {"b": [None]}], [(1, "a"), {"b": [0]}]),
+    "lists and tuples inside": ([(1, 2)], [[1, 2]]),
+    "tuples in a set": ({(1, "a"), (2, "b")}, {(1, "b"), (2, "a")}),
 }
 
 
@@ -401,6 +503,14 @@ class Cached:
         return 2 * self.value
 
 
+def counting_itself(outputs, _):
+    counting_itself.calls += 1
+    return outputs.sum()
+
+
+counting_itself.calls = 0
+
+
 def counting():
     calls = 0
 
@@ -417,12 +527,15 @@ CALLS = 0
 
 
 def test_what_use_alone_changes_does_not_count():
-    part = Cached(), counting(), functools.lru_cache(halved), logging.getLogger("landscape")
+    frame = pd.DataFrame({"a": [1, 2]}, index=["x", "y"])
+    part = Cached(), counting(), functools.lru_cache(halved), logging.getLogger("landscape"), counting_itself, frame
     before = fingerprint(part)
     assert part[0].double == 2
     part[1](torch.ones(2), None)
     part[2](3)
     part[3].isEnabledFor(10)
+    part[4](torch.ones(2), None)
+    assert frame.loc["y", "a"] == 2
     assert fingerprint(part) == before
 
 
