@@ -6,9 +6,14 @@ from os import PathLike
 import numpy as np
 import torch
 
+_MOST = 2**31 - 1
+_MOST_SEED = 2**63 - 1
+
 
 def check_whole(name: str, value: object, least: int, most: int | None = None) -> int:
     """The argument as an int; a `ValueError` unless it is a whole number from `least` up (to `most`).
+
+    Without `most` it may have 31 bits, and a seed 63: NumPy and torch convert no larger ones.
 
     Example:
         >>> check_whole("seed", np.int64(3), 0)
@@ -16,7 +21,8 @@ def check_whole(name: str, value: object, least: int, most: int | None = None) -
     """
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ValueError(f"{name}: got {value!r}, wants a whole number from {least} up")
-    if most is not None and value > most:
+    most = (_MOST_SEED if name == "seed" else _MOST) if most is None else most
+    if value > most:
         raise ValueError(f"{name}: got {value!r}, wants a whole number from {least} to {most}")
     return int(value)
 
@@ -31,6 +37,7 @@ def check_positive(name: str, value: object, or_zero: bool = False) -> None:
     """
     if not _is_number(value) or not 0 <= value < np.inf or not (value or or_zero):
         raise ValueError(f"{name}: got {value!r}, wants {'0 or ' * or_zero}a positive number")
+    _check_convertible(name, value)
 
 
 def check_fraction(name: str, value: object, or_zero: bool = False) -> None:
@@ -45,8 +52,30 @@ def check_fraction(name: str, value: object, or_zero: bool = False) -> None:
         raise ValueError(f"{name}: got {value!r}, wants {'0 or ' * or_zero}a number between 0 and 1")
 
 
+def check_number(name: str, value: object) -> float:
+    """The argument as a float; an error unless it is a real number (infinite and NaN ones are).
+
+    Raises:
+        TypeError: It is not a real number.
+        ValueError: It is an int that does not fit 64 bits.
+
+    Example:
+        >>> check_number("factor", 10**30)
+        Traceback (most recent call last):
+        ValueError: factor: got 1000000000000000000000000000000, wants a float in the place of so large an int
+    """
+    check_kind(name, value, (int, float, np.integer, np.floating), "a number")
+    _check_convertible(name, value)
+    return float(value)
+
+
+def _check_convertible(name: str, value: object) -> None:
+    if isinstance(value, int) and abs(value) >= 2**63:
+        raise ValueError(f"{name}: got {value!r}, wants a float in the place of so large an int")
+
+
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
 def check_choice(name: str, value: object, choices: Iterable[object]) -> None:
@@ -58,7 +87,8 @@ def check_choice(name: str, value: object, choices: Iterable[object]) -> None:
         ValueError: center: got 'first', wants one of 'final', 'mean'
     """
     choices = list(choices)
-    if value not in choices:
+    # The kind first: `==` of an array or a tensor compares entry by entry, which is neither true nor false.
+    if not any(isinstance(value, type(choice)) and value == choice for choice in choices):
         raise ValueError(f"{name}: got {value!r}, wants one of {', '.join(map(repr, choices))}")
 
 

@@ -19,9 +19,20 @@ from landscape_nb.normalization import (
     normalized_direction,
     warn_of_computed,
 )
-from landscape_nb.parameters import Params, add, check_params, directions_of, dot, norm, scale
+from landscape_nb.parameters import (
+    Params,
+    add,
+    check_fits,
+    check_params,
+    check_tensors,
+    directions_of,
+    dot,
+    norm,
+    scale,
+)
 
 _MOST_ROUNDS = 50
+_MOST_DIRECTIONS = 10**6
 _ORTHOGONAL = 1e-6
 
 
@@ -43,7 +54,7 @@ def random_directions(
     Args:
         model: A model, or a point, whose parameters give shapes and scales. Frozen parameters
             (`requires_grad=False`) count like all others; `ignore` holds parameters still.
-        count: How many.
+        count: How many, up to a million.
         normalize: A method of `normalize_direction`.
         seed: Seed of the draw, from 0 up.
         ignore: What stays put, as in `normalize_direction`.
@@ -79,7 +90,7 @@ def random_directions(
 
 
 def _drawn(reference: Params, count: int, normalize: str, seed: int, ignore: Ignore) -> list[Direction]:
-    count, seed = check_whole("count", count, 1), check_whole("seed", seed, 0)
+    count, seed = check_whole("count", count, 1, _MOST_DIRECTIONS), check_whole("seed", seed, 0)
     if not reference:
         raise ValueError("model: it has no parameters")
     filters = filters_of(reference)
@@ -104,7 +115,7 @@ def orthogonalized(directions: Sequence[Direction], reference: Params | nn.Modul
 
     Raises:
         TypeError: One is not a `Direction`, so that it is not known how it is normalized.
-        ValueError: They span fewer dimensions than there are, or rescaling always undoes it.
+        ValueError: There are none, they span fewer dimensions than there are, or rescaling always undoes it.
 
     Example:
         >>> model = nn.Linear(3, 2)
@@ -114,7 +125,7 @@ def orthogonalized(directions: Sequence[Direction], reference: Params | nn.Modul
     """
     reference = as_params("reference", reference)
     done: list[Direction] = []
-    for number, direction in enumerate(directions_of(directions)):
+    for number, direction in enumerate(_some(directions)):
         check_kind(f"directions[{number}]", direction, Direction, "a Direction, as normalize_direction makes")
         check_params(f"directions[{number}]", direction, reference)
         method = direction.made["normalization"]
@@ -136,7 +147,7 @@ def orthogonalized(directions: Sequence[Direction], reference: Params | nn.Modul
 
 def redrawn(directions: Sequence[Params], origin: Params, repeats: int) -> list[list[Params]]:
     """The directions, and as many further draws of them as repeats ask for."""
-    if check_whole("repeats", repeats, 1) == 1:
+    if check_whole("repeats", repeats, 1, _MOST_DIRECTIONS) == 1:
         return [list(directions)]
     made = [getattr(direction, "made", {}) for direction in directions]
     if any(m.get("kind") != "random" or m.get("ignored") not in (None, "one-dimensional") for m in made):
@@ -178,16 +189,31 @@ def cosines(directions: Sequence[Params]) -> Float[np.ndarray, "count count"]:
     Returns:
         A symmetric matrix with ones on its diagonal; NaN where a direction is zero.
 
+    Raises:
+        TypeError: They are not a sequence of dicts of tensors.
+        ValueError: There are none, or they differ in keys or shapes.
+
     Example:
         >>> x, y = {"w": torch.tensor([1.0, 0.0])}, {"w": torch.tensor([1.0, 1.0])}
         >>> cosines([x, y]).round(4)
         array([[1.    , 0.7071],
                [0.7071, 1.    ]])
     """
-    lengths = np.array([norm(d) for d in directions_of(directions)])
+    directions = _some(directions)
+    check_tensors("directions[0]", directions[0])
+    for number, direction in enumerate(directions):
+        check_fits(f"directions[{number}]", direction, directions[0])
+    lengths = np.array([norm(d) for d in directions])
     products = np.array([[dot(x, y) for y in directions] for x in directions])
     with np.errstate(invalid="ignore"):
         return products / np.outer(lengths, lengths)
+
+
+def _some(directions: object) -> list[Params]:
+    """`directions_of` one direction or more."""
+    if not len(directions_of(directions)):
+        raise ValueError("directions: got none, wants one or more")
+    return list(directions)
 
 
 def _gaussian(reference: Params, rng: np.random.Generator) -> Params:

@@ -39,7 +39,7 @@ class Filters:
 
     Example:
         >>> Filters(dim=1).norms(torch.tensor([[3.0, 0.0], [4.0, 2.0]]))
-        tensor([[[5., 2.]]])
+        tensor([[[5., 2.]]], dtype=torch.float64)
     """
 
     dim: int = 0
@@ -54,20 +54,32 @@ class Filters:
 
     def norms(self, tensor: Shaped[Tensor, "..."]) -> Shaped[Tensor, "groups ..."]:
         """The norm of each filter, in the order of the output channels, shaped to multiply `scaled`'s tensor."""
-        parts = self._cut(tensor)
+        parts = self._cut(widened(tensor))
         return torch.linalg.vector_norm(parts, dim=[d for d in range(1, parts.ndim) if d != self.dim + 1], keepdim=True)
 
     def scaled(
         self, tensor: Shaped[Tensor, "*shape"], factors: Shaped[Tensor, "groups ..."]
     ) -> Shaped[Tensor, "*shape"]:
-        """The tensor with each filter multiplied by a factor."""
-        return (self._cut(tensor) * factors).reshape(tensor.shape)
+        """The tensor, in its number format, with each filter multiplied by a factor."""
+        return (self._cut(widened(tensor)) * factors).reshape(tensor.shape).to(tensor.dtype)
 
     def _cut(self, tensor: Shaped[Tensor, "..."]) -> Shaped[Tensor, "groups ..."]:
         """A view whose dimensions 0 and `dim` + 1 count the filters; a tensor of one dimension is one filter."""
         if tensor.ndim <= 1:
             return tensor.reshape(1, 1, -1)
         return tensor.unflatten(0, (self.groups, tensor.shape[0] // self.groups))
+
+
+def widened(tensor: Shaped[Tensor, "*shape"]) -> Shaped[Tensor, "*shape"]:
+    """The tensor in the number format that norms are computed in.
+
+    Example:
+        >>> widened(torch.ones(1, dtype=torch.float16)).dtype
+        torch.float64
+    """
+    # In float16 1e-10 is 0 and 300² is infinite, in float32 the squares of 1e-25 and 1e25 are 0 and infinite.
+    # Apple's GPUs (mps) have no double precision, so that there float32 has to do.
+    return tensor.to(torch.float32 if tensor.device.type == "mps" else torch.float64)
 
 
 def carrying(params: dict[str, Tensor], layouts: Layouts) -> dict[str, Tensor]:
@@ -80,7 +92,8 @@ def carrying(params: dict[str, Tensor], layouts: Layouts) -> dict[str, Tensor]:
     if not layouts:
         return dict(params)
     # An OrderedDict with an attribute, not a class of our own: torch's pytrees, `torch.func` and
-    # `torch.load(weights_only=True)` know it. What makes a dict anew (`{**params}`) drops the attribute.
+    # `torch.load(weights_only=True)` know it. What makes a dict anew (`{**params}`, `params.copy()`, `params | {}`)
+    # drops the attribute; `copy.copy` keeps it.
     carried = OrderedDict(params)
     carried.filters = layouts
     return carried

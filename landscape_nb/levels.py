@@ -9,6 +9,7 @@ PAPER_LEVELS = tuple(round(0.1 + 0.5 * i, 1) for i in range(20))
 """Contour levels of the paper's figures: 0.1, 0.6, …, 9.6."""
 Levels = int | Sequence[float] | None
 _ROUNDING = 1e-6
+_MOST = 10_000
 _QUARTER = 0.25
 
 
@@ -32,9 +33,9 @@ def choose_levels(levels: Levels, values: Iterable[Float[np.ndarray, "..."]]) ->
     values = list(values)
     if levels is None:
         return _spread(values, len(PAPER_LEVELS)) if is_below_zero(values) else np.array(PAPER_LEVELS)
-    wants = "wants two or more numbers, each above the one before, or how many (a whole number from 2 up)"
+    wants = f"wants two or more numbers, each above the one before, or how many (a whole number from 2 to {_MOST})"
     if isinstance(levels, int | np.integer) and not isinstance(levels, bool):
-        if levels < 2:
+        if not 2 <= levels <= _MOST:
             raise ValueError(f"levels: got {levels}, {wants}")
         return _spread(values, int(levels))
     if isinstance(levels, str | bool | float) or not np.iterable(levels):

@@ -62,14 +62,15 @@ def named_measures(criterion: Measure, metrics: Mapping[str, Measure] | None) ->
         >>> list(named_measures(torch.nn.functional.cross_entropy, {"accuracy": accuracy}))
         ['loss', 'accuracy']
     """
-    check_kind("metrics", metrics or {}, Mapping, "a dict of functions by name")
+    metrics = {} if metrics is None else metrics
+    check_kind("metrics", metrics, Mapping, "a dict of functions by name")
     _check_measure("criterion", criterion)
-    for name, metric in (metrics or {}).items():
+    for name, metric in metrics.items():
         check_kind("metrics", name, str, "names that are strings")
         _check_measure(f"metrics[{name!r}]", metric)
-    if "loss" in (metrics or {}):
+    if "loss" in metrics:
         raise ValueError("metrics: the name 'loss' is the criterion's")
-    return {"loss": criterion, **(metrics or {})}
+    return {"loss": criterion, **metrics}
 
 
 def _check_measure(argument: str, measure: object) -> None:

@@ -13,7 +13,16 @@ from torch import Tensor, nn
 
 from landscape_nb.arguments import check_choice, check_kind
 from landscape_nb.copies import check_model
-from landscape_nb.filters import FilterDim, Filters, carrying, filters_of, joined_layouts, layouts_of, ruled_layouts
+from landscape_nb.filters import (
+    FilterDim,
+    Filters,
+    carrying,
+    filters_of,
+    joined_layouts,
+    layouts_of,
+    ruled_layouts,
+    widened,
+)
 from landscape_nb.parameters import Params, check_params, check_tensors, parameters_of
 
 Ignore = Callable[[str], bool] | Literal["one-dimensional"] | None
@@ -23,6 +32,9 @@ _WHOLE = Filters()
 
 class Direction(dict[str, Tensor]):
     """A `Params` that remembers how it was made, for the provenance of what is drawn with it.
+
+    `.copy()` is a `Direction` with both attributes. `|` gives a point with the same `filters`, but without `made`:
+    with other tensors in it, it was not made like that. `dict(...)` drops both.
 
     Attributes:
         made: How: for instance its kind, seed and normalization.
@@ -34,6 +46,25 @@ class Direction(dict[str, Tensor]):
         super().__init__(tensors)
         self.made = made
         self.filters = layouts_of(tensors)
+
+    def copy(self) -> "Direction":
+        """A shallow copy, that knows what this one knows.
+
+        Example:
+            >>> Direction({"w": torch.ones(1)}, seed=3).copy().made
+            {'seed': 3}
+        """
+        return Direction(self, **self.made)
+
+    def __or__(self, other: object) -> Params:
+        return (
+            carrying({**self, **other}, self.filters | layouts_of(other)) if isinstance(other, dict) else NotImplemented
+        )
+
+    def __ror__(self, other: object) -> Params:
+        return (
+            carrying({**other, **self}, layouts_of(other) | self.filters) if isinstance(other, dict) else NotImplemented
+        )
 
 
 def normalize_direction(
@@ -74,7 +105,7 @@ def normalize_direction(
             parametrization): then these are what is rescaled and moved. `made["computed"]` lists them.
 
     Raises:
-        ValueError: An unknown method, a missing, misshapen or non-finite tensor, or a rule that does not fit.
+        ValueError: An unknown method, a missing, misshapen, sparse or non-finite tensor, or a rule that does not fit.
         TypeError: `direction` is not a dict of tensors, or `reference` neither that nor a model.
 
     Example:
@@ -99,19 +130,28 @@ def normalize_direction(
 
 def normalized_direction(direction: Params, reference: Params, method: str, ignore: Ignore) -> Direction:
     """`normalize_direction` of arguments that are right, without its warning."""
-    layouts = joined_layouts(direction, reference)
+    made, layouts = getattr(direction, "made", {}), joined_layouts(direction, reference)
     filters = filters_of(carrying(reference, layouts))
+    direction = _formatted(direction, reference)
     moved = [name for name, d in direction.items() if not is_ignored(name, d, ignore, filters[name])]
     rescaled = {name: torch.zeros_like(d) for name, d in direction.items()}
     for name in moved:
         own = filters[name]
         rescaled[name] = METHODS[method](own.masked(direction[name]), own.masked(reference[name]), own)
     left_out = getattr(ignore, "__qualname__", "a function") if callable(ignore) else ignore
-    made = getattr(direction, "made", {}) | {"normalization": method, "ignored": left_out}
+    made = made | {"normalization": method, "ignored": left_out}
     if method == "filter":
         dead = _dead({name: reference[name] for name in moved}, filters)
         made |= {"dead_filters": sum(map(len, dead.values()))} if dead else {}
     return Direction(carrying(rescaled, layouts), **made | _described({name: filters[name] for name in moved}))
+
+
+def _formatted(direction: Params, reference: Params) -> Params:
+    """The direction where the reference is, in the wider of both number formats."""
+    return {
+        name: d.to(reference[name].device, torch.promote_types(d.dtype, reference[name].dtype))
+        for name, d in direction.items()
+    }
 
 
 def _described(filters: Mapping[str, Filters]) -> dict[str, dict[str, int] | dict[str, str]]:
@@ -222,16 +262,15 @@ def relative_steps(
 
     Source: Dinh et al. (2017); Li et al. (2018), section 4.
     """
-    if method not in ("filter", "layer"):
-        raise ValueError(f"method: got {method!r}, wants 'filter' or 'layer'")
+    check_choice("method", method, ("filter", "layer"))
     reference = as_params("reference", reference, filter_dim)
     check_params("direction", direction, reference)
     filters = filters_of(carrying(reference, joined_layouts(direction, reference)))
 
     def lengths(point: Params) -> Tensor:
         kept = {name: filters[name].masked(point[name]) for name in reference}
-        norms = [filters[name].norms(t) if method == "filter" else t.norm() for name, t in kept.items()]
-        return torch.cat([norm.flatten() for norm in norms]).double()
+        norms = [filters[name].norms(t) if method == "filter" else _norm(t) for name, t in kept.items()]
+        return torch.cat([norm.flatten().cpu() for norm in norms]).double()
 
     steps, weights = lengths(direction), lengths(reference)
     ratios = (steps / weights)[(steps > 0) & (weights > 0)]
@@ -240,7 +279,8 @@ def relative_steps(
 
 def check_ignore(ignore: object) -> None:
     """Raise a `ValueError` unless the argument says what is ignored."""
-    if not (ignore is None or ignore == "one-dimensional" or callable(ignore)):
+    is_function = callable(ignore) and not isinstance(ignore, type)
+    if not (ignore is None or is_function or (isinstance(ignore, str) and ignore == "one-dimensional")):
         raise ValueError(f"ignore: got {ignore!r}, wants 'one-dimensional', a function of a parameter's name, or None")
 
 
@@ -259,11 +299,24 @@ def is_ignored(name: str, tensor: Tensor, ignore: Ignore, filters: Filters = _WH
     return ignore == "one-dimensional" and (tensor.ndim <= 1 or filters.magnitude)
 
 
+def _norm(tensor: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(widened(tensor))
+
+
+def _ratio(wanted: Tensor | float, norms: Tensor) -> Tensor:
+    """The factors that give filters of such norms others; 0 for those that are zero and stay so."""
+    return torch.where(norms == 0, 0.0, wanted / (norms + _EPSILON))
+
+
+def _times(tensor: Tensor, factor: Tensor) -> Tensor:
+    return (widened(tensor) * factor).to(tensor.dtype)
+
+
 METHODS: dict[str, Callable[[Tensor, Tensor, Filters], Tensor]] = {
     "none": lambda d, w, own: d.clone(),
     "weight": lambda d, w, own: d * w,
-    "layer": lambda d, w, own: d * (w.norm() / (d.norm() + _EPSILON)),
-    "filter": lambda d, w, own: own.scaled(d, own.norms(w) / (own.norms(d) + _EPSILON)),
-    "unit-layer": lambda d, w, own: d / (d.norm() + _EPSILON),
-    "unit-filter": lambda d, w, own: own.scaled(d, 1 / (own.norms(d) + _EPSILON)),
+    "layer": lambda d, w, own: _times(d, _ratio(_norm(w), _norm(d))),
+    "filter": lambda d, w, own: own.scaled(d, _ratio(own.norms(w), own.norms(d))),
+    "unit-layer": lambda d, w, own: _times(d, _ratio(1.0, _norm(d))),
+    "unit-filter": lambda d, w, own: own.scaled(d, _ratio(1.0, own.norms(d))),
 }

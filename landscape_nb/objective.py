@@ -123,8 +123,9 @@ class Objective:
     ):
         check_model("model", model)
         check_choice("batch_norm", batch_norm, ("frozen", "recalibrate"))
-        check_kind("extra_data", extra_data or {}, Mapping, "a dict of data by name")
-        for name in extra_data or {}:
+        extra_data = {} if extra_data is None else extra_data
+        check_kind("extra_data", extra_data, Mapping, "a dict of data by name")
+        for name in extra_data:
             check_kind("extra_data", name, str, "names that are strings")
         if forward is not None and (isinstance(forward, type) or not callable(forward)):
             raise TypeError(f"forward: got {forward!r}, wants a function forward(model, batch)")
@@ -144,7 +145,7 @@ class Objective:
         with preserved_rng():
             dtype = next(iter(self.origin.values())).dtype
             self.data = Batches.read(data, batch_size, device, dtype)
-            more = {f"{n}_": Batches.read(part, batch_size, device, dtype) for n, part in (extra_data or {}).items()}
+            more = {f"{n}_": Batches.read(part, batch_size, device, dtype) for n, part in extra_data.items()}
         self.groups: dict[str, Batches] = {"": self.data, **more}
         check_names(self.names)
         self.samples = self.data.samples

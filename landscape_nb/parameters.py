@@ -9,17 +9,20 @@ from jaxtyping import Shaped
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from landscape_nb.arguments import check_kind
+from landscape_nb.arguments import check_kind, check_number
 from landscape_nb.filters import FilterDim, carrying, layouts_in, layouts_of, ruled_layouts
 
 Params = dict[str, Shaped[Tensor, "..."]]
+_FORMATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+_WHOLE = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
 def parameters_of(model: nn.Module, filter_dim: FilterDim | None = None) -> Params:
     """Copy a model's parameters, detached; tied weights appear once, under their first name.
 
     Where a module has its filters elsewhere than along dimension 0, or is pruned, the dict carries that for
-    filter normalization. Points and directions made from it by this library keep it; `dict(...)` drops it.
+    filter normalization. Points and directions made from it by this library keep it, and so do `copy.copy(...)` and
+    `copy.deepcopy(...)`. The dict's own `.copy()` and `|`, and `dict(...)`, drop it: give `filter_dim` again then.
 
     Args:
         model: The model.
@@ -64,7 +67,7 @@ def scale(x: Params, factor: float) -> Params:
         -3.0
     """
     check_tensors("x", x)
-    check_kind("factor", factor, (int, float, np.number), "a number")
+    factor = check_number("factor", factor)
     return carrying({name: factor * tensor for name, tensor in x.items()}, layouts_of(x))
 
 
@@ -102,7 +105,8 @@ def move(origin: Params, directions: Sequence[Params], coordinates: Sequence[flo
     numbers = coordinates if isinstance(coordinates, Sequence | np.ndarray) and not isinstance(coordinates, str) else ()
     if len(numbers) != len(directions) or not all(isinstance(c, int | float | np.number) for c in numbers):
         raise ValueError(f"coordinates: got {coordinates!r}, wants {len(directions)} numbers, one a direction")
-    return carrying(Affine(origin, directions)(*map(float, numbers)), layouts_of(origin))
+    numbers = [check_number(f"coordinates[{i}]", number) for i, number in enumerate(numbers)]
+    return carrying(Affine(origin, directions)(*numbers), layouts_of(origin))
 
 
 class Affine:
@@ -182,14 +186,31 @@ def check_params(name: str, params: object, reference: Params) -> None:
 
     Raises:
         TypeError: `params` is not a dict of tensors.
-        ValueError: A key is missing or unknown, a shape differs, entries are complex (or whole in `reference`),
-            or one is NaN or infinite.
+        ValueError: A key is missing or unknown, a shape differs, a tensor is sparse or holds no values, entries are
+            complex (or whole in `reference`), or one is NaN or infinite.
 
     Example:
         >>> check_params("d", {"w": torch.ones(2)}, {"w": torch.ones(3)})
         Traceback (most recent call last):
         ...
         ValueError: d: 'w' has shape (2,), wants (3,)
+    """
+    check_fits(name, params, reference)
+    for key, tensor in params.items():
+        if tensor.dtype not in _FORMATS + _WHOLE or reference[key].dtype not in _FORMATS:
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise ValueError(f"{name}: {key!r} is {kind}, wants real numbers that can move, such as float32")
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"{name}: {key!r} has NaN or infinite entries")
+
+
+def check_fits(name: str, params: object, reference: Params) -> None:
+    """Raise unless `params` is a dict of tensors with the keys and shapes of `reference`.
+
+    Example:
+        >>> check_fits("d", {}, {"w": torch.ones(3)})
+        Traceback (most recent call last):
+        ValueError: d: has no tensor for 'w'
     """
     check_tensors(name, params)
     if missing := [key for key in reference if key not in params]:
@@ -199,15 +220,10 @@ def check_params(name: str, params: object, reference: Params) -> None:
     for key, tensor in params.items():
         if tensor.shape != reference[key].shape:
             raise ValueError(f"{name}: {key!r} has shape {tuple(tensor.shape)}, wants {tuple(reference[key].shape)}")
-        if tensor.is_complex() or not reference[key].is_floating_point():
-            kind = str(tensor.dtype).removeprefix("torch.")
-            raise ValueError(f"{name}: {key!r} is {kind}, wants real numbers that can move, such as float32")
-        if not torch.isfinite(tensor).all():
-            raise ValueError(f"{name}: {key!r} has NaN or infinite entries")
 
 
 def check_tensors(name: str, params: object) -> None:
-    """Raise a `TypeError` unless this is a dict of tensors.
+    """Raise a `TypeError` unless this is a dict of tensors, and a `ValueError` unless all are dense and hold values.
 
     Example:
         >>> check_tensors("x", {"w": [1.0]})
@@ -220,6 +236,10 @@ def check_tensors(name: str, params: object) -> None:
         if not isinstance(tensor, Tensor):
             kind = type(tensor).__name__
             raise TypeError(f"{name}: {key!r} is a {kind}, wants tensors (torch.from_numpy makes one of an array)")
+        if tensor.is_nested or tensor.layout != torch.strided:
+            raise ValueError(f"{name}: {key!r} is sparse or nested, wants dense tensors, as its to_dense() may be")
+        if tensor.is_meta:
+            raise ValueError(f"{name}: {key!r} is on the device 'meta' and has no values, wants one that has")
 
 
 def _check_pair(x: Params, y: Params) -> None:

@@ -201,5 +201,48 @@ def test_relative_steps_are_those_of_each_filter_and_of_each_layer():
     (both,) = set(lnb.relative_steps(direction, reference, "layer"))
     assert both == pytest.approx((75 / 29) ** 0.5)
     assert all(map(math.isnan, lnb.relative_steps({name: 0 * d for name, d in direction.items()}, reference)))
-    with pytest.raises(ValueError, match="method: got 'none', wants 'filter' or 'layer'"):
+    with pytest.raises(ValueError, match="method: got 'none', wants one of 'filter', 'layer'"):
         lnb.relative_steps(direction, reference, "none")
+
+
+@pytest.mark.parametrize("format", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_zero_filter_of_a_direction_stays_zero_in_every_number_format(method, format):
+    generator = torch.Generator().manual_seed(0)
+    d, w = (torch.randn(4, 6, generator=generator).to(format) for _ in range(2))
+    d[1] = 0
+    zero = torch.zeros(3, 2, dtype=format)
+    normalized = lnb.normalize_direction({"d": d, "zero": zero}, {"d": w, "zero": zero + 1}, method)
+    assert {tensor.dtype for tensor in normalized.values()} == {format}
+    assert not normalized["d"][1].any()
+    assert not normalized["zero"].any()
+    kept = [0, 2, 3]
+    expected = (
+        by_hand(d.double().numpy(), w.double().numpy(), method)
+        if method in ("layer", "unit-layer")
+        else by_hand(d[kept].double().numpy(), w[kept].double().numpy(), method)
+    )
+    found = normalized["d"].double().numpy()
+    rtol = 2 * torch.finfo(format).eps + 1e-9
+    np.testing.assert_allclose(found if len(expected) == 4 else found[kept], expected, rtol=rtol)
+
+
+@pytest.mark.parametrize("size", [1e-25, 1e25])
+@pytest.mark.parametrize("method", ["filter", "layer"])
+def test_weights_whose_squares_leave_the_number_format_have_norms(method, size):
+    w = {"w": torch.full((2, 4), size)}
+    d = lnb.normalize_direction({"w": torch.ones(2, 4)}, w, method)
+    np.testing.assert_allclose(d["w"] / size, 1.0, rtol=1e-5)
+    assert lnb.relative_steps(d, w, method) == pytest.approx((1, 1))
+    assert lnb.dead_filters(w) == {}
+
+
+def test_a_half_precision_direction_takes_the_scale_of_wider_weights():
+    d = lnb.normalize_direction({"w": torch.ones(2, 4).half()}, {"w": torch.full((2, 4), 1e6)})
+    np.testing.assert_allclose(d["w"], 1e6, rtol=1e-6)
+
+
+def test_a_direction_of_whole_numbers_is_normalized():
+    d, w = {"w": torch.tensor([[3, 4]])}, {"w": torch.tensor([[1.0, 0.0]])}
+    np.testing.assert_allclose(lnb.normalize_direction(d, w)["w"], [[0.6, 0.8]], rtol=1e-6)
+    assert lnb.relative_steps(d, w) == lnb.relative_steps(d, w, "layer") == pytest.approx((5, 5))

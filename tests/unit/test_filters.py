@@ -244,6 +244,28 @@ def test_a_point_carries_its_filters_and_a_plain_dict_does_not():
     torch.testing.assert_close(gradient["weight"], 2 * weights["weight"])
 
 
+def test_a_copied_direction_knows_its_filters_and_how_it_was_made():
+    layer = nn.ConvTranspose2d(4, 6, 3, groups=2)
+    weights, raw = lnb.parameters_of(layer), lnb.random_directions(layer, 1, "none")[0]
+    right = lnb.normalize_direction(raw, weights)["weight"]
+    for same in (raw.copy(), copy.copy(raw), copy.deepcopy(raw)):
+        assert isinstance(same, lnb.Direction)
+        assert same.made == raw.made
+        torch.testing.assert_close(lnb.normalize_direction(same, dict(weights))["weight"], right)
+    bias = {"bias": torch.ones(6)}
+    for changed in (raw | bias, {"bias": raw["bias"], "weight": raw["weight"]} | raw, raw | {}):
+        torch.testing.assert_close(lnb.normalize_direction(changed, dict(weights))["weight"], right)
+    assert (raw | bias)["bias"] is bias["bias"]
+    assert not hasattr(raw | bias, "made")
+    with pytest.raises(TypeError, match="unsupported operand"):
+        raw | [1]
+
+
+def test_a_shallow_copy_of_a_point_knows_its_filters():
+    weights = lnb.parameters_of(nn.ConvTranspose2d(4, 6, 3))
+    assert copy.copy(weights).filters == weights.filters == {"weight": {"dim": 1}}
+
+
 def test_the_same_point_in_a_plain_dict_is_the_same_plane(tmp_path):
     layer = nn.Sequential(nn.ConvTranspose1d(2, 3, 2), nn.Flatten(), nn.Linear(12, 2))
     objective = lnb.Objective(layer, (torch.randn(4, 2, 3), torch.arange(4) % 2))

@@ -14,6 +14,8 @@ from torch import nn
 
 import landscape_nb as lnb
 from landscape_nb.cli import main
+from landscape_nb.levels import choose_levels
+from landscape_nb.random_walk import random_walk
 
 NAN = float("nan")
 
@@ -51,6 +53,25 @@ def objective(**spoiled: object) -> Callable:
     return call
 
 
+ODD = {
+    "meta": "on the device 'meta'",
+    "sparse": "sparse",
+    "nested": "sparse or nested",
+    "float8": "float8_e4m3fn",
+}
+
+
+def odd(g: SimpleNamespace, kind: str) -> dict:
+    """The weights, of which one is a tensor that cannot be computed with."""
+    make = {
+        "meta": lambda w: w.to("meta"),
+        "sparse": lambda w: w.to_sparse(),
+        "nested": lambda w: torch.nested.nested_tensor([w[0], w[1]], layout=torch.jagged),
+        "float8": lambda w: w.to(torch.float8_e4m3fn),
+    }[kind]
+    return dict(g.w) | {"0.weight": make(g.w["0.weight"])}
+
+
 class Of:
     """A value that is made from what is given."""
 
@@ -82,6 +103,14 @@ OBJECTIVE = [
     (objective(criterion=lambda o, t: 1j * o.mean()), ValueError, "loss: gave a complex number"),
     (objective(metrics=[lnb.accuracy]), TypeError, "metrics: got list"),
     (objective(metrics=lnb.accuracy), TypeError, "metrics: got function"),
+    (objective(metrics=torch.ones(2)), TypeError, "metrics: got Tensor"),
+    (objective(metrics=""), TypeError, "metrics: got str"),
+    (objective(metrics=np.ones(2)), TypeError, "metrics: got ndarray"),
+    (objective(extra_data=torch.ones(2)), TypeError, "extra_data: got Tensor"),
+    (objective(extra_data=""), TypeError, "extra_data: got str"),
+    (objective(batch_norm=np.ones(2)), ValueError, "batch_norm: got array"),
+    (objective(batch_size=10**30), ValueError, "batch_size: got 1000"),
+    (objective(seed=10**30), ValueError, "seed: got 1000"),
     (objective(metrics={"a": nn.MSELoss}), TypeError, r"metrics\['a'\]: got the class MSELoss"),
     (objective(metrics={"a": 3}), TypeError, r"metrics\['a'\]: got int"),
     (objective(metrics={3: lnb.accuracy}), TypeError, "metrics: got int, wants names"),
@@ -132,7 +161,16 @@ ALGEBRA = [
     (lambda g: lnb.towards(g.nan, g.w), ValueError, "start: '0.weight' has NaN"),
     (lambda g: lnb.cosines(g.d1), ValueError, "directions: got one direction"),
     (lambda g: lnb.cosines(3), TypeError, "directions: got int"),
-    (lambda g: lnb.cosines([g.d1, g.other]), ValueError, "y: '0.weight' has shape"),
+    (lambda g: lnb.cosines([g.d1, g.other]), ValueError, r"directions\[1\]: '0.weight' has shape"),
+    (lambda g: lnb.cosines([]), ValueError, "directions: got none"),
+    (lambda g: lnb.cosines([1]), TypeError, r"directions\[0\]: got int"),
+    (lambda g: lnb.cosines([g.d1, 1]), TypeError, r"directions\[1\]: got int"),
+    (lambda g: lnb.scale(g.w, 10**30), ValueError, "factor: got 1000.*, wants a float"),
+    (lambda g: lnb.scale(g.w, np.complex64(1j)), TypeError, "factor: got complex64"),
+    (lambda g: lnb.scale(odd(g, "meta"), 2.0), ValueError, "x: '0.weight' is on the device 'meta'"),
+    (lambda g: lnb.scale(odd(g, "sparse"), 2.0), ValueError, "x: '0.weight' is sparse"),
+    (lambda g: lnb.dot(g.w, odd(g, "meta")), ValueError, "y: '0.weight' is on the device 'meta'"),
+    (lambda g: lnb.move(g.w, [g.d1], [10**400]), ValueError, r"coordinates\[0\]: got 1000.*, wants a float"),
     (lambda g: lnb.Direction([1]), TypeError, "tensors: got list"),
     (lambda g: lnb.Direction({"a": 3}), TypeError, "tensors: 'a' is a int"),
 ]
@@ -168,6 +206,33 @@ DIRECTIONS = [
     (lambda g: lnb.orthogonalized(g.d1, g.w), ValueError, "directions: got one direction"),
     (lambda g: lnb.orthogonalized([g.d1, g.d2], 3), TypeError, "reference: got int"),
     (lambda g: lnb.orthogonalized([g.d1, g.d2], g.other), ValueError, r"directions\[0\]: '0.weight' has shape"),
+    (lambda g: lnb.orthogonalized([], g.w), ValueError, "directions: got none"),
+    *[
+        (call, ValueError, f"{name}: '0.weight' is {words}")
+        for kind, words in ODD.items()
+        for name, call in (
+            ("direction", lambda g, kind=kind: lnb.normalize_direction(odd(g, kind), g.w)),
+            ("direction", lambda g, kind=kind: lnb.relative_steps(odd(g, kind), g.w)),
+            (r"directions\[0\]", lambda g, kind=kind: lnb.evaluate_line(g.o, odd(g, kind), progress=False)),
+            ("reference", lambda g, kind=kind: lnb.normalize_direction(g.d1, odd(g, kind))),
+            ("reference", lambda g, kind=kind: lnb.dead_filters(odd(g, kind))),
+            ("model", lambda g, kind=kind: lnb.random_directions(odd(g, kind))),
+        )
+    ],
+    (lambda g: lnb.dead_filters({"w": torch.ones(2, 2, dtype=int)}), ValueError, "reference: 'w' is int64"),
+    (lambda g: lnb.random_directions(g.model, 10**30), ValueError, "count: got 1000.*, wants .* to 1000000"),
+    (lambda g: lnb.random_directions(g.model, seed=10**30), ValueError, "seed: got 1000"),
+    (lambda g: lnb.random_directions(g.model, ignore=int), ValueError, "ignore: got <class 'int'>"),
+    (lambda g: lnb.random_directions(g.model, ignore=np.ones(2)), ValueError, "ignore: got array"),
+    (lambda g: lnb.random_directions(g.model, normalize=np.ones(2)), ValueError, "normalize: got array"),
+    (lambda g: lnb.normalize_direction(g.d1, g.w, torch.ones(2)), ValueError, "method: got tensor"),
+    (lambda g: lnb.relative_steps(g.d1, g.w, np.array(["filter", "layer"])), ValueError, "method: got array"),
+    (lambda g: lnb.rescale_relu(g.model, "0", "2", 10**30), ValueError, "factor: got 1000.*, wants a float"),
+    (lambda g: lnb.evaluate_line(g.o, g.d1, repeats=10**30, progress=False), ValueError, "repeats: got 1000"),
+    (lambda g: choose_levels(10**30, []), ValueError, "levels: got 1000.*, wants .* to 10000"),
+    (lambda g: random_walk(5, 10**30), ValueError, "dimension: got 1000"),
+    (lambda g: lnb.random_walk_variance_ratio(6, 10**30), ValueError, "dimension: got 1000"),
+    (lambda g: lnb.random_walk_variance_ratio(10**30, 5), ValueError, "points: got 1000"),
     (lambda g: lnb.rescale_relu(None, "0", "2", 2.0), TypeError, "model: got NoneType"),
     (lambda g: lnb.rescale_relu(g.model, "9", "2", 2.0), ValueError, "first: got '9'"),
     (lambda g: lnb.rescale_relu(g.model, "0", 2, 2.0), ValueError, "second: got 2"),
