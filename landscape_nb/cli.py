@@ -79,6 +79,10 @@ def doctor() -> None:
     from landscape_nb.provenance import versions
     from landscape_nb.trajectory import cache_directory
 
+    try:
+        places = {"data directory": data_directory(), "trained networks": cache_directory()}
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
     memory = psutil.virtual_memory()
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
     rows = {
@@ -87,9 +91,11 @@ def doctor() -> None:
         "threads": f"{torch.get_num_threads()} of {os.cpu_count()} cores",
         "memory": f"{memory.available / 1e9:.1f} GB free of {memory.total / 1e9:.1f} GB",
         "GPU": device,
-        "data directory": data_directory(),
-        "trained networks": cache_directory(),
     }
-    rows |= {f"data: {name}": find_files(name) or "not here; downloaded when asked for" for name in LOADERS}
+    rows |= places | {f"data: {name}": find_files(name) or "not here; downloaded when asked for" for name in LOADERS}
     for name, value in rows.items():
         click.echo(f"{name:22} {value}")
+
+
+if __name__ == "__main__":
+    main(prog_name="landscape-nb")

@@ -1,7 +1,9 @@
 """Real images as tensors: scikit-learn's digits (offline), Fashion-MNIST, CIFAR-10."""
 
 import gzip
+import math
 import os
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,7 +17,8 @@ from jaxtyping import Float, Int
 from platformdirs import user_cache_path
 from torch import Tensor
 
-from landscape_nb.arguments import check_choice, check_path
+from landscape_nb.arguments import check_choice, check_kind, check_whole
+from landscape_nb.places import local_path
 from landscape_nb.provenance import fingerprint
 
 Pair = tuple[Float[Tensor, "n c h w"], Int[Tensor, "n"]]
@@ -32,10 +35,18 @@ class Augmentation:
     Attributes:
         pad: Pixels of zero padding on each side before a random crop to the old size.
         flip: Whether half of the images are mirrored left to right.
+
+    Raises:
+        ValueError: `pad` is not a whole number from 0 up.
+        TypeError: `flip` is neither True nor False.
     """
 
     pad: int = 4
     flip: bool = True
+
+    def __post_init__(self):
+        check_whole("pad", self.pad, 0)
+        check_kind("flip", self.flip, (bool, np.bool_), "True or False")
 
     def __call__(self, images: Float[Tensor, "n c h w"], generator: torch.Generator) -> Float[Tensor, "n c h w"]:
         """Return augmented copies of `images`, drawn with `generator`."""
@@ -148,6 +159,7 @@ def fashion_mnist(data_dir: str | PathLike[str] | None = None) -> ImageData:
 
     Raises:
         FileNotFoundError: No files and no network; says what to do.
+        ValueError: A file does not hold what it should.
 
     Example:
         >>> fashion_mnist("/my/data")  # doctest: +SKIP
@@ -159,13 +171,7 @@ def fashion_mnist(data_dir: str | PathLike[str] | None = None) -> ImageData:
 
         _download(lambda: FashionMNIST(root, download=True), root, "Fashion-MNIST", _FASHION_HELP)
         folder = root / "FashionMNIST" / "raw"
-    pairs = [
-        (
-            _read_idx(folder, f"{kind}-images-idx3-ubyte")[:, None] / np.float32(255),
-            _read_idx(folder, f"{kind}-labels-idx1-ubyte"),
-        )
-        for kind in ("train", "t10k")
-    ]
+    pairs = [_read_fashion_mnist(folder, kind) for kind in ("train", "t10k")]
     constants = (0.2860,), (0.3530,)
     return _image_data("Fashion-MNIST", *pairs, *constants, _FASHION_CLASSES, Augmentation(pad=2), folder)
 
@@ -241,15 +247,21 @@ def data_directory(data_dir: str | PathLike[str] | None = None) -> Path:
 
     Returns:
         `data_dir`, else the environment variable `LANDSCAPE_NB_DATA`, else `data` in the user's
-        cache directory.
+        cache directory. A `~` at the start is the home directory.
+
+    Raises:
+        TypeError: `data_dir` is not a path.
+        ValueError: It is not a path on this machine, such as a URL.
 
     Example:
         >>> data_directory("/my/data").name
         'data'
     """
     if data_dir is not None:
-        check_path("data_dir", data_dir)
-    return Path(data_dir or os.environ.get("LANDSCAPE_NB_DATA") or user_cache_path("landscape-nb") / "data")
+        return local_path("data_dir", data_dir)
+    if named := os.environ.get("LANDSCAPE_NB_DATA"):
+        return local_path("LANDSCAPE_NB_DATA", named)
+    return user_cache_path("landscape-nb") / "data"
 
 
 _CIFAR10_HELP = (
@@ -283,17 +295,35 @@ def _image_data(name, train, test, mean, std, class_names, augmentation, source)
 
 
 def _read_cifar10_npz(path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
-    with np.load(path, allow_pickle=False) as file:
-        missing = {"x_train", "y_train", "x_test", "y_test"} - set(file.files)
-        if missing:
-            raise ValueError(f"{path}: has no array {', '.join(sorted(missing))}")
-        pairs = [(file[f"x_{part}"], file[f"y_{part}"]) for part in ("train", "test")]
+    arrays = _read_npz(path)
+    if missing := {"x_train", "y_train", "x_test", "y_test"} - set(arrays):
+        raise ValueError(f"{path}: has no array {', '.join(sorted(missing))}")
+    pairs = [(arrays[f"x_{part}"], arrays[f"y_{part}"]) for part in ("train", "test")]
     for x, y in pairs:
         if x.shape[1:] != (32, 32, 3) or x.dtype != np.uint8 or y.shape != (len(x),) or not len(x):
             raise ValueError(
                 f"{path}: wants uint8 images N×32×32×3 and N labels, got {x.dtype} {x.shape} and {y.shape}"
             )
+        _check_labels(path, y, len(_CIFAR10_CLASSES))
     return pairs
+
+
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (FileNotFoundError, PermissionError, IsADirectoryError):
+        raise
+    except Exception as error:  # nonsense in a file raises nearly anything; NumPy's own words advise to unpickle it
+        reason = type(error).__name__
+        raise ValueError(f"{path}: is not a whole .npz file of arrays of numbers ({reason})") from None
+
+
+def _check_labels(path: Path, labels: np.ndarray, classes: int) -> None:
+    if labels.dtype.kind not in "iu":
+        raise ValueError(f"{path}: its labels have dtype {labels.dtype}, wants whole numbers")
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(f"{path}: has labels from {labels.min()} to {labels.max()}, wants 0 to {classes - 1}")
 
 
 def _digits_file() -> Path:
@@ -309,12 +339,34 @@ def _idx_path(folder: Path, name: str) -> Path | None:
     return next((path for path in (folder / name, folder / f"{name}.gz") if path.exists()), None)
 
 
-def _read_idx(folder: Path, name: str) -> np.ndarray:
+def _read_fashion_mnist(folder: Path, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels in [0, 1] and labels of the training or the test images."""
+    files = {}
+    for name, rank in ((f"{kind}-images-idx3-ubyte", 3), (f"{kind}-labels-idx1-ubyte", 1)):
+        path = _idx_path(folder, name)
+        if path is None:
+            raise FileNotFoundError(f"Fashion-MNIST: {folder} has no file {name} or {name}.gz; {_FASHION_HELP}")
+        files[path] = _read_idx(path, rank)
+    (images_path, labels_path), (images, labels) = files, files.values()
+    if images.shape[1:] != (28, 28) or not len(images):
+        raise ValueError(f"{images_path}: got images of shape {images.shape}, wants N×28×28")
+    if len(labels) != len(images):
+        raise ValueError(f"{labels_path}: got {len(labels)} labels for {len(images)} images")
+    _check_labels(labels_path, labels, len(_FASHION_CLASSES))
+    return images[:, None] / np.float32(255), labels
+
+
+def _read_idx(path: Path, rank: int) -> np.ndarray:
     """Read an IDX file of unsigned bytes: a magic number that ends in the rank, the sizes, the data."""
-    path = _idx_path(folder, name)
-    if path is None:
-        raise FileNotFoundError(f"Fashion-MNIST: {folder} has no file {name} or {name}.gz; {_FASHION_HELP}")
-    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    rank = content[3]
-    sizes = np.frombuffer(content, ">i4", rank, offset=4)
-    return np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(sizes)
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path}: is not a whole gzip file ({error})") from error
+    start = 4 + 4 * rank
+    if len(content) < start or content[:4] != bytes((0, 0, 8, rank)):
+        raise ValueError(f"{path}: is not an IDX file of bytes in {rank} dimensions")
+    sizes = [int(size) for size in np.frombuffer(content, ">u4", rank, offset=4)]
+    if len(content) - start != math.prod(sizes):
+        wanted = "×".join(map(str, sizes))
+        raise ValueError(f"{path}: its header says {wanted} bytes of data, it has {len(content) - start}")
+    return np.frombuffer(content, np.uint8, offset=start).reshape(sizes)

@@ -351,6 +351,8 @@ def _borrowed_scale(plot: Measured) -> Iterator[Finding]:
 
 def _wrong_statistics(plot: Measured) -> Iterator[Finding]:
     finite = plot.loss[plot.finite]
+    if len(plot.axes) > 1:
+        return
     for end, own in enumerate(plot.attrs.get("end_losses", [])):
         (axis,) = plot.axes
         at = int(np.abs(axis - end).argmin())

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from landscape_nb.arguments import check_kind, check_whole
 from landscape_nb.drawable import Plot, Plots, by_name, check_plot
-from landscape_nb.levels import is_below_zero, limits
+from landscape_nb.levels import check_span, is_below_zero, limits
 from landscape_nb.panels import LABELS, colormap, panels, say_nothing_finite
 
 if TYPE_CHECKING:
@@ -176,6 +176,7 @@ def _height(values: xr.DataArray, log: bool, top: float | None) -> np.ndarray:
 def _range(heights: Iterable[np.ndarray]) -> tuple[float, float]:
     """The lowest and the highest of all; around a constant, there is room above and below."""
     low, high = limits(heights)
+    check_span("values", low, high)
     margin = 0.0 if high - low > 1e-9 * max(abs(low), abs(high)) else max(0.5, 0.1 * abs(low))
     return low - margin, high + margin
 

@@ -11,6 +11,7 @@ Levels = int | Sequence[float] | None
 _ROUNDING = 1e-6
 _MOST = 10_000
 _QUARTER = 0.25
+_WIDEST = 1e300
 
 
 def choose_levels(levels: Levels, values: Iterable[Float[np.ndarray, "..."]]) -> Float[np.ndarray, "levels"]:
@@ -44,8 +45,9 @@ def choose_levels(levels: Levels, values: Iterable[Float[np.ndarray, "..."]]) ->
         given = np.asarray(levels, float)
     except (TypeError, ValueError):
         raise TypeError(f"levels: got {levels!r}, {wants}") from None
-    if given.ndim != 1 or len(given) < 2 or not np.isfinite(given).all() or not (np.diff(given) > 0).all():
+    if given.ndim != 1 or len(given) < 2 or not np.isfinite(given).all() or not (given[1:] > given[:-1]).all():
         raise ValueError(f"levels: got {given.tolist()}, {wants}")
+    check_span("levels", float(given[0]), float(given[-1]))
     return given
 
 
@@ -71,6 +73,18 @@ def limits(values: Iterable[Float[np.ndarray, "..."]]) -> tuple[float, float]:
     return (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
 
 
+def check_span(name: str, low: float, high: float) -> None:
+    """Raise a `ValueError` if two numbers are so far apart that an axis between them overflows.
+
+    Example:
+        >>> check_span("loss", -1e308, 1e308)
+        Traceback (most recent call last):
+        ValueError: loss: goes from -1e+308 to 1e+308, too far apart to be drawn (at most 1e+300)
+    """
+    if high / 2 - low / 2 > _WIDEST / 2:
+        raise ValueError(f"{name}: goes from {low:.6g} to {high:.6g}, too far apart to be drawn (at most {_WIDEST:g})")
+
+
 def _finite(values: Iterable[Float[np.ndarray, "..."]]) -> Float[np.ndarray, "n"]:
     together = np.concatenate([np.ravel(part) for part in values]).astype(float)
     return together[np.isfinite(together)]
@@ -87,6 +101,7 @@ def _spread(values: Sequence[Float[np.ndarray, "..."]], count: int) -> Float[np.
         low, high = (low - (abs(low) / 2 or 1), high + (abs(high) / 2 or 1))
     if low > 0:
         return np.geomspace(low, high, count + 2)[1:-1]
+    check_span("values", low, high)
     finite = _finite(values)
     unit = float(np.quantile(finite, _QUARTER)) - low if len(finite) else 0.0
     unit = unit if unit > 1e-12 * (high - low) else high - low

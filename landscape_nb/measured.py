@@ -1,8 +1,9 @@
 """What a diagnosis looks at: the values of a line or plane, and what is known of how they were measured."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import xarray as xr
@@ -59,7 +60,12 @@ class Measured:
     @property
     def made(self) -> list[dict]:
         """How the directions were made."""
-        return json.loads(self.attrs.get("directions", "[]"))
+        try:
+            made = json.loads(self.attrs.get("directions", "[]"))
+        except (ValueError, TypeError, RecursionError):  # another program's attribute of this name
+            return []
+        made = [each for each in made if isinstance(each, dict)] if isinstance(made, list) else []
+        return [each for each in made if isinstance(each.get("dead_filters", 0), int)]
 
     @property
     def lengths(self) -> Float[np.ndarray, "directions"]:
@@ -118,6 +124,8 @@ def read(dataset: Plot, levels: Levels = None) -> Measured:
         1.0
     """
     dataset = as_dataset("dataset", dataset, "loss")
+    dataset = dataset.assign_attrs()
+    dataset.attrs = _understood(dataset.attrs)
     repeats = dataset.sizes.get("repeat", 1)
     dataset = dataset.isel({"repeat": 0} if repeats and "repeat" in dataset.dims else {})
     dims = _dims(dataset)
@@ -135,6 +143,39 @@ def read(dataset: Plot, levels: Levels = None) -> Measured:
     centre = None if between or centre is None else float(centre)
     stderr, negative = values("loss_stderr"), values("negative_variance")
     return Measured(dims, axes, loss.astype(float), stderr, chosen, centre, between, dataset.attrs, negative, repeats)
+
+
+def _understood(attrs: Mapping) -> dict:
+    """The attributes without those that are of another kind than ours: anyone may write some of these names."""
+    return {name: value for name, value in attrs.items() if _KINDS.get(name, lambda _: True)(value)}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+
+
+def _is_count(value: object) -> bool:
+    return _is_number(value) and 0 < value < np.inf
+
+
+def _are_numbers(value: object) -> bool:
+    """Whether it is a number or a list of them: read from a file, a list of one is a number."""
+    return _is_number(value) or (isinstance(value, list | tuple | np.ndarray) and all(map(_is_number, value)))
+
+
+def _are_two(value: object) -> bool:
+    return np.iterable(value) and _are_numbers(value) and len(value) == 2
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+_KINDS = {
+    "samples": _is_count, "origin_loss": _is_number, "batch_norm_layers": _is_number, "direction_cosine": _are_numbers,
+    "direction_norms": _are_numbers, "relative_steps": _are_two, "end_losses": _are_two, "kind": _is_text,
+    "batch_norm": _is_text, "normalization": _is_text, "directions": _is_text,
+}  # fmt: skip
 
 
 def _dims(dataset: xr.Dataset) -> tuple[str, ...]:

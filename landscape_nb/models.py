@@ -13,6 +13,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -25,6 +26,7 @@ Net = TypeVar("Net", bound=nn.Module)
 RESNET_DEPTHS = (20, 32, 44, 56, 110)
 _SMALLEST_IMAGE = 8
 _MOST_SEED = 2**64 - 1
+_MOST_COUNT = 2**31 - 1
 
 
 class ImageClassifier(nn.Module):
@@ -215,6 +217,7 @@ def resnet(
         torch.Size([2, 7])
     """
     check_choice("depth", check_whole("depth", depth, 1), RESNET_DEPTHS)
+    _check_switch("shortcuts", shortcuts)
     _check_counts(channels=channels, classes=classes)
     _sides(image_size)
     base = _channels(16, width)
@@ -349,7 +352,8 @@ def mlp(
         [(5, 64), (5,), (10, 5), (10,)]
     """
     _check_counts(channels=channels, classes=classes, **_listed("hidden", hidden))
-    return _initialized(lambda: MLP(hidden, batch_norm, channels, _sides(image_size), classes), seed)
+    _check_switch("batch_norm", batch_norm)
+    return _initialized(lambda: MLP(hidden, bool(batch_norm), channels, _sides(image_size), classes), seed)
 
 
 def load_authors_checkpoint(path: str | PathLike[str]) -> ResNet:
@@ -430,7 +434,7 @@ def _initialized(build: Callable[[], Net], seed: int) -> Net:
     seed = check_whole("seed", seed, 0, _MOST_SEED)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        net = build()
+        net = _built(build)
         for module in net.modules():
             if isinstance(module, nn.Conv2d) or (isinstance(net, MLP) and isinstance(module, nn.Linear)):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
@@ -442,9 +446,22 @@ def _initialized(build: Callable[[], Net], seed: int) -> Net:
     return net
 
 
+def _built(build: Callable[[], Net]) -> Net:
+    try:
+        return build()
+    except (RuntimeError, MemoryError, OverflowError) as error:  # torch's word for "out of memory", among others
+        raise ValueError(
+            f"a network of this width, image size and number of channels and classes is too large ({error})"
+        ) from error
+
+
 def _check_counts(**counts: int) -> None:
     for name, count in counts.items():
-        check_whole(name, count, 1)
+        check_whole(name, count, 1, _MOST_COUNT)
+
+
+def _check_switch(name: str, value: object) -> None:
+    check_kind(name, value, (bool, np.bool_), "True or False")
 
 
 def _channels(full: int, width: object) -> int:
@@ -452,7 +469,7 @@ def _channels(full: int, width: object) -> int:
     if (
         isinstance(width, bool)
         or not isinstance(width, int | float)
-        or not (0 < width < math.inf and round(full * width))
+        or not (0 < width < math.inf and 1 <= round(full * width) <= _MOST_COUNT)
     ):
         raise ValueError(f"width: got {width!r}, wants a positive factor of the {full} channels")
     return round(full * width)
@@ -467,6 +484,6 @@ def _listed(name: str, counts: object) -> dict[str, int]:
 
 def _sides(image_size: int | tuple[int, int]) -> tuple[int, int]:
     sides = tuple(image_size) if isinstance(image_size, tuple | list) else (image_size, image_size)
-    if len(sides) != 2 or not all(isinstance(side, int) and side >= _SMALLEST_IMAGE for side in sides):
+    if len(sides) != 2 or not all(isinstance(side, int) and _SMALLEST_IMAGE <= side <= _MOST_COUNT for side in sides):
         raise ValueError(f"image_size: got {image_size!r}, wants a side or (height, width) from {_SMALLEST_IMAGE} up")
     return sides

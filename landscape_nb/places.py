@@ -49,6 +49,10 @@ def local_path(name: str, path: str | PathLike[str]) -> Path:
     if "\0" in text:
         raise ValueError(f"{name}: got {text!r}, wants a path without null characters")
     try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        raise ValueError(f"{name}: got {text!r}, which no file system can write") from None
+    try:
         return Path(text).expanduser().absolute()
     except RuntimeError as error:
         raise ValueError(f"{name}: got {text!r}, whose home directory is not known ({error})") from error

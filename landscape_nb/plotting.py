@@ -17,7 +17,7 @@ from landscape_nb.answers import draw_answers
 from landscape_nb.arguments import check_kind, check_whole
 from landscape_nb.drawable import Plot, Plots, by_name, check_path, single
 from landscape_nb.heights import plot_surfaces, plotly_surface
-from landscape_nb.levels import PAPER_LEVELS, Levels, choose_levels, is_below_zero, limits
+from landscape_nb.levels import PAPER_LEVELS, Levels, check_span, choose_levels, is_below_zero, limits
 from landscape_nb.panels import (
     COLOURS,
     LABELS,
@@ -87,14 +87,17 @@ def plot_lines(
     check_kind("title", title, str, "a text")
     check_kind("log", log, (bool, np.bool_), "True or False")
     if ylim is not None:
-        check_pair("ylim", ylim, (Real, type(None)))
+        _check_ylim(ylim)
     figure, axes = panels(len(variables))
     for panel, variable in zip(axes, variables, strict=True):
+        values = [line[variable].values for line in lines.values()]
+        powers = log and variable == "loss" and limits(values)[1] > 0 and not is_below_zero(values)
+        if not powers:
+            check_span(variable, *limits(values))
         for number, (name, line) in enumerate(lines.items()):
             draw_line(panel, line, variable, name, number)
         panel.set(ylim=ylim)
-        values = [line[variable].values for line in lines.values()]
-        if log and variable == "loss" and limits(values)[1] > 0 and not is_below_zero(values):
+        if powers:
             panel.set_yscale("log")
         if not any(np.isfinite(each).any() for each in values):
             panel.set_yticks([])
@@ -104,6 +107,15 @@ def plot_lines(
         figure.legend(*names, loc="outside lower center", ncols=min(len(lines), 2 * len(variables)), fontsize=12)
     figure.suptitle(title, fontsize=16)
     return figure
+
+
+def _check_ylim(ylim: object) -> None:
+    check_pair("ylim", ylim, (Real, type(None)))
+    ends = [end for end in ylim if end is not None]
+    if not np.isfinite(ends).all():
+        raise ValueError(f"ylim: got {ylim!r}, wants finite numbers, or None for an end that the values decide")
+    if ends:
+        check_span("ylim", min(ends), max(ends))
 
 
 def draw_line(panel: Axes, line: Plot, variable: str = "loss", label: str = "", number: int = 0) -> None:
@@ -269,6 +281,8 @@ def plot_contours(
 def _contour(panel: Axes, values: xr.DataArray, levels: np.ndarray, cmap: Colormap) -> QuadContourSet:
     """Filled contours; positive levels are found by interpolating the logarithm, which bends less."""
     scale = np.log10 if levels[0] > 0 else np.positive
+    if levels[0] <= 0:
+        check_span(str(values.name), *limits([values.values]))
     grid = np.ma.masked_invalid(values.transpose("beta", "alpha").astype(float))
     heights = scale(grid.clip(levels[0] / 10 if levels[0] > 0 else None))
     bins = max(256, len(levels) + 1)

@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ from landscape_nb.trajectory import Expected, RunFiles, State, Trajectory, cache
 PAPER_DROPS = (150 / 300, 225 / 300, 275 / 300)
 _LAYOUT = torch.channels_last  # a third faster for convolutions on two cores
 _TESTED_AT_ONCE = 512
+_NET = "net/"
 _RATES = {"sgd": 0.1, "adam": 1e-3}
 
 
@@ -158,7 +159,6 @@ class _Run:
         self.files = RunFiles(folder)
         found = self.files.read(self._expected())
         if found is None:
-            self.files.save(state_name(0), self.states[0])
             return
         self.epoch, self.history = found.epoch, found.history
         self.states = {epoch: self._in_order(state) for epoch, state in found.states.items()}
@@ -171,7 +171,10 @@ class _Run:
         kinds = ("train", "test") if self.has_tests else ("train",)
         quantities = {"lr", "weight_norm"} | {f"{kind}_{name}" for kind in kinds for name in self.measures}
         settings = self.settings
-        return Expected(settings["epochs"], settings["record"], quantities, self.states[0], self._resumable())
+        weights = {prefix + name for name, _ in self.net.named_parameters() for prefix in ("", _NET)}
+        # Adam's mean of squares may overflow while the weights stay finite: they stand still then.
+        weights |= {f"{slot}/{number}" for slot in ("momentum", "mean") for number in range(len(self.weights))}
+        return Expected(settings["epochs"], settings["record"], quantities, self.states[0], self._resumable(), weights)
 
     def _in_order(self, state: State) -> State:
         """A state from a file, its tensors in the network's order: a file has an order of its own."""
@@ -212,7 +215,7 @@ class _Run:
         for rows in self._order(int(seed)):
             inputs, targets = self.inputs[rows], self.targets[rows].to(device)
             if self.augment:
-                inputs = self.augment(inputs, generator)
+                inputs = self._augmented(inputs, generator)
             if inputs.ndim == 4:
                 inputs = inputs.contiguous(memory_format=_LAYOUT)
             values = self._step(inputs.to(device), targets, rate)
@@ -224,11 +227,35 @@ class _Run:
         self.epoch += 1
         self._remember({f"train_{name}": total / seen for name, total in totals.items()} | {"lr": rate})
 
+    def _augmented(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
+        try:
+            made = self.augment(inputs, generator)
+        except Exception as error:  # a caller's function raises whatever it likes
+            shape = tuple(inputs.shape)
+            raise ValueError(
+                f"augment: it failed on inputs of shape {shape} ({type(error).__name__}: {error})"
+            ) from error
+        check_kind("augment", made, Tensor, "one that returns a tensor of inputs")
+        if made.ndim == 0 or len(made) != len(inputs):
+            raise ValueError(f"augment: it returned shape {tuple(made.shape)} for {len(inputs)} inputs, wants as many")
+        return made
+
+    def _outputs(self, inputs: Tensor) -> Any:
+        try:
+            return self.net(inputs)
+        except ValueError as error:
+            if len(inputs) > 1:
+                raise
+            # Batch norm refuses a single sample, in training mode alone: the objective's trial cannot see it.
+            name = "data" if len(self.inputs) == 1 else "batch_size"
+            raise ValueError(f"{name}: got 1 sample a step, too few to train this network ({error})") from error
+
     def _step(self, inputs: Tensor, targets: Tensor, rate: float) -> dict[str, float]:
         self.net.zero_grad()
         with SafeLayout():
-            outputs = self.net(inputs)
+            outputs = self._outputs(inputs)
             values = {name: batch_value(measure(outputs, targets)) for name, measure in self.measures.items()}
+        _check_loss(values["loss"])
         values["loss"].backward()
         with torch.no_grad():
             self._update(rate)
@@ -257,7 +284,7 @@ class _Run:
     def _order(self, seed: int) -> list[Tensor]:
         """Shuffled rows, batch by batch; a last batch of one joins its neighbour (batch norm needs two)."""
         order = torch.randperm(len(self.inputs), generator=torch.Generator().manual_seed(seed))
-        batches = list(order.split(self.settings["batch_size"]))
+        batches = list(order.split(min(self.settings["batch_size"], len(order))))
         if len(batches) > 1 and len(batches[-1]) == 1:
             batches[-2:] = [torch.cat(batches[-2:])]
         return batches
@@ -286,6 +313,8 @@ class _Run:
         if self.files is None:
             return
         names = [state_name(epoch) for epoch in self.states]
+        if state_name(0) not in self.files.checksums:  # a run that cannot begin leaves no files
+            self.files.save(state_name(0), self.states[0])
         if self.epoch in self.states:
             self.files.save(state_name(self.epoch), self.states[self.epoch])
         if self.epoch < self.settings["epochs"]:
@@ -296,14 +325,13 @@ class _Run:
 
     def _resumable(self) -> State:
         """The network's and the optimizer's tensors under flat names."""
-        tensors = {f"net/{name}": tensor for name, tensor in self._snapshot().items()}
+        tensors = {f"{_NET}{name}": tensor for name, tensor in self._snapshot().items()}
         for slot, values in self.memory.items():
             tensors |= {f"{slot}/{number}": value for number, value in enumerate(values)}
         return tensors
 
     def _restore(self, tensors: State) -> None:
-        prefix = "net/"
-        state = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+        state = {name.removeprefix(_NET): tensor for name, tensor in tensors.items() if name.startswith(_NET)}
         self.net.load_state_dict(state)
         for slot, values in self.memory.items():
             for number, value in enumerate(values):
@@ -328,6 +356,15 @@ def _parts(data: ImageData | Pair) -> tuple[Pair, Pair | None, Augmentation | No
     return tuple(data), None, None
 
 
+def _check_loss(loss: object) -> None:
+    """Raise unless gradients can be taken of a loss."""
+    check_kind("criterion", loss, Tensor, "one that returns a tensor with a gradient")
+    if loss.numel() != 1:
+        raise ValueError(f"criterion: it returned shape {tuple(loss.shape)}, wants one number, the mean of a batch")
+    if not loss.requires_grad:
+        raise ValueError("criterion: what it returned has no gradient; compute it from the outputs, without detach()")
+
+
 def _first(pair: Pair) -> Pair:
     inputs, targets = pair
     return inputs[:_TESTED_AT_ONCE], targets[:_TESTED_AT_ONCE]
@@ -348,8 +385,8 @@ def _check_augment_and_cache(augment: object, cache: object) -> None:
     if not (isinstance(augment, bool | None) or callable(augment)):
         raise TypeError(f"augment: got {type(augment).__name__}, wants an Augmentation, True or False")
     check_kind("cache", cache, (bool, str, PathLike), "a directory, True or False")
-    if cache == "":
-        raise ValueError("cache: got '', wants a directory, True or False")
+    if cache is not False:
+        cache_directory(None if cache is True else cache)
 
 
 def _recorded_epochs(epochs: int, record: int | Sequence[int]) -> list[int]:

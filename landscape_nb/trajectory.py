@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import warnings
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from landscape_nb.copies import copied_model
 from landscape_nb.filters import carrying, layouts_in
 from landscape_nb.parameters import Params
+from landscape_nb.places import local_path
 
 State = dict[str, Tensor]
 _INDEX = "run.json"
@@ -76,6 +78,7 @@ class Expected:
         quantities: Names in the history.
         state: A recorded state: names, shapes and types of its tensors.
         resumable: The same for what an unfinished run goes on from.
+        weights: Names of tensors that are finite throughout a run.
     """
 
     epochs: int
@@ -83,6 +86,7 @@ class Expected:
     quantities: set[str]
     state: State
     resumable: State
+    weights: set[str]
 
     def files(self, epoch: int) -> dict[str, State]:
         """The files of a run whose last finished epoch is `epoch`, by name, and what tensors they hold."""
@@ -98,12 +102,21 @@ class Expected:
         _demand(isinstance(content, dict), "its content is not a dict")
         epoch, history, files = (content.get(name) for name in ("epoch", "history", "files"))
         _demand(type(epoch) is int and 1 <= epoch <= self.epochs, "its epoch is not one of the run's")
-        _demand(content.get("recorded") == self.recorded(epoch), "other epochs are recorded")
+        recorded = content.get("recorded")
+        right = recorded == self.recorded(epoch) and all(type(number) is int for number in recorded)
+        _demand(right, "other epochs are recorded")
         _demand(isinstance(history, dict) and set(history) == self.quantities, "its history is of other quantities")
         for values in history.values():
-            right = isinstance(values, list) and len(values) == epoch and all(type(v) is float for v in values)
-            _demand(right, "its history does not have a number an epoch")
+            right = isinstance(values, list) and len(values) == epoch
+            right = right and all(type(v) is float and math.isfinite(v) for v in values)
+            _demand(right, "its history does not have a finite number an epoch")
         _demand(isinstance(files, dict) and set(files) == set(self.files(epoch)), "it names other files")
+
+    def check_tensors(self, files: dict[str, State]) -> None:
+        """Raise a `DamagedEntryError` unless the weights in all files are finite."""
+        for file, tensors in files.items():
+            for name in self.weights & tensors.keys():
+                _demand(bool(tensors[name].isfinite().all()), f"{name} in {file} is not finite")
 
 
 @dataclass
@@ -139,6 +152,7 @@ class RunFiles:
             content = self._content(expected)
             epoch, self.checksums = content["epoch"], content["files"]
             tensors = {name: self._load(name, like) for name, like in expected.files(epoch).items()}
+            expected.check_tensors(tensors)
         except Exception as error:  # nonsense in a file raises nearly anything, and all of it means the same
             warnings.warn(f"the cached training in {self.folder} is damaged ({error}); training anew", stacklevel=3)
             self.checksums = {}
@@ -230,13 +244,20 @@ def cache_directory(cache: str | PathLike[str] | None = None) -> Path:
 
     Returns:
         `cache`, else the environment variable `LANDSCAPE_NB_CACHE`, else `trained` in the user's cache
-        directory.
+        directory. A `~` at the start is the home directory.
+
+    Raises:
+        ValueError: It is not a path on this machine, such as a URL.
 
     Example:
         >>> cache_directory("/my/nets").name
         'nets'
     """
-    return Path(cache or os.environ.get("LANDSCAPE_NB_CACHE") or user_cache_path("landscape-nb") / "trained")
+    if cache is not None:
+        return local_path("cache", cache)
+    if named := os.environ.get("LANDSCAPE_NB_CACHE"):
+        return local_path("LANDSCAPE_NB_CACHE", named)
+    return user_cache_path("landscape-nb") / "trained"
 
 
 def _checksum(content: bytes) -> str:

@@ -1,6 +1,8 @@
 """The command: what it prints, and what it refuses before it has done anything."""
 
 import re
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -90,3 +92,19 @@ def test_a_figure_of_the_paper_tells_its_notebook_and_verdict():
     result = call("figure", "77")
     assert result.exit_code != 0
     assert "name: got '77', the course redoes Figure 1" in result.output
+
+
+@pytest.mark.parametrize("module", ["landscape_nb", "landscape_nb.cli"])
+def test_the_modules_are_the_command(tmp_path, module):
+    command = [sys.executable, "-m", module, "run", "99", "--out", str(tmp_path / "out")]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "number: got '99'" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_doctor_names_a_variable_that_is_no_path(monkeypatch):
+    monkeypatch.setenv("LANDSCAPE_NB_CACHE", "s3://bucket/nets")
+    result = call("doctor")
+    assert result.exit_code == 1
+    assert "LANDSCAPE_NB_CACHE: got 's3://bucket/nets', wants a path on this machine" in result.output

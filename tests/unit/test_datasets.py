@@ -129,3 +129,104 @@ def test_augmentation_crops_and_flips_each_image_on_its_own():
         found.update(match)
     assert len(found) > 40
     assert torch.equal(datasets.Augmentation(0, False)(images, torch.Generator()), images)
+
+
+def test_a_data_directory_is_a_path_on_this_machine(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert datasets.data_directory("~/data") == tmp_path / "data"
+    monkeypatch.setenv("LANDSCAPE_NB_DATA", "~/data")
+    assert datasets.data_directory() == tmp_path / "data"
+    monkeypatch.setenv("LANDSCAPE_NB_DATA", "s3://bucket/data")
+    with pytest.raises(ValueError, match="LANDSCAPE_NB_DATA: got 's3://bucket/data', wants a path on this machine"):
+        datasets.data_directory()
+    for place in ("https://x.org/data", "a\0b", "a\ud800", ""):
+        with pytest.raises(ValueError, match="^data_dir: got "):
+            datasets.cifar10(place)
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "message"),
+    [
+        ({"pad": "foo"}, ValueError, "pad: got 'foo', wants a whole number from 0 up"),
+        ({"pad": -1}, ValueError, "pad: got -1"),
+        ({"pad": 2.5}, ValueError, "pad: got 2.5"),
+        ({"flip": None}, TypeError, "flip: got NoneType, wants True or False"),
+    ],
+)
+def test_an_augmentation_is_checked_when_it_is_made(settings, kind, message):
+    with pytest.raises(kind, match=message):
+        datasets.Augmentation(**settings)
+
+
+IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+IDX_DAMAGE = {
+    "empty": (IMAGES, lambda content: b"", "is not an IDX file of bytes in 3 dimensions"),
+    "truncated header": (IMAGES, lambda content: content[:9], "is not an IDX file of bytes in 3 dimensions"),
+    "truncated": (IMAGES, lambda content: content[:-5], "header says 4×28×28 bytes of data, it has 3131"),
+    "too long": (LABELS, lambda content: content + b"0", "header says 4 bytes of data, it has 5"),
+    "huge sizes": (LABELS, lambda content: content[:4] + b"\xff" * 4 + content[8:], "header says 4294967295 bytes"),
+    "words": (LABELS, lambda content: b"<html>not found</html>", "is not an IDX file of bytes in 1 dimensions"),
+    "images as labels": (LABELS, lambda content: bytes((0, 0, 8, 3)) + content[4:], "is not an IDX file"),
+    "floats": (IMAGES, lambda content: bytes((0, 0, 13, 3)) + content[4:], "is not an IDX file"),
+    "label 99": (LABELS, lambda content: content[:-1] + bytes([99]), "has labels from 0 to 99, wants 0 to 9"),
+    "few labels": (LABELS, lambda content: content[:7] + bytes([3]) + content[8:-1], "got 3 labels for 4 images"),
+}
+
+
+@pytest.mark.parametrize("how", IDX_DAMAGE)
+def test_a_bad_file_of_fashion_mnist_is_named(tmp_path, how):
+    for kind in ("train", "t10k"):
+        write_idx(tmp_path / f"{kind}-images-idx3-ubyte", np.zeros((4, 28, 28), np.uint8))
+        write_idx(tmp_path / f"{kind}-labels-idx1-ubyte", np.zeros(4, np.uint8))
+    assert len(datasets.fashion_mnist(tmp_path).train[0]) == 4
+    name, damage, message = IDX_DAMAGE[how]
+    path = tmp_path / name
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ValueError, match=f"{name}: .*{message}"):
+        datasets.fashion_mnist(tmp_path)
+
+
+@pytest.mark.parametrize("cut", [0, 5, -12])
+def test_a_truncated_gzip_file_is_named(tmp_path, cut):
+    write_idx(tmp_path / "t10k-labels-idx1-ubyte.gz", np.zeros(4, np.uint8))
+    for name in (IMAGES, LABELS):
+        path = tmp_path / f"{name}.gz"
+        write_idx(path, np.zeros((4, 28, 28), np.uint8))
+        path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(ValueError, match=f"{IMAGES}.gz: is not "):
+        datasets.fashion_mnist(tmp_path)
+
+
+class Evil:
+    """What would run code if it was unpickled."""
+
+    def __reduce__(self):
+        return (pytest.fail, ("unpickled",))
+
+
+def test_damaged_files_of_cifar10_are_named(tmp_path):
+    path = tmp_path / "cifar10.npz"
+    images, labels = np.zeros((3, 32, 32, 3), np.uint8), np.zeros(3, np.uint8)
+    np.savez_compressed(path, x_train=images, y_train=labels, x_test=images, y_test=labels)
+    whole = path.read_bytes()
+    np.savez(path, x_train=np.array([Evil()], object), y_train=labels, x_test=images, y_test=labels)
+    pickled = path.read_bytes()
+    np.save(tmp_path / "one.npy", images)
+    array = (tmp_path / "one.npy").read_bytes()
+    for content in (whole[:-30], whole[:100], b"", b"<html>", pickled, array, whole[:60] + b"xxxx" + whole[64:]):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"cifar10.npz: is not a whole .npz file of arrays of numbers") as caught:
+            datasets.cifar10(tmp_path)
+        assert "allow_pickle" not in str(caught.value)
+        assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("label", "message"), [(5.5, "labels have dtype float64"), (99, "labels from 0 to 99"), (-1, "labels from -1 to 0")]
+)
+def test_labels_of_cifar10_are_its_classes(tmp_path, label, message):
+    images, right = np.zeros((2, 32, 32, 3), np.uint8), np.zeros(2, int)
+    wrong = np.array([0, label])
+    np.savez(tmp_path / "cifar10.npz", x_train=images, y_train=right, x_test=images, y_test=wrong)
+    with pytest.raises(ValueError, match=f"cifar10.npz: .*{message}"):
+        datasets.cifar10(tmp_path)

@@ -459,3 +459,27 @@ def test_between_points_and_within_the_ends_nothing_is_missed():
         "wrong-statistics" in diagnose(line.assign_coords(alpha=[0.0, 1.0]).assign_attrs(end_losses=[1.0, 1.0])).codes
     )
     assert "wrong-statistics" not in diagnose(line.assign_coords(alpha=[0.0, 1.0])).codes
+
+
+STRANGE = {
+    "samples": ["x", None, [1, 2], -3, 0, float("nan"), True],
+    "direction_cosine": [["a"], "x", None, [[1.0], [2.0]], {"a": 1}],
+    "direction_norms": [["a"], "x", None],
+    "relative_steps": [["a", "b"], [3.0], 3.0, "xy", None],
+    "end_losses": [["a", "b"], "xy", [1.0, 2.0], 3.0],
+    "directions": ["[1,2]", "{", "3", '[{"dead_filters": "x"}]', None, 5, [1], "[" * 100_000],
+    "origin_loss": ["x", None, [1.0]],
+    "kind": [3, np.array([1, 2])],
+    "batch_norm": [3, np.array([1, 2])],
+    "batch_norm_layers": ["x", np.array([1, 2])],
+    "normalization": [3, ["none"]],
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_attributes_of_another_kind_are_ignored(name):
+    without = plane(stderr=0.3)
+    del without.attrs["samples"], without.attrs["directions"], without.attrs["origin_loss"]
+    del without.attrs["kind"], without.attrs["batch_norm"], without.attrs["normalization"]
+    for value in STRANGE[name]:
+        assert diagnose(without.assign_attrs({name: value})) == diagnose(without), value

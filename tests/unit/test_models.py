@@ -222,3 +222,23 @@ def test_a_checkpoint_cannot_run_code(tmp_path):
     with pytest.raises(ValueError, match="is not a checkpoint"):
         lnb.load_authors_checkpoint(tmp_path / "evil.t7")
     assert not (tmp_path / "written").exists()
+
+
+@pytest.mark.parametrize(
+    ("build", "kind", "message"),
+    [
+        (lambda: models.mlp(batch_norm=-3), TypeError, "batch_norm: got int, wants True or False"),
+        (lambda: models.mlp(batch_norm=None), TypeError, "batch_norm: got NoneType"),
+        (lambda: models.resnet(20, shortcuts="no"), TypeError, "shortcuts: got str, wants True or False"),
+        (lambda: models.mlp((10**30,)), ValueError, r"hidden\[0\]: got 10+, wants a whole number from 1 to 2147483647"),
+        (lambda: models.resnet(20, channels=10**30), ValueError, "channels: got 10+, wants"),
+        (lambda: models.vgg9(classes=10**30), ValueError, "classes: got 10+, wants"),
+        (lambda: models.vgg9(width=1e30), ValueError, r"width: got 1e\+30, wants"),
+        (lambda: models.mlp(image_size=10**30), ValueError, "image_size: got 10+, wants"),
+        (lambda: models.densenet(growth=10**30), ValueError, "growth: got 10+, wants"),
+        (lambda: models.mlp((2**31 - 1, 2**31 - 1)), ValueError, "a network of this width, .* is too large"),
+    ],
+)
+def test_switches_and_counts_are_checked(build, kind, message):
+    with pytest.raises(kind, match=message):
+        build()

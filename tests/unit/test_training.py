@@ -202,6 +202,11 @@ NONSENSE = {
     **outside(["../../outside.txt", "/etc/hostname", "run.json", "epoch-00009.safetensors", "x", "", "/dev/zero"]),
     **replaced("files", [], None, "x", {}, {"../../outside.txt": "0"}),
     **replaced("epoch", None, "2", 2.0, True, -1, 0, 5, 10**400, [], {}),
+    **replaced("recorded", [0.0, 4], [False, 4], [0, 4.0]),
+    **{
+        f"{value} in history": lambda c, value=value: {**c, "history": {name: [value] * 4 for name in c["history"]}}
+        for value in (float("nan"), float("inf"))
+    },
     **replaced("recorded", None, [], [0], "x", [[]], [0, "../../outside.txt"], [-1, 0], {}, 3),
     **replaced("history", None, [], {}, "x", {"lr": []}, {"lr": ["a"] * 4}),
     "short history": lambda c: {**c, "history": {name: values[1:] for name, values in c["history"].items()}},
@@ -272,7 +277,7 @@ def test_files_of_nonsense_are_trained_anew(model, data, tmp_path, victim, conte
     check_trained_anew(model, data, tmp_path, first)
 
 
-@pytest.mark.parametrize("tensors", [{}, {"x": torch.ones(2)}, "float64", "shape"])
+@pytest.mark.parametrize("tensors", [{}, {"x": torch.ones(2)}, "float64", "shape", "nan", "inf"])
 def test_other_tensors_with_a_right_checksum_are_trained_anew(model, data, tmp_path, tensors):
     first = lnb.train(model, data, cache=tmp_path, **SETTINGS)
     (path,) = tmp_path.glob("*/epoch-00004.safetensors")
@@ -280,6 +285,9 @@ def test_other_tensors_with_a_right_checksum_are_trained_anew(model, data, tmp_p
         tensors = {name: tensor.double() for name, tensor in load_file(path).items()}
     elif tensors == "shape":
         tensors = {name: tensor[..., None].contiguous() for name, tensor in load_file(path).items()}
+    elif tensors in ("nan", "inf"):
+        number = float(tensors)
+        tensors = {name: t * number if t.is_floating_point() else t for name, t in load_file(path).items()}
     save_file(tensors, path)
     index = path.with_name("run.json")
     content = json.loads(index.read_text())["content"]
@@ -374,3 +382,68 @@ def test_divergence_in_the_last_step_is_an_error_and_not_kept(data, tmp_path, wi
     with pytest.raises(FloatingPointError, match="became (nan|inf) in epoch 1; a lower lr"):
         lnb.train(net, images, cache=tmp_path, **SETTINGS | only_step)
     assert not list(tmp_path.glob("*/run.json"))
+
+
+def test_a_buffer_may_be_infinite(data, tmp_path):
+    """As masks of attention are: that is not damage."""
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    net.register_buffer("mask", torch.tensor([0.0, -torch.inf, torch.nan]))
+    lnb.train(net, data, cache=tmp_path, **SETTINGS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lnb.train(net, data, cache=tmp_path, **SETTINGS)
+
+
+@pytest.mark.parametrize("named", ["argument", "variable"])
+def test_a_cache_in_the_home_directory_is_made_there(model, data, tmp_path, monkeypatch, named):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("LANDSCAPE_NB_CACHE", "~/nets")
+    lnb.train(model, data, cache="~/nets" if named == "argument" else True, **SETTINGS)
+    assert list((tmp_path / "home" / "nets").glob("*/run.json"))
+    assert not list((tmp_path / "here").iterdir())
+
+
+@pytest.mark.parametrize("place", ["s3://b/c", "file:///tmp/nets", "a\0b", "nets\ud800", "  "])
+def test_a_cache_that_is_no_place_on_this_machine_is_named(model, data, tmp_path, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"^cache: got "):
+        lnb.train(model, data, cache=place, **SETTINGS)
+    if "\0" not in place and "\ud800" not in place:  # what an environment can hold
+        monkeypatch.setenv("LANDSCAPE_NB_CACHE", place)
+        with pytest.raises(ValueError, match=r"^LANDSCAPE_NB_CACHE: got "):
+            lnb.train(model, data, **SETTINGS)
+    assert not list(tmp_path.iterdir())
+
+
+def failing(images, generator):
+    raise KeyError("brightness")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"criterion": lambda outputs, _: float(outputs.mean())}, "criterion: got float, wants one that returns a ten"),
+        ({"criterion": lambda outputs, _: outputs.detach().mean()}, "criterion: what it returned has no gradient"),
+        ({"augment": lambda images, generator: None}, "augment: got NoneType, wants one that returns a tensor"),
+        ({"augment": lambda images, generator: images[1:]}, r"augment: it returned shape \(49, 1, 8, 8\) for 50 inp"),
+        ({"augment": failing}, r"augment: it failed on inputs of shape \(50, 1, 8, 8\) .KeyError: 'brightness'"),
+        ({"batch_size": 1}, "batch_size: got 1 sample a step"),
+    ],
+)
+def test_what_cannot_make_a_step_is_named_and_leaves_no_files(model, data, tmp_path, settings, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        lnb.train(model, data, cache=tmp_path, **SETTINGS | settings)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_one_sample_and_huge_batches(model, data):
+    one = tuple(part[:1] for part in data.train)
+    with pytest.raises(
+        ValueError, match="data: got 1 sample a step, too few to train this network .Expected more than 1"
+    ):
+        lnb.train(model, one, cache=False, **SETTINGS)
+    plain = lnb.models.mlp((8,), **data.shape)
+    assert lnb.train(plain, one, cache=False, **SETTINGS).epochs == [0, 4]
+    assert lnb.train(plain, data, cache=False, **SETTINGS | {"batch_size": 10**30}).epochs == [0, 4]

@@ -245,3 +245,46 @@ def test_two_lines_end_to_end_are_a_line():
     assert len(plotting.plot_lines(both).axes[0].lines[0].get_xdata()) == 10
     with pytest.raises(ValueError, match="lines: the coordinates along 'alpha' are not in order"):
         plotting.plot_lines(LINE.isel(alpha=[1, 0, 2, 3, 4]))
+
+
+HUGE = np.where(BOWL > 2, 1e308, -1e308)
+SIGNED = PLANE.assign(loss=(("alpha", "beta"), HUGE))
+FAR_APART = r"goes from -1e\+308 to 1e\+308, too far apart to be drawn \(at most 1e\+300\)"
+OVERFLOWING = {
+    "contours": (lambda: plotting.plot_contours(SIGNED), "values"),
+    "counted contours": (lambda: plotting.plot_contours(SIGNED, levels=5), "values"),
+    "contours on given levels": (lambda: plotting.plot_contours(SIGNED, levels=[-1, 1]), "loss"),
+    "levels": (lambda: plotting.plot_contours(PLANE, levels=[-1e308, 1e308]), "levels"),
+    "surfaces": (lambda: plotting.plot_surfaces(SIGNED), "values"),
+    "plotly": (lambda: plotting.plotly_surface(SIGNED), "values"),
+    "lines": (lambda: plotting.plot_lines(SIGNED.isel(beta=0)), "loss"),
+    "ylim": (lambda: plotting.plot_lines(LINE, ylim=(-1e308, 1e308)), "ylim"),
+    "diagnosis": (lambda: lnb.diagnose(SIGNED), "values"),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("what", OVERFLOWING)
+def test_ranges_that_overflow_are_refused(what):
+    call, name = OVERFLOWING[what]
+    refused(call, ValueError, f"{name}: {FAR_APART}")
+
+
+@pytest.mark.filterwarnings("error:overflow")
+def test_huge_positive_losses_are_drawn_on_logarithms():
+    huge = PLANE.assign(loss=PLANE.loss * 1e307)
+    for figure in (
+        plotting.plot_contours(huge, levels=5),
+        plotting.plot_contours(huge),
+        plotting.plot_surfaces(huge),
+        plotting.plot_lines(huge.isel(beta=0), log=True),
+    ):
+        figure.canvas.draw()
+
+
+@pytest.mark.parametrize("end", [np.nan, np.inf, -np.inf])
+def test_the_ends_of_an_axis_are_finite(end):
+    refused(
+        lambda: plotting.plot_lines(LINE, ylim=(end, 1)), ValueError, r"ylim: got \(.*\), wants finite numbers, or None"
+    )
+    assert plotting.plot_lines(LINE, ylim=(None, 3)).axes[0].get_ylim()[1] == 3
