@@ -56,7 +56,8 @@ class Batches:
         counts = count_samples(batches)
         if not sum(counts):
             raise ValueError("data: got no samples")
-        return cls(batches, counts)
+        full = [(batch, count) for batch, count in zip(batches, counts, strict=True) if count]
+        return cls([batch for batch, _ in full], [count for _, count in full])
 
     def rearranged(self, size: int, memory_format: torch.memory_format) -> "Batches":
         """The same samples in batches of at most `size`, images laid out as asked; only pairs of tensors change."""
@@ -220,10 +221,24 @@ def count_samples(batches: Sequence[Any]) -> list[int]:
                 f"data: a batch is {describe(batch)}; wants tensors whose first dimension counts samples "
                 "(torch.tensor makes one of lists of numbers)"
             )
+    if _is_time_first(shapes):
+        return [sizes[0][1] for sizes in shapes]
     if len(set(map(len, shapes))) == 1:
         place = _counting(shapes)
         return [sizes[place][0] for sizes in shapes]
     return [sizes[_counting([sizes])][0] for sizes in shapes]
+
+
+def _is_time_first(shapes: Sequence[Sequence[tuple[int, ...]]]) -> bool:
+    """Whether all tensors begin with (time, samples): the same time in all batches, and a smaller last batch.
+
+    Where the second dimension varies in another way, it is as likely the time, padded batch by batch.
+    """
+    leads = [{shape[:2] for shape in sizes} for sizes in shapes]
+    if any(len(sizes) < 2 for sizes in shapes) or any(len(lead) > 1 or len(next(iter(lead))) < 2 for lead in leads):
+        return False
+    times, counts = zip(*(next(iter(lead)) for lead in leads), strict=True)
+    return len(set(times)) == 1 and len(set(counts[:-1])) == 1 and counts[-1] < counts[0]
 
 
 def _shapes(part: Any) -> list[tuple[int, ...]]:

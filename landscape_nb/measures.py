@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from landscape_nb.arguments import check_choice, check_kind
 from landscape_nb.made_up import Trial, adds_up, is_mean_in_all, is_mean_of_singles, mix, shake, trials
@@ -205,11 +205,58 @@ class Combination:
         reduction: One of the four kinds that `reductions` names.
         by_sample: What gives one value a sample, of a mean over samples; None if that is not known.
         inside: Whether the weight of a batch is seen only in the model's forward pass.
+        coupled: Whether the model's outputs for a sample depend on the others of its batch.
+        told: Whether the measure tells its weight itself: it returns a pair.
     """
 
     reduction: str
     by_sample: Measure | None = None
     inside: bool = False
+    coupled: bool = False
+    told: bool = False
+
+    def of_batches(self, coupled: bool = False) -> "Combination":
+        """The same, where batches do not stand for their samples; what is added up is still."""
+        keeps = coupled and (self.reduction == SUM or self.told)
+        return replace(self, coupled=True) if keeps else Combination(BATCHES, coupled=coupled)
+
+
+def _cloned(outputs: Any) -> Any:
+    return tree_map(lambda part: part.clone() if isinstance(part, Tensor) else part, outputs)
+
+
+class OwnOutputs:
+    """A measure that writes on outputs, and gets a copy of them, for others read them afterwards.
+
+    Example:
+        >>> scores = torch.ones(2)
+        >>> OwnOutputs(lambda o, t: o.mul_(3).sum())(scores, None).item(), scores.sum().item()
+        (6.0, 2.0)
+    """
+
+    def __init__(self, measure: Measure):
+        self.measure = measure
+
+    def __call__(self, outputs: Any, targets: Any, **settings: Any) -> Any:
+        return self.measure(_cloned(outputs), targets, **settings)
+
+
+def without_writing(measures: Mapping[str, Measure], outputs: Any, targets: Any) -> dict[str, Measure]:
+    """The measures, of which those that write on outputs get copies.
+
+    Example:
+        >>> found = without_writing({"loss": lambda o, t: o.exp_().sum()}, torch.ones(2), None)
+        >>> type(found["loss"]).__name__
+        'OwnOutputs'
+    """
+
+    def own(measure: Measure) -> Measure:
+        given = _cloned(outputs)
+        measure(given, targets)
+        written = any(isinstance(leaf, Tensor) and leaf._version > 0 for leaf in tree_leaves(given))
+        return OwnOutputs(measure) if written else measure
+
+    return {name: own(measure) for name, measure in measures.items()}
 
 
 class Said:
@@ -251,7 +298,7 @@ def find_combination(measure: Measure, said: Said, form: Measure | None, some: T
         'weighted mean'
     """
     if is_weighed(said.value):
-        return Combination(WEIGHTED)
+        return Combination(WEIGHTED, told=True)
     if form:
         return Combination(MEAN, form)
     if said.inside and said.inside.exact and said.inside.kind in _KINDS:
@@ -337,6 +384,14 @@ def warn_of_batches(combinations: Mapping[str, Combination], batches: int, stack
     Example:
         >>> warn_of_batches({"loss": Combination(BATCHES)}, 1, 1)
     """
+    if any(found.coupled for found in combinations.values()):
+        warnings.warn(
+            "model: its outputs for a sample depend on the other samples of the batch, as in a batch norm without "
+            f"running statistics. So all values depend on batch_size: those of the {batches} batches are averaged, "
+            "weighted by samples. Give all data as one batch for the value of all at once",
+            stacklevel=stacklevel + 1,
+        )
+        return
     names = [name for name, found in combinations.items() if found.reduction == BATCHES]
     if names and batches > 1:
         called = ["criterion" if name == "loss" else f"metrics[{name!r}]" for name in names]

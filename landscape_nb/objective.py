@@ -3,9 +3,9 @@
 import copy
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,14 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils._pytree import tree_map
 
 from landscape_nb.arguments import check_choice, check_kind, check_whole, find_device
-from landscape_nb.batches import Batches, describe, is_pair, tensors_of
+from landscape_nb.batches import Batches, copied, describe, is_pair, tensors_of
 from landscape_nb.copies import check_model, copied_model
 from landscape_nb.layout import SafeLayout
 from landscape_nb.made_up import joined
 from landscape_nb.measures import (
     Combination,
     Measure,
+    OwnOutputs,
     Said,
     batching_quietly,
     check_names,
@@ -33,11 +34,23 @@ from landscape_nb.measures import (
     named_measures,
     remaining_forms,
     warn_of_batches,
+    without_writing,
 )
 from landscape_nb.parameters import Affine, Params, check_params, check_tensors, is_same, parameters_of
+from landscape_nb.parts import Cut, counting_dim, differing, has_coupled_rows, is_pair_of_means, swapped
 from landscape_nb.program import FAILURES
 from landscape_nb.provenance import fingerprint
-from landscape_nb.reductions import SUM, WEIGHTED, Trace, as_number, batch_value, combined, is_weighed, sum_and_weight
+from landscape_nb.reductions import (
+    BATCHES,
+    SUM,
+    WEIGHTED,
+    Trace,
+    as_number,
+    batch_value,
+    combined,
+    is_weighed,
+    sum_and_weight,
+)
 from landscape_nb.rng import preserved_rng, seed_everything
 from landscape_nb.trial import Findings, Trial
 
@@ -274,7 +287,10 @@ class Objective:
         """
         result = {}
         for prefix, group in self.groups.items():
-            rows = [values_of(batch) for batch in self._seeded(prefix, group, draw)]
+            rows = []
+            for number, batch in enumerate(self._seeded(prefix, group, draw)):
+                with self._naming(prefix, number):
+                    rows.append(values_of(batch))
             for name in self.measures:
                 values = [row[name] for row in rows]
                 by_sample = self.sample_measures[name] is not None
@@ -358,7 +374,8 @@ class Objective:
     def fingerprint(self) -> str:
         """16 hexadecimal digits of everything that decides a measured value: weights, data, settings."""
         settings = self.batch_norm, self.forward, self.seed, self.draws
-        return fingerprint(self.model, self.groups, self.measures, *settings, without=self.findings.written)
+        measures = {n: m.measure if isinstance(m, OwnOutputs) else m for n, m in self.measures.items()}
+        return fingerprint(self.model, self.groups, measures, *settings, without=self.findings.written)
 
     def state(
         self, params: Params | None = None, buffers: Buffers | None = None, batch_norm: str = "frozen"
@@ -465,39 +482,122 @@ class Objective:
         return findings
 
     def _find_combinations(self) -> dict[str, Combination]:
-        """How the values of batches become one, for each measure."""
+        """How the values of batches become one; from now on those that write on outputs get copies."""
         batch, _ = next(iter(self.data))
-        targets, count, measures = _targets(batch), self.data.counts[0], self.measures
+        targets, count = _targets(batch), self.data.counts[0]
         with torch.no_grad(), preserved_rng(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="There is a performance drop")  # of vmap, while it is tried
-            with Trace() as forward:
+            with Trace() as forward, self._naming("", 0):
                 outputs = self.outputs(self.state(), batch)
-                said = {name: Said(measure, outputs, targets, forward) for name, measure in measures.items()}
-            some = joined(outputs, [_targets(other) for group in self.groups.values() for other in group.batches])
-            singles = all(max(group.counts) == 1 for group in self.groups.values())
-            forms = {
-                name: None if said[name].is_sum else find_form(measure, outputs, targets, count, some, singles)
-                for name, measure in measures.items()
-            }
-            others = (
-                (self._outputs_like(outputs, batch, other, count), _targets(other), count)
-                for group in self.groups.values()
-                for other, count in group
-            )
-            forms = remaining_forms(forms, measures, others)
-            return {name: find_combination(m, said[name], forms[name], some) for name, m in measures.items()}
+                self.measures = without_writing(self.measures, outputs, targets)
+                said = {name: Said(measure, outputs, targets, forward) for name, measure in self.measures.items()}
+            for name, measure in self.measures.items():
+                if is_weighed(said[name].value) and is_pair_of_means(measure, outputs, targets, count):
+                    called = "criterion" if name == "loss" else f"metrics[{name!r}]"
+                    raise ValueError(
+                        f"{called}: it returns two numbers, wants one mean or (sum, weight); the second one is not a "
+                        "weight: that of the first batch is not the sum of its parts'"
+                    )
+            found = self._combinations_of(outputs, batch, said)
+            return self._heeding_parts(found, outputs, batch)
 
-    def _outputs_like(self, outputs: Any, batch: Any, other: Any, count: int) -> Any:
-        """Outputs of the shape that another batch has: some of this batch's where they fit, which takes no time."""
-        shapes = [[part.shape[1:] for part in tensors_of(each)] for each in (batch, other)]
-        if shapes[0] != shapes[1] or count > self.data.counts[0]:
-            return self.outputs(self.state(), other)
-        like = tree_map(lambda part: part[:count] if isinstance(part, Tensor) and part.ndim else part, outputs)
+    def _combinations_of(self, outputs: Any, batch: Any, said: Mapping[str, Said]) -> dict[str, Combination]:
+        """How the values of batches become one, by what measures say of the first one and of made-up scores."""
+        count, measures, groups = self.data.counts[0], self.measures, self.groups.values()
+        targets = [_targets(other) for group in groups for other in group.batches]
+        if counting_dim(batch, count) == 1:
+            tried = {name: partial(_swapping, measure) for name, measure in measures.items()}
+            some = joined(swapped(outputs), list(map(swapped, targets)))
+            return {name: find_combination(m, said[name], None, some) for name, m in tried.items()}
+        some = joined(outputs, targets)
+        singles = all(max(group.counts) == 1 for group in groups)
+        forms = {
+            name: None if said[name].is_sum else find_form(measure, outputs, _targets(batch), count, some, singles)
+            for name, measure in measures.items()
+        }
+        others = (
+            (self._outputs_like(outputs, batch, prefix, number), _targets(group.batches[number]), size)
+            for prefix, group in self.groups.items()
+            for number, size in enumerate(group.counts)
+        )
+        forms = remaining_forms(forms, measures, others)
+        return {name: find_combination(m, said[name], forms[name], some) for name, m in measures.items()}
+
+    def _heeding_parts(self, found: dict[str, Combination], outputs: Any, batch: Any) -> dict[str, Combination]:
+        """The combinations, where there are several batches and parts of the first one make up the whole."""
+        count = self.data.counts[0]
+        dim = counting_dim(batch, count)
+        several = any(len(group.batches) > 1 for group in self.groups.values())
+        if dim is None or count < 2 or not several or self.findings.random:
+            return found
+        cut = Cut(batch, count, dim, partial(self.outputs, self.state()), _targets)
+        *_, small = cut.places
         try:
-            self.measures["loss"](like, _targets(other))
-        except FAILURES:  # the outputs have other dimensions that depend on the batch, such as time
-            return self.outputs(self.state(), other)
-        return like
+            part = self.outputs(self.state(), cut.part(*small))
+            coupled = has_coupled_rows(outputs, part, dim, count, *small)
+            if coupled:
+                return {name: way.of_batches(coupled=True) for name, way in found.items()}
+            if coupled is None or any(way.inside for way in found.values()):
+                parts = [cut.alone(*place) for place in cut.places]
+            else:
+                parts = [cut.among(outputs, *place) for place in cut.places]
+            checked = {n: self.measures[n] for n, way in found.items() if way.reduction != BATCHES and not way.told}
+            wrong = differing(parts, checked, {n: found[n].reduction for n in checked}, self._precision)
+        except FAILURES:  # a model of one batch size: what its forward pass says of weights cannot be checked
+            wrong = {name for name, way in found.items() if way.inside}
+        return {name: way.of_batches() if name in wrong else way for name, way in found.items()}
+
+    @property
+    def _precision(self) -> torch.dtype:
+        """The least precise format of the weights."""
+        formats = {p.dtype for p in self.origin.values() if p.is_floating_point()} or {torch.float32}
+        return max(formats, key=lambda dtype: torch.finfo(dtype).eps)
+
+    @contextmanager
+    def _naming(self, prefix: str, number: int) -> Iterator[None]:
+        """Name the batch that cannot be evaluated."""
+        try:
+            yield
+        except torch.OutOfMemoryError:
+            raise
+        except (*FAILURES, ArithmeticError) as error:
+            if str(error).startswith(("data: ", "extra_data", "model: ", "criterion: ", "loss: ", "metrics")):
+                raise
+            group = self.groups[prefix]
+            where = f"extra_data[{prefix[:-1]!r}]" if prefix else "data"
+            what = describe(group.batches[number])
+            raise ValueError(
+                f"{where}: batch {number + 1} of {len(group.batches)}, {what}, cannot be evaluated: {error}"
+            ) from error
+
+    def _outputs_like(self, outputs: Any, batch: Any, prefix: str, number: int) -> Any:
+        """Outputs of the shape that another batch has: some of this batch's where they fit, which takes no time."""
+        group = self.groups[prefix]
+        other, count = group.batches[number], group.counts[number]
+        shapes = [[part.shape[1:] for part in tensors_of(each)] for each in (batch, other)]
+        with self._naming(prefix, number):
+            if shapes[0] != shapes[1]:
+                return self.outputs(self.state(), copied(other))
+            like = tree_map(partial(_repeated, count=count, rows=self.data.counts[0]), outputs)
+            try:
+                self.measures["loss"](like, _targets(other))
+            except FAILURES:  # the outputs have other dimensions that depend on the batch, such as time
+                return self.outputs(self.state(), copied(other))
+            return like
+
+
+def _repeated(part: Any, count: int, rows: int) -> Any:
+    """As many rows of outputs as a batch has samples."""
+    if not (isinstance(part, Tensor) and part.ndim):
+        return part
+    if count <= len(part):
+        return part[:count]
+    return part[[n % rows for n in range(count)]] if len(part) == rows else part
+
+
+def _swapping(measure: Measure, outputs: Any, targets: Any) -> Any:
+    """A measure of tensors (time, samples), given (samples, time)."""
+    return measure(swapped(outputs), swapped(targets))
 
 
 def _evaluated(model: nn.Module) -> nn.Module:

@@ -1,0 +1,203 @@
+"""Batches that do not stand for their samples: told from those that do by evaluating one in parts."""
+
+import warnings
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import landscape_nb as lnb
+
+COUPLED = "outputs for a sample depend on the other samples"
+AVERAGED = "not seen to be a mean over samples"
+
+
+def data(count=40, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(count, 6, generator=generator).to(dtype), torch.arange(count) % 4
+
+
+def network(*layers, dtype=torch.float64):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 8), *layers, nn.Linear(8, 4)).to(dtype).eval()
+
+
+class Contrast(nn.Module):
+    """A loss in the model that compares all samples of a batch with each other."""
+
+    def __init__(self, hardest=False):
+        super().__init__()
+        torch.manual_seed(0)
+        self.left, self.right, self.hardest = nn.Linear(6, 4), nn.Linear(6, 4), hardest
+
+    def forward(self, x):
+        scores = self.left(x) @ self.right(x).T
+        if not self.hardest:
+            return F.cross_entropy(scores, torch.arange(len(x)))
+        return self.left(x).square().mean(1).topk(max(1, len(x) // 4)).values.mean()
+
+
+class Clip(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.left, self.right, self.scale = nn.Linear(6, 4), nn.Linear(6, 4), nn.Parameter(torch.ones(1))
+
+    def forward(self, x):
+        return self.left(x), self.right(x), self.scale
+
+
+def clip_loss(outputs, _):
+    left, right, scale = outputs
+    return F.cross_entropy(scale * left @ right.T, torch.arange(len(left)))
+
+
+def said(model, *args, **settings):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        made = lnb.Objective(model, *args, **settings)
+    return made, [str(warning.message) for warning in caught]
+
+
+def inside(outputs, _):
+    return outputs
+
+
+@pytest.mark.parametrize(
+    ("model", "criterion"), [(Contrast(), inside), (Contrast(hardest=True), inside), (Clip(), clip_loss)]
+)
+def test_losses_that_compare_samples_are_averaged_over_batches_and_warned_of(model, criterion):
+    made, messages = said(model.double(), data(), criterion, batch_size=16)
+    assert made.reductions["loss"] == "mean over batches"
+    assert [AVERAGED in message for message in messages] == [True]
+    whole, messages = said(model.double(), data(), criterion)
+    assert whole()["loss"] == pytest.approx(float(criterion(model(data()[0]), None)))
+    assert not messages
+
+
+class AgainstTheMean(nn.Module):
+    def forward(self, x):
+        return x - x.mean(0)
+
+
+class AfterTheOneBefore(nn.Module):
+    def forward(self, x):
+        return x.cumsum(0)
+
+
+@pytest.mark.parametrize("layer", [nn.BatchNorm1d(8, track_running_stats=False), AgainstTheMean(), AfterTheOneBefore()])
+def test_layers_that_couple_samples_are_warned_of_once(layer):
+    metrics = {"accuracy": lnb.measures.accuracy}
+    made, messages = said(network(layer), data(), F.cross_entropy, metrics, batch_size=10)
+    assert set(made.reductions.values()) == {"mean over batches"}
+    assert [COUPLED in message for message in messages] == [True]
+    assert not said(network(layer), data(), F.cross_entropy)[1]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("size", [2, 3, 7, 33])
+def test_ordinary_models_are_not_warned_of(dtype, size):
+    model = network(nn.BatchNorm1d(8), nn.LayerNorm(8), nn.ReLU(), dtype=dtype)
+    made, messages = said(model, data(dtype=dtype), batch_size=size)
+    assert made.reductions["loss"] == "mean over samples"
+    assert not messages
+
+
+class WithLoss(nn.Module):
+    """As models of languages have it: the mean over tokens that count, found inside."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.scores = nn.Linear(6, 4)
+
+    def forward(self, batch):
+        scores = self.scores(batch["x"])
+        return {"loss": F.cross_entropy(scores, batch["y"], ignore_index=1), "scores": scores}
+
+
+def test_a_weighted_mean_inside_the_model_stays_one():
+    model, (x, y) = WithLoss().double(), data()
+    batches = [{"x": x[low : low + 13], "y": y[low : low + 13]} for low in (0, 13, 26)]
+    made, messages = said(model, batches, lambda out, _: out["loss"], forward=lambda m, b: m(b))
+    assert made.reductions["loss"] == "weighted mean"
+    assert not messages
+    assert made()["loss"] == pytest.approx(float(model({"x": x[:39], "y": y[:39]})["loss"].detach()))
+
+
+class TimeFirst(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.steps, self.scores = nn.GRU(6, 8), nn.Linear(8, 2)
+
+    def forward(self, x):
+        return self.scores(self.steps(x)[0])
+
+
+@pytest.mark.parametrize(
+    "criterion",
+    [
+        lambda o, t: (o - t).square().mean((0, 1, 2)),
+        lambda o, t: torch.linalg.vector_norm(o - t) ** 2 / o.numel(),
+        F.mse_loss,
+    ],
+)
+def test_batches_with_time_first_are_weighed_by_their_samples(criterion):
+    x, y = torch.randn(7, 13, 6).double(), torch.randn(7, 13, 2).double() * torch.arange(13.0)[:, None]
+    model = TimeFirst().double()
+    made, messages = said(model, [(x[:, low : low + 5], y[:, low : low + 5]) for low in (0, 5, 10)], criterion)
+    assert made.samples == 13
+    assert not messages
+    assert made()["loss"] == pytest.approx(float(criterion(model(x), y).detach()))
+
+
+def test_a_maximum_over_samples_with_time_first_is_not_a_mean():
+    x, y = torch.randn(7, 13, 6).double(), torch.randn(7, 13, 2).double()
+    batches = [(x[:, low : low + 5], y[:, low : low + 5]) for low in (0, 5, 10)]
+    made, messages = said(TimeFirst().double(), batches, lambda o, t: (o - t).square().amax((1, 2)).mean())
+    assert made.reductions["loss"] == "mean over batches"
+    assert len(messages) == 1
+
+
+def test_batches_that_cannot_be_evaluated_are_named():
+    x, y = data()
+    late = torch.where(torch.arange(40) == 37, 9, y)
+    with pytest.raises(ValueError, match="data: batch 3 of 3, .* cannot be evaluated"):
+        lnb.Objective(network(), (x, late), batch_size=16)()
+    with pytest.raises(ValueError, match="data: batch 1 of 1, .* cannot be evaluated"):
+        lnb.Objective(network(), (x, late))
+    with pytest.raises(ValueError, match="data: batch 2 of 2, .* cannot be evaluated"):
+        lnb.Objective(network(), [(x[:8], y[:8]), (x[:8, :5], y[:8])])()
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_empty_batches_count_nothing(place):
+    x, y = data()
+    batches = [(x[:16], y[:16]), (x[16:], y[16:])]
+    batches.insert(place, (x[:0], y[:0]))
+    made = lnb.Objective(network(), batches)
+    assert made.samples == 40
+    assert made()["loss"] == pytest.approx(float(F.cross_entropy(network()(x), y).detach()))
+
+
+def test_two_returned_means_are_not_a_sum_and_a_weight():
+    def pair(outputs, targets):
+        return F.cross_entropy(outputs, targets), (outputs.argmax(1) == targets).double().mean()
+
+    with pytest.raises(ValueError, match="criterion: it returns two numbers"):
+        lnb.Objective(network(), data(), pair)
+
+
+@pytest.mark.parametrize("size", [16, 40])
+def test_a_measure_that_writes_on_outputs_spoils_no_other(size):
+    model, (x, y) = nn.Sequential(network(), nn.Softmax(1)), data()
+
+    def written(outputs, targets):
+        return F.nll_loss(outputs.log_(), targets)
+
+    made = lnb.Objective(model, (x, y), written, {"top": lambda o, t: o.max(1).values.mean()}, batch_size=size)
+    shares = model(x).detach()
+    assert made()["loss"] == pytest.approx(float(F.nll_loss(shares.log(), y)))
+    assert made()["top"] == pytest.approx(float(shares.max(1).values.mean()))
