@@ -238,6 +238,7 @@ class OwnOutputs:
         self.measure = measure
 
     def __call__(self, outputs: Any, targets: Any, **settings: Any) -> Any:
+        """The measure of a copy of outputs."""
         return self.measure(_cloned(outputs), targets, **settings)
 
 

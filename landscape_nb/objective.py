@@ -576,14 +576,22 @@ class Objective:
         other, count = group.batches[number], group.counts[number]
         shapes = [[part.shape[1:] for part in tensors_of(each)] for each in (batch, other)]
         with self._naming(prefix, number):
-            if shapes[0] != shapes[1]:
-                return self.outputs(self.state(), copied(other))
-            like = tree_map(partial(_repeated, count=count, rows=self.data.counts[0]), outputs)
-            try:
-                self.measures["loss"](like, _targets(other))
-            except FAILURES:  # the outputs have other dimensions that depend on the batch, such as time
-                return self.outputs(self.state(), copied(other))
+            if shapes[0] == shapes[1]:
+                like = tree_map(partial(_repeated, count=count, rows=self.data.counts[0]), outputs)
+                try:
+                    self._take(like, _targets(other))
+                except FAILURES:  # the outputs have other dimensions that depend on the batch, such as time
+                    pass
+                else:
+                    return like
+            like = self.outputs(self.state(), copied(other))
+            self._take(like, _targets(other))
             return like
+
+    def _take(self, outputs: Any, targets: Any) -> None:
+        """Call all measures, for what they raise."""
+        for measure in self.measures.values():
+            measure(outputs, targets)
 
 
 def _repeated(part: Any, count: int, rows: int) -> Any:

@@ -72,7 +72,7 @@ def test_losses_that_compare_samples_are_averaged_over_batches_and_warned_of(mod
     assert made.reductions["loss"] == "mean over batches"
     assert [AVERAGED in message for message in messages] == [True]
     whole, messages = said(model.double(), data(), criterion)
-    assert whole()["loss"] == pytest.approx(float(criterion(model(data()[0]), None)))
+    assert whole()["loss"] == pytest.approx(float(criterion(model(data()[0]), None).detach()))
     assert not messages
 
 
