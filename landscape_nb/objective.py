@@ -560,7 +560,7 @@ class Objective:
             yield
         except torch.OutOfMemoryError:
             raise
-        except (*FAILURES, ArithmeticError) as error:
+        except FAILURES as error:
             if str(error).startswith(("data: ", "extra_data", "model: ", "criterion: ", "loss: ", "metrics")):
                 raise
             group = self.groups[prefix]
