@@ -289,7 +289,7 @@ class Objective:
         for prefix, group in self.groups.items():
             rows = []
             for number, batch in enumerate(self._seeded(prefix, group, draw)):
-                with self._naming(prefix, number):
+                with self._naming(prefix, number, (LookupError, ValueError)):
                     rows.append(values_of(batch))
             for name in self.measures:
                 values = [row[name] for row in rows]
@@ -554,13 +554,13 @@ class Objective:
         return max(formats, key=lambda dtype: torch.finfo(dtype).eps)
 
     @contextmanager
-    def _naming(self, prefix: str, number: int) -> Iterator[None]:
+    def _naming(self, prefix: str, number: int, kinds: tuple = FAILURES) -> Iterator[None]:
         """Name the batch that cannot be evaluated."""
         try:
             yield
         except torch.OutOfMemoryError:
             raise
-        except FAILURES as error:
+        except kinds as error:
             if str(error).startswith(("data: ", "extra_data", "model: ", "criterion: ", "loss: ", "metrics")):
                 raise
             group = self.groups[prefix]
