@@ -70,10 +70,10 @@ def inside(outputs, _):
 def test_losses_that_compare_samples_are_averaged_over_batches_and_warned_of(model, criterion):
     made, messages = said(model.double(), data(), criterion, batch_size=16)
     assert made.reductions["loss"] == "mean over batches"
-    assert [AVERAGED in message for message in messages] == [True]
+    assert sum(AVERAGED in message for message in messages) == 1
     whole, messages = said(model.double(), data(), criterion)
     assert whole()["loss"] == pytest.approx(float(criterion(model(data()[0]), None).detach()))
-    assert not messages
+    assert not any(AVERAGED in message for message in messages)
 
 
 class AgainstTheMean(nn.Module):
