@@ -320,6 +320,11 @@ class _Watch(TorchDispatchMode):
         self.written: set[str] = set()
         self.reader = "model"
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Keep torch from wrapping the method below, which would import its compiler: 150 MB and two seconds."""
+        return False
+
     def __torch_dispatch__(self, function: Any, types: Any, args: tuple = (), kwargs: Mapping | None = None):
         writes = function._schema.is_mutable
         for leaf in tree_leaves((args, kwargs)):
