@@ -65,8 +65,9 @@ def _check_aliases(name: str, model: nn.Module) -> None:
     for path, module in model.named_modules():
         for attribute, value in (vars(module) | module._buffers).items():
             shares = isinstance(value, Tensor) and id(value) not in parameters and _has_storage(value)
-            if shares and value.grad_fn is None and (owner := owners.get(value.untyped_storage()._cdata)):
-                where = f"{path}.{attribute}" if path else attribute
+            where = f"{path}.{attribute}" if path else attribute
+            owner = owners.get(value.untyped_storage()._cdata) if shares and value.grad_fn is None else None
+            if owner and not owner.startswith(f"{where}_"):  # a hook makes `weight` of `weight_orig` at every call
                 raise ValueError(
                     f"{name}: its attribute {where!r} shares memory with the parameter {owner!r} and would stay behind "
                     "when that moves; make it a view in forward"

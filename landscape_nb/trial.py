@@ -5,6 +5,7 @@ times at one point: with the caller's weights watched, again, and once for autog
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from landscape_nb.batches import copied, describe, is_changed, tensors_of
 from landscape_nb.copies import ModuleMemory
 from landscape_nb.elsewhere import noise
+from landscape_nb.layout import SafeLayout
 from landscape_nb.measures import check_value
 from landscape_nb.parameters import Params, is_same
 from landscape_nb.program import FAILURES
@@ -193,7 +195,13 @@ class Trial:
         buffers = {name: b.detach().clone() for name, b in self.model.named_buffers()}
         state, given = weights | buffers, copied(self.batch)
         before = {name: (_storage(t), t.detach().clone(), t._version, t.grad_fn) for name, t in state.items()}
-        with torch.set_grad_enabled(tracked), preserved_rng(), _Watch(weights, self.model, self.callers) as watch:
+        layout = SafeLayout() if tracked else nullcontext()
+        with (
+            torch.set_grad_enabled(tracked),
+            preserved_rng(),
+            layout,
+            _Watch(weights, self.model, self.callers) as watch,
+        ):
             seed_everything(seed)
             drawn = random_states()
             values, loss = self._values(state, given, watch)

@@ -247,7 +247,7 @@ lnb.explore(draw, alt=alt, k=widths, shortcuts=False)
 # **Notice**
 #
 # 1. Without shortcuts, the contours around k = 1 are uneven; around k = 8 they are closed and round.
-# 2. With shortcuts, the basin of k = 1 is much smaller than the others. From k = 2 on, twice the channels no longer double it, while the centre still gets deeper.
+# 2. With shortcuts, the basin of k = 1 is much smaller than the others. From k = 2 on, twice the channels no longer double it.
 # 3. The dashed curve of the left panel leaves the ground only where the solid one is already high.
 # 4. In the middle panel the dashed curve ends lower than it starts. The narrow plain networks sit high, at losses well above 1, on ground that rises slowly. It is flat, and they are bad.
 #

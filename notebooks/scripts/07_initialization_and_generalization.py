@@ -266,7 +266,7 @@ lnb.explore(draw, alt=alt, epoch=epochs)
 #
 # 1. At epoch 0 the plane is one colour: around the start the loss is ln 10 everywhere in the plane.
 # 2. In the first epochs the loss stays high, and there is no basin of loss below 1.
-# 3. At the end there is one, round and wide (about a quarter of the plane), in the same network and along directions of the same seed.
+# 3. At the end there is one, round and wide (about a third of the plane), in the same network and along directions of the same seed.
 # 4. The part that bends down does not follow the loss: it falls, and rises again while the loss goes on falling. And at epoch 0 it is largest, on level ground: it counts dents however shallow.
 #
 # **Why.** A plane shows the surroundings of one point. The missing basin of this plain network in notebook 06 was an unfinished training: the same architecture has a basin, once it gets there. That does not acquit the architecture: with shortcuts six epochs were enough for the same width (notebook 06: a loss below 0.1 against more than 1). And it does not explain everything: at paper scale (notebook 05, section 5) the plain ResNet-56 reached a loss of 0.14, and its basin is a narrow hole in ragged ground.
