@@ -120,7 +120,7 @@ def find_device(device: object) -> torch.device:
 
     Raises:
         TypeError: It is not the name of a device.
-        ValueError: There is no such device, here or at all.
+        ValueError: The device is unknown, or not on this machine.
 
     Example:
         >>> find_device("gpu")

@@ -162,7 +162,7 @@ def tensors_of(batch: Any) -> list[Tensor]:
 
 
 def _moves(part: Any) -> bool:
-    """Whether this is an object with a method `to`, such as a graph, that is no tensor and no container."""
+    """Whether this is an object with a method `to`, such as a graph, but neither a tensor nor a container."""
     known = isinstance(part, type | Tensor | Mapping | tuple | list)
     return not known and callable(getattr(part, "to", None)) and hasattr(part, "__dict__")
 
