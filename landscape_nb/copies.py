@@ -44,8 +44,10 @@ def check_model(name: str, model: object) -> None:
     if inside:
         raise ValueError(f"{name}: got {type(model).__name__}, wants the module that it wraps, model.{inside}")
     for path, module in model.named_modules():
+        where = f" in {path!r}" if path else ""
+        if hasattr(vars(module).get("forward"), "_torchdynamo_orig_callable"):
+            raise ValueError(f"{name}: got a compiled forward{where}, wants the module without it: del module.forward")
         if isinstance(module, torch.jit.ScriptModule):
-            where = f" in {path!r}" if path else ""
             raise TypeError(
                 f"{name}: got a scripted or traced module{where}, whose weights cannot be replaced; "
                 "wants the torch.nn.Module that it was made from"

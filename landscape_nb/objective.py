@@ -51,6 +51,7 @@ from landscape_nb.reductions import (
     is_weighed,
     sum_and_weight,
 )
+from landscape_nb.remembering import Anew, begun_anew, remarks_on, settled
 from landscape_nb.rng import preserved_rng, seed_everything
 from landscape_nb.trial import Findings, Trial
 
@@ -147,7 +148,7 @@ class Objective:
         self.draws = check_whole("draws", draws, 1)
         if draws > 1 and seed is None:
             raise ValueError(f"draws: got {draws} without seed, wants both")
-        self.measures = named_measures(criterion, metrics)
+        self.measures = begun_anew(named_measures(criterion, metrics), model)
         device = next((p.device for p in model.parameters()), "cpu") if device is None else find_device(device)
         self.model = _evaluated(copied_model(model)).to(device).requires_grad_(False)
         self.origin: Params = parameters_of(self.model)
@@ -164,6 +165,8 @@ class Objective:
         self.samples = self.data.samples
         self.findings = Findings()
         self.findings = self._try(model)
+        self.measures = settled(self.measures)
+        self.findings = replace(self.findings, remarks=(*self.findings.remarks, *remarks_on(self.measures)))
         for remark in self.remarks:
             warnings.warn(f"model: {remark}", stacklevel=2)
         fragile = self.findings.fragile
@@ -374,7 +377,7 @@ class Objective:
     def fingerprint(self) -> str:
         """16 hexadecimal digits of everything that decides a measured value: weights, data, settings."""
         settings = self.batch_norm, self.forward, self.seed, self.draws
-        measures = {n: m.measure if isinstance(m, OwnOutputs) else m for n, m in self.measures.items()}
+        measures = {name: _given(measure) for name, measure in self.measures.items()}
         return fingerprint(self.model, self.groups, measures, *settings, without=self.findings.written)
 
     def state(
@@ -606,6 +609,13 @@ def _repeated(part: Any, count: int, rows: int) -> Any:
 def _swapping(measure: Measure, outputs: Any, targets: Any) -> Any:
     """A measure of tensors (time, samples), given (samples, time)."""
     return measure(swapped(outputs), swapped(targets))
+
+
+def _given(measure: Measure) -> Measure:
+    """A measure as the caller gave it."""
+    while isinstance(measure, OwnOutputs | Anew):
+        measure = measure.measure
+    return measure
 
 
 def _evaluated(model: nn.Module) -> nn.Module:
