@@ -3,6 +3,7 @@
 from collections import Counter
 from types import SimpleNamespace
 
+import ipywidgets
 import matplotlib.pyplot as plt
 import nbformat
 import pytest
@@ -27,10 +28,16 @@ def cut(settings):
     return smaller | {name: (CUTS[name],) * len(value) for name, value in several.items() if name != "batches"}
 
 
-@pytest.fixture
-def full(monkeypatch, tmp_path):
-    """Notebooks in this process take the full preset and train on few images; the settings and networks they had."""
+@pytest.fixture(scope="module")
+def cifar10():
+    """The data, read once for all notebooks."""
     real_file("cifar10.npz")
+    return lnb.datasets.cifar10()
+
+
+@pytest.fixture
+def full(monkeypatch, tmp_path, cifar10):
+    """Notebooks in this process take the full preset and train on few images; the settings and networks they had."""
     seen = SimpleNamespace(settings={}, networks=[])
     train = lnb.train
 
@@ -45,10 +52,12 @@ def full(monkeypatch, tmp_path):
 
     monkeypatch.setenv("LANDSCAPE_NB_CACHE", str(tmp_path))
     monkeypatch.delenv("LANDSCAPE_NB_STRICT")
+    monkeypatch.setitem(lnb.datasets.LOADERS, "cifar10", lambda: cifar10)
     monkeypatch.setattr(lnb, "choose_preset", choose_full)
     monkeypatch.setattr(lnb, "train", train_briefly)
     yield seen
     plt.close("all")
+    ipywidgets.Widget.close_all()  # ipywidgets keeps all that were ever made, and with them what a notebook drew
 
 
 NETWORKS = {
