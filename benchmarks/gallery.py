@@ -13,8 +13,8 @@ import numpy as np
 from progress import images
 
 import landscape_nb as lnb
-from landscape_nb.figures import GALLERY
-from landscape_nb.provenance import versions
+from landscape_nb._common.provenance import versions
+from landscape_nb.course.notebooks import GALLERY
 
 STORES = Path("build/gallery")
 NETS = {

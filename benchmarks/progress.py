@@ -15,10 +15,10 @@ from planes import goal
 from scipy.interpolate import LinearNDInterpolator, RectBivariateSpline
 
 import landscape_nb as lnb
-from landscape_nb.engines import streamlined
-from landscape_nb.parameters import Affine
-from landscape_nb.progressive import _Plane
-from landscape_nb.sampling import Estimate
+from landscape_nb.engines.choose import streamlined
+from landscape_nb.surfaces.progressive import _Plane
+from landscape_nb.surfaces.subsample import Estimate
+from landscape_nb.weights.params import Affine
 
 REFERENCE = Path(__file__).parent / "reference.npz"
 NETS = {"ResNet-56": "resnet56.t7", "ResNet-56 without shortcuts": "resnet56_noshort.t7"}

@@ -5,9 +5,9 @@ Usage: python docs/build_claims.py
 
 from pathlib import Path
 
-from landscape_nb.claims import shipped_claims
-from landscape_nb.ledger import to_markdown
-from landscape_nb.paper import figures_table
+from landscape_nb.course.claims import shipped_claims
+from landscape_nb.course.claims_table import to_markdown
+from landscape_nb.course.paper_figures import figures_table
 
 PAGE = Path(__file__).parent / "claims.md"
 _HEAD = """# What the course claims

@@ -1,40 +1,41 @@
 """Draw the loss landscapes of neural networks honestly (Li et al., NeurIPS 2018)."""
 
-from landscape_nb import datasets, exercises, models, plotting
-from landscape_nb.claims import claim
-from landscape_nb.curvature import curvature_map
-from landscape_nb.diagnostics import Diagnosis, Finding, diagnose
-from landscape_nb.directions import cosines, orthogonalized, random_directions, towards
-from landscape_nb.display import show, show_interactive
-from landscape_nb.explore import explore
-from landscape_nb.figures import choose_preset, shipped_planes
-from landscape_nb.hessian import (
+from landscape_nb import datasets, models, plotting
+from landscape_nb.course import exercises
+from landscape_nb.course.claims import claim
+from landscape_nb.course.explore import explore
+from landscape_nb.course.notebooks import choose_preset, shipped_planes
+from landscape_nb.diagnosis.diagnose import Diagnosis, Finding, diagnose
+from landscape_nb.diagnosis.plane_shape import nonconvex_fraction, plane_curvatures
+from landscape_nb.hessian.curvature_map import curvature_map
+from landscape_nb.hessian.density import spectral_density
+from landscape_nb.hessian.extremes import (
     Extremes,
     curvature_along,
     extreme_eigenvalues,
 )
-from landscape_nb.hessian_products import hessian_operator, hessian_vector_product
-from landscape_nb.interpolation import interpolate
-from landscape_nb.measures import accuracy
+from landscape_nb.hessian.operator import hessian_operator, hessian_vector_product
 from landscape_nb.models import load_authors_checkpoint
-from landscape_nb.normalization import Direction, dead_filters, normalize_direction, relative_steps
-from landscape_nb.objective import Objective
-from landscape_nb.parameters import Params, add, dot, move, norm, parameters_of, scale
-from landscape_nb.pca import (
+from landscape_nb.objective.metrics import accuracy
+from landscape_nb.objective.objective import Objective
+from landscape_nb.plotting.show import show, show_interactive
+from landscape_nb.surfaces.interpolate import interpolate
+from landscape_nb.surfaces.lines_planes import evaluate_line, evaluate_plane
+from landscape_nb.surfaces.progressive import progressive_plane
+from landscape_nb.trajectories.pca import (
     PCA,
     pca_directions,
     plane_gap,
     project,
     shared_plane,
 )
-from landscape_nb.progressive import progressive_plane
-from landscape_nb.random_walk import random_walk_ratios, random_walk_variance_ratio
-from landscape_nb.rescaling import rescale_batch_norm, rescale_relu
-from landscape_nb.shape import nonconvex_fraction, plane_curvatures
-from landscape_nb.spectrum import spectral_density
-from landscape_nb.surface import evaluate_line, evaluate_plane
-from landscape_nb.training import train
-from landscape_nb.trajectory import Trajectory
+from landscape_nb.trajectories.random_walk import random_walk_ratios, random_walk_variance_ratio
+from landscape_nb.trajectories.training import train
+from landscape_nb.trajectories.trajectory import Trajectory
+from landscape_nb.weights.directions import cosines, orthogonalized, random_directions, towards
+from landscape_nb.weights.normalization import Direction, dead_filters, normalize_direction, relative_steps
+from landscape_nb.weights.params import Params, add, dot, move, norm, parameters_of, scale
+from landscape_nb.weights.rescaling import rescale_batch_norm, rescale_relu
 
 __all__ = [
     "PCA",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from landscape_nb.figures import NOTEBOOKS, PRESETS, find_notebook
+from landscape_nb.course.notebooks import NOTEBOOKS, PRESETS, find_notebook
 
 _MOST_SEED = 2**63 - 1
 """What torch's and NumPy's generators both take, with a few more for a notebook's repeats."""
@@ -36,8 +36,8 @@ def run(number: str, preset: str, out: Path, seed: int) -> None:
     """Run the notebook with this NUMBER, or `all` of them; write notebooks, pages, figures and an index."""
     from papermill.exceptions import PapermillExecutionError
 
-    from landscape_nb.ledger import with_shipped, write_claims
-    from landscape_nb.runner import make_writable, run_notebook, write_index
+    from landscape_nb.course.claims_table import with_shipped, write_claims
+    from landscape_nb.course.runner import make_writable, run_notebook, write_index
 
     reports = []
     try:
@@ -57,7 +57,7 @@ def run(number: str, preset: str, out: Path, seed: int) -> None:
 @click.argument("name")
 def figure(name: str) -> None:
     """Tell what the paper's figure NAME shows, which notebook redoes it, and what came of it."""
-    from landscape_nb.paper import find_figure
+    from landscape_nb.course.paper_figures import find_figure
 
     try:
         found = find_figure(name)
@@ -75,9 +75,9 @@ def doctor() -> None:
     import psutil
     import torch
 
+    from landscape_nb._common.provenance import versions
     from landscape_nb.datasets import LOADERS, data_directory, find_files
-    from landscape_nb.provenance import versions
-    from landscape_nb.trajectory import cache_directory
+    from landscape_nb.trajectories.trajectory import cache_directory
 
     try:
         places = {"data directory": data_directory(), "trained networks": cache_directory()}

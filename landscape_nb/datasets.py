@@ -17,9 +17,9 @@ from jaxtyping import Float, Int
 from platformdirs import user_cache_path
 from torch import Tensor
 
-from landscape_nb.arguments import check_choice, check_kind, check_whole
-from landscape_nb.places import local_path
-from landscape_nb.provenance import fingerprint
+from landscape_nb._common.checks import check_choice, check_kind, check_whole
+from landscape_nb._common.paths import local_path
+from landscape_nb._common.provenance import fingerprint
 
 Pair = tuple[Float[Tensor, "n c h w"], Int[Tensor, "n"]]
 

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from landscape_nb.arguments import check_choice, check_kind, check_path, check_whole
+from landscape_nb._common.checks import check_choice, check_kind, check_path, check_whole
 
 Net = TypeVar("Net", bound=nn.Module)
 

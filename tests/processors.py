@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from landscape_nb.vectors import this_processor
+from landscape_nb.engines.winograd.llvm import this_processor
 
 REPLAYED = ["oracle/test_engines.py", "oracle/test_program.py"]
 DIFFERENTIATED = ["oracle/test_hessian.py", "unit/test_training.py"]

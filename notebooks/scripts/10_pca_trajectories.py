@@ -50,7 +50,7 @@ from IPython.display import display
 
 import landscape_nb as lnb
 from landscape_nb import exercises, plotting
-from landscape_nb.random_walk import random_walk
+from landscape_nb.trajectories.random_walk import random_walk
 
 # %% tags=["parameters"]
 PRESET = "quick"  # "quick": a minute, on scikit-learn's digits · "full": the paper's VGG-9 on CIFAR-10

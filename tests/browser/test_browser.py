@@ -13,9 +13,9 @@ import pytest
 from conftest import ROOT
 from playwright.sync_api import expect, sync_playwright
 
-from landscape_nb import runner
-from landscape_nb.figures import NOTEBOOKS, find_notebook
-from landscape_nb.ledger import write_claims
+from landscape_nb.course import runner
+from landscape_nb.course.claims_table import write_claims
+from landscape_nb.course.notebooks import NOTEBOOKS, find_notebook
 
 CHROMIUM = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

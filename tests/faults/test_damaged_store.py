@@ -19,8 +19,8 @@ import zarr
 from conftest import batch_norm_net, small_data
 
 import landscape_nb as lnb
-from landscape_nb.grid import Grid
-from landscape_nb.store import Store
+from landscape_nb.surfaces.grid import Grid
+from landscape_nb.surfaces.store import Store
 
 GRID = Grid({"alpha": np.array([0.0, 0.5]), "beta": np.array([-1.0, 0.0, 1.0])})
 VALUES = [{"loss": np.array([1.0, 2.0, 3.0])}, {"loss": np.array([4.0, 5.0, 6.0])}]
@@ -219,7 +219,7 @@ def test_other_names_are_kept(tmp_path):
 _KILLED = """
 import os, sys
 from pathlib import Path
-from landscape_nb import places
+from landscape_nb._common import paths as places
 
 with places.made_beside(Path(sys.argv[1])) as making:
     making.mkdir()

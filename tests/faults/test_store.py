@@ -14,11 +14,12 @@ import xarray as xr
 from conftest import batch_norm_net, small_data
 
 import landscape_nb as lnb
+from landscape_nb.surfaces.lines_planes import _Around
 
 _KILLED = """
 import sys, time, torch
 import landscape_nb as lnb
-from landscape_nb.store import Store
+from landscape_nb.surfaces.store import Store
 
 torch.set_num_threads(1)
 write, left = Store.write, int(sys.argv[2])
@@ -84,7 +85,7 @@ def plane(objective, tmp_path):
 
 def test_what_is_stored_is_not_measured_again(plane, monkeypatch):
     first = plane()
-    monkeypatch.setattr(lnb.surface._Around, "__call__", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(_Around, "__call__", lambda *_: pytest.fail("measured"))
     xr.testing.assert_identical(first.drop_attrs(), plane().drop_attrs())
 
 
@@ -92,10 +93,10 @@ def test_values_of_any_kind_are_kept(plane, monkeypatch):
     """Zero, negative, NaN and infinity are values, not gaps."""
     values = np.array([0.0, -1.0, np.nan, np.inf])
     with monkeypatch.context() as patch:
-        patch.setattr(lnb.surface._Around, "__call__", lambda self, _: dict.fromkeys(self.names, values))
+        patch.setattr(_Around, "__call__", lambda self, _: dict.fromkeys(self.names, values))
         first = plane()
     np.testing.assert_array_equal(first.loss[3], values)
-    monkeypatch.setattr(lnb.surface._Around, "__call__", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(_Around, "__call__", lambda *_: pytest.fail("measured"))
     xr.testing.assert_identical(first.drop_attrs(), plane().drop_attrs())
 
 
@@ -114,8 +115,8 @@ def damage(path, how):
 def test_a_damaged_chunk_alone_is_measured_again(plane, tmp_path, monkeypatch, victim, how):
     first = plane()
     damage(tmp_path / "a.zarr" / victim, how)
-    measure, calls = lnb.surface._Around.__call__, []
-    monkeypatch.setattr(lnb.surface._Around, "__call__", lambda *args: calls.append(args) or measure(*args))
+    measure, calls = _Around.__call__, []
+    monkeypatch.setattr(_Around, "__call__", lambda *args: calls.append(args) or measure(*args))
     again = plane()
     xr.testing.assert_identical(first.drop_attrs(), again.drop_attrs())
     assert [points[0, 0] for _, points in calls] == [again.alpha.values[2]]

@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 
-from landscape_nb.workers import end_with, parallel
+from landscape_nb.surfaces.workers import end_with, parallel
 
 _DRIVER = """
 import sys, time, torch
@@ -68,7 +68,10 @@ def test_workers_end_with_their_driver(driver, how):
 def test_a_process_whose_driver_is_gone_already_ends():
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    code = "import sys, time; from landscape_nb.workers import end_with; end_with(int(sys.argv[1])); time.sleep(300)"
+    code = (
+        "import sys, time; from landscape_nb.surfaces.workers import end_with; "
+        "end_with(int(sys.argv[1])); time.sleep(300)"
+    )
     assert subprocess.run([sys.executable, "-c", code, str(gone.pid)], timeout=120).returncode == 1
 
 

@@ -10,8 +10,8 @@ import pytest
 from conftest import ROOT
 
 import build
-from landscape_nb.figures import NOTEBOOKS
-from landscape_nb.runner import widget_errors
+from landscape_nb.course.notebooks import NOTEBOOKS
+from landscape_nb.course.runner import widget_errors
 
 FIGURE_MAKERS = {"show", "show_interactive", "explore"}
 

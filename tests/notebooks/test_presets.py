@@ -11,7 +11,7 @@ import torchvision
 from conftest import real_file
 
 import landscape_nb as lnb
-from landscape_nb.figures import NOTEBOOKS
+from landscape_nb.course.notebooks import NOTEBOOKS
 
 FEW = 8
 CUTS = {

@@ -9,8 +9,9 @@ import pytest
 from conftest import ROOT
 from papermill.exceptions import PapermillExecutionError
 
-from landscape_nb import figures, runner
-from landscape_nb.figures import NOTEBOOKS, Notebook
+from landscape_nb.course import notebooks as figures
+from landscape_nb.course import runner
+from landscape_nb.course.notebooks import NOTEBOOKS, Notebook
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda n: n.number)

@@ -16,7 +16,7 @@ from torchvision.models import shufflenet_v2_x0_5
 
 import landscape_nb as lnb
 from landscape_nb import models
-from landscape_nb.training import _Run
+from landscape_nb.trajectories.training import _Run
 
 DIGITS = {"channels": 1, "image_size": 8}
 PHOTOS = {"channels": 3, "image_size": 32}

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 import landscape_nb as lnb
-from landscape_nb.engines import ManyAtOnce, OneByOne, SideBySide, choose_engine
-from landscape_nb.parameters import Affine
-from landscape_nb.perceptron import Perceptron
-from landscape_nb.streamline import Streamlined
+from landscape_nb.engines.batched_mlp import Perceptron
+from landscape_nb.engines.choose import ManyAtOnce, OneByOne, SideBySide, choose_engine
+from landscape_nb.engines.replay import Streamlined
+from landscape_nb.weights.params import Affine
 
 
 def compare(objective, points=23, seed=0, engine=ManyAtOnce):

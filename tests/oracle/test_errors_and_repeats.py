@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import landscape_nb as lnb
-from landscape_nb.interpolation import STATISTICS
+from landscape_nb.surfaces.interpolate import STATISTICS
 
 
 @settings(deadline=None, max_examples=20)

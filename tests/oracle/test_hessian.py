@@ -14,12 +14,12 @@ from scipy.sparse.linalg import eigsh
 from torch import nn
 
 import landscape_nb as lnb
-from landscape_nb import curvature
-from landscape_nb.curvature import curvature_map
-from landscape_nb.hessian import curvature_along, extreme_eigenvalues
-from landscape_nb.hessian_products import hessian_operator, hessian_vector_product
-from landscape_nb.parameters import flatten, unflatten
-from landscape_nb.spectrum import spectral_density
+from landscape_nb.hessian import curvature_map as curvature
+from landscape_nb.hessian.curvature_map import curvature_map
+from landscape_nb.hessian.density import spectral_density
+from landscape_nb.hessian.extremes import curvature_along, extreme_eigenvalues
+from landscape_nb.hessian.operator import hessian_operator, hessian_vector_product
+from landscape_nb.weights.params import flatten, unflatten
 
 SPECTRUM = np.concatenate([[-4.0, -1.0], np.linspace(-0.5, 2, 35), [3.0, 7.0, 20.0]])
 
@@ -251,7 +251,7 @@ def test_a_residual_above_the_tolerance_warns():
 
 
 def test_no_convergence_says_so(monkeypatch):
-    monkeypatch.setattr("landscape_nb.lanczos._RESTARTS", 1)
+    monkeypatch.setattr("landscape_nb.hessian.lanczos._RESTARTS", 1)
     with pytest.raises(RuntimeError, match=r"tolerance: the eigenvalues did not reach 1e-10 within \d+ Hessian"):
         extreme_eigenvalues(quadratic(np.linspace(-1, 1, 400))[0], tolerance=1e-10)
 

@@ -88,7 +88,7 @@ class AfterTheOneBefore(nn.Module):
 
 @pytest.mark.parametrize("layer", [nn.BatchNorm1d(8, track_running_stats=False), AgainstTheMean(), AfterTheOneBefore()])
 def test_layers_that_couple_samples_are_warned_of_once(layer):
-    metrics = {"accuracy": lnb.measures.accuracy}
+    metrics = {"accuracy": lnb.accuracy}
     made, messages = said(network(layer), data(), F.cross_entropy, metrics, batch_size=10)
     assert set(made.reductions.values()) == {"mean over batches"}
     assert [COUPLED in message for message in messages] == [True]

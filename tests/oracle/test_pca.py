@@ -16,8 +16,9 @@ from sklearn.decomposition import PCA
 from torch import nn
 
 import landscape_nb as lnb
-from landscape_nb import pca, random_walk, rows
-from landscape_nb.parameters import flatten, unflatten
+from landscape_nb.trajectories import difference_rows as rows
+from landscape_nb.trajectories import pca, random_walk
+from landscape_nb.weights.params import flatten, unflatten
 
 LIKE = {"w": torch.zeros(4, 6), "b": torch.zeros(5)}
 SIZE = 29

@@ -14,9 +14,9 @@ from torch.nn.utils.parametrizations import weight_norm
 from torch.utils.data import DataLoader, TensorDataset
 
 import landscape_nb as lnb
-from landscape_nb.engines import OneByOne
-from landscape_nb.parameters import Affine
-from landscape_nb.provenance import fingerprint
+from landscape_nb._common.provenance import fingerprint
+from landscape_nb.engines.choose import OneByOne
+from landscape_nb.weights.params import Affine
 
 LABELS = torch.arange(40) % 4
 

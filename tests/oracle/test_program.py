@@ -12,11 +12,11 @@ from torch import nn
 from torch.func import functional_call
 
 import landscape_nb as lnb
-from landscape_nb.engines import OneByOne, choose_engine
-from landscape_nb.parameters import Affine, flatten, unflatten
-from landscape_nb.perceptron import Perceptron
-from landscape_nb.program import UnreplayableError, record
-from landscape_nb.streamline import Streamlined
+from landscape_nb.engines.batched_mlp import Perceptron
+from landscape_nb.engines.choose import OneByOne, choose_engine
+from landscape_nb.engines.graph import UnreplayableError, record
+from landscape_nb.engines.replay import Streamlined
+from landscape_nb.weights.params import Affine, flatten, unflatten
 
 
 def stirred(model, seed=0):

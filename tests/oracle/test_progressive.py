@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 import landscape_nb as lnb
-from landscape_nb import sampling
-from landscape_nb.sampling import Sampler
-from landscape_nb.scattered import interpolate_scattered, spread_out
+from landscape_nb.surfaces import subsample as sampling
+from landscape_nb.surfaces.rbf import interpolate_scattered, spread_out
+from landscape_nb.surfaces.subsample import Sampler
 
 
 def rough(seed, cells=4.0):

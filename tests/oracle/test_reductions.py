@@ -13,7 +13,7 @@ from torch import nn
 from torch.func import functional_call, hessian
 
 import landscape_nb as lnb
-from landscape_nb.parameters import flatten, unflatten
+from landscape_nb.weights.params import flatten, unflatten
 
 SAMPLES, CLASSES = 23, 3
 WEIGHTS = torch.tensor([1.0, 7.0, 0.2], dtype=torch.float64)

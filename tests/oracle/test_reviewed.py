@@ -15,10 +15,10 @@ from torch.nn.utils import prune
 from torch.nn.utils.parametrizations import weight_norm
 
 import landscape_nb as lnb
-from landscape_nb.engines import BLOCKS
-from landscape_nb.grid import Grid
-from landscape_nb.store import Store
-from landscape_nb.sweep import _loaded
+from landscape_nb.engines.choose import BLOCKS
+from landscape_nb.surfaces.grid import Grid
+from landscape_nb.surfaces.store import Store
+from landscape_nb.surfaces.sweep import _loaded
 
 LABELS = torch.arange(40) % 4
 

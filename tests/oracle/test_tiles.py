@@ -12,12 +12,12 @@ from llvmlite.binding import get_host_cpu_features
 from torch import nn
 
 import landscape_nb as lnb
-from landscape_nb.convolution import Convolution, mapped_filters
-from landscape_nb.engines import choose_engine
-from landscape_nb.parameters import Affine
-from landscape_nb.streamline import Streamlined
-from landscape_nb.vectors import Processor, _features, this_processor
-from landscape_nb.winograd import fewest_products
+from landscape_nb.engines.choose import choose_engine
+from landscape_nb.engines.replay import Streamlined
+from landscape_nb.engines.winograd.convolution import Convolution, mapped_filters
+from landscape_nb.engines.winograd.kernel import fewest_products
+from landscape_nb.engines.winograd.llvm import Processor, _features, this_processor
+from landscape_nb.weights.params import Affine
 
 PROCESSORS = {"AVX-512": Processor(16, 32), "AVX2": Processor(8, 16), "any": Processor(4, 16)}
 with_tiles = pytest.mark.skipif(this_processor() is None, reason="this processor has no AVX2: torch convolves")
@@ -55,7 +55,7 @@ def test_a_convolution_in_tiles_is_the_convolution(
     products = fewest_products(*results, padding) if few else 6
     convolution = Convolution(products, padding, relu)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("landscape_nb.convolution.this_processor", lambda: PROCESSORS[processor])
+        patch.setattr("landscape_nb.engines.winograd.convolution.this_processor", lambda: PROCESSORS[processor])
         found = convolution(images, mapped_filters(weight, products), shift, addition)
     wanted = F.conv2d(images.double(), weight.double(), shift.double() if bias else None, padding=padding)
     wanted = wanted + (addition.double() if added else 0)
@@ -292,7 +292,7 @@ def test_processes_compute_the_same_tiles():
 
 
 def test_other_processors_leave_convolutions_to_torch(monkeypatch):
-    monkeypatch.setattr("landscape_nb.convolution.this_processor", lambda: None)
+    monkeypatch.setattr("landscape_nb.engines.winograd.convolution.this_processor", lambda: None)
     objective = lnb.Objective(resnet(), images_of(20))
     engine = choose_engine(objective, Affine(objective.origin, lnb.random_directions(objective.origin, 1)))
     assert "batch norms folded" in engine.description
@@ -304,7 +304,10 @@ def test_tiles_that_give_other_values_are_not_used(monkeypatch):
     objective = lnb.Objective(resnet(), images_of(20))
     affine = Affine(objective.origin, lnb.random_directions(objective.origin, 1))
     wrong = mapped_filters
-    monkeypatch.setattr("landscape_nb.tiled.mapped_filters", lambda weight, products: 1.1 * wrong(weight, products))
+    monkeypatch.setattr(
+        "landscape_nb.engines.winograd.graph_pass.mapped_filters",
+        lambda weight, products: 1.1 * wrong(weight, products),
+    )
     assert "in tiles" not in choose_engine(objective, affine).description
     *_, plane = lnb.progressive_plane(objective, lnb.random_directions(objective.origin, 2), resolution=3)
     assert "in tiles" not in plane.attrs["engine"]

@@ -9,8 +9,8 @@ import torch
 from conftest import ROOT
 
 import landscape_nb as lnb
-from landscape_nb import provenance
-from landscape_nb.provenance import fingerprint
+from landscape_nb._common.provenance import fingerprint
+from landscape_nb._common.provenance import fingerprints as provenance
 
 _spec = importlib.util.spec_from_file_location("build_works", ROOT / "docs" / "build_works.py")
 works = importlib.util.module_from_spec(_spec)

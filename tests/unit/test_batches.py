@@ -10,8 +10,8 @@ from torch.nn.utils.rnn import pack_sequence
 from torch.utils.data import IterableDataset
 
 import landscape_nb as lnb
-from landscape_nb import batches as batches_module
-from landscape_nb.batches import copied, count_samples, tensors_of, to_device
+from landscape_nb.objective import batches as batches_module
+from landscape_nb.objective.batches import copied, count_samples, tensors_of, to_device
 
 
 class Recurrent(nn.Module):

@@ -10,7 +10,8 @@ import xarray as xr
 from conftest import batch_norm_net, small_data
 
 import landscape_nb as lnb
-from landscape_nb import claims, exercises
+from landscape_nb import exercises
+from landscape_nb.course import claims
 
 
 def test_a_false_claim_is_an_error_in_strict_mode():
@@ -38,7 +39,7 @@ def test_other_seeds_are_shown_and_count(tmp_path, monkeypatch):
 
 def test_shipped_seeds_belong_to_the_notebooks_claims():
     shipped = json.loads(claims.SEEDS_FILE.read_text())
-    scripts = "".join(path.read_text() for path in lnb.figures.notebooks_directory().glob("scripts/*.py"))
+    scripts = "".join(path.read_text() for path in lnb.course.notebooks.notebooks_directory().glob("scripts/*.py"))
     assert shipped
     for name, entries in shipped.items():
         assert f'"{name}"' in scripts

@@ -9,8 +9,8 @@ import torch
 import xarray as xr
 
 import landscape_nb as lnb
-from landscape_nb import pca
-from landscape_nb.diagnostics import Diagnosis, Finding, diagnose
+from landscape_nb.diagnosis.diagnose import Diagnosis, Finding, diagnose
+from landscape_nb.trajectories import pca
 
 RANDOM = [{"kind": "random", "seed": 3, "draw": i, "normalization": "filter"} for i in (0, 1)]
 COMPONENTS = [{"kind": "principal component", "number": i, "normalization": "none"} for i in (0, 1)]

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 import landscape_nb as lnb
-from landscape_nb.directions import redrawn
-from landscape_nb.normalization import METHODS
+from landscape_nb.weights.directions import redrawn
+from landscape_nb.weights.normalization import METHODS
 
 
 def convolutional() -> nn.Module:

@@ -7,8 +7,8 @@ import re
 import pytest
 from conftest import ROOT
 
-from landscape_nb.figures import NOTEBOOKS
-from landscape_nb.paper import FIGURES, VERDICTS
+from landscape_nb.course.notebooks import NOTEBOOKS
+from landscape_nb.course.paper_figures import FIGURES, VERDICTS
 
 
 def builder(name):

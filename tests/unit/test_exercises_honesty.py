@@ -5,7 +5,7 @@ import pytest
 import torch
 import xarray as xr
 
-from landscape_nb.exercises.honesty import check_foreign_direction, check_repaired, check_which_mislead
+from landscape_nb.course.exercises.honesty import check_foreign_direction, check_repaired, check_which_mislead
 
 
 def line(reach=1.0, objective="a"):

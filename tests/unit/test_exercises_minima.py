@@ -6,8 +6,8 @@ import torch
 import xarray as xr
 
 from landscape_nb import exercises
-from landscape_nb.normalization import normalize_direction
-from landscape_nb.parameters import norm
+from landscape_nb.weights.normalization import normalize_direction
+from landscape_nb.weights.params import norm
 
 ALPHA = np.linspace(-0.5, 1.5, 21)
 LINE = xr.Dataset({"loss": ("alpha", np.where((ALPHA > 0.25) & (ALPHA < 0.85), 3.0, 0.1))}, {"alpha": ALPHA})

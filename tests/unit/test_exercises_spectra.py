@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from landscape_nb.exercises.spectra import check_largest_eigenvalue, check_mixed_curvature, check_trace
-from landscape_nb.hessian import Extremes
+from landscape_nb.course.exercises.spectra import check_largest_eigenvalue, check_mixed_curvature, check_trace
+from landscape_nb.hessian.extremes import Extremes
 
 EIGENVALUES = [-2.0, 0.0, 0.5, 10.0]
 ENDS = Extremes(-2.0, 10.0, {}, {}, 30, (0.0, 0.0))

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from landscape_nb import explore, plotting
-from landscape_nb.display import png
-from landscape_nb.explore import ERROR_CLASS, Explorer
-from landscape_nb.ticks import simplify_ticks
+from landscape_nb.course.explore import ERROR_CLASS, Explorer
+from landscape_nb.plotting.log_ticks import simplify_ticks
+from landscape_nb.plotting.show import png
 
 
 def recorder():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import landscape_nb as lnb
-from landscape_nb.grid import make_axes
+from landscape_nb.surfaces.grid import make_axes
 
 
 def axis(extent, points):

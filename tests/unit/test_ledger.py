@@ -6,8 +6,8 @@ import re
 import pytest
 from nbconvert.filters.markdown import markdown2html_mistune
 
-from landscape_nb import ledger
-from landscape_nb.claims import Claim, in_markdown
+from landscape_nb.course import claims_table as ledger
+from landscape_nb.course.claims import Claim, in_markdown
 
 
 def runs(*, second_holds=True):

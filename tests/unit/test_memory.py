@@ -11,7 +11,7 @@ from landscape_nb import models, train
 
 FREED = """
 import psutil
-from landscape_nb.memory import give_back
+from landscape_nb._common.allocator import give_back
 
 blocks = [bytes(60_000) for _ in range(5000)]
 del blocks[:-1]
@@ -36,9 +36,9 @@ def test_a_trained_network_holds_no_gradients():
 COMPILED = """
 import gc
 import psutil
-from landscape_nb.memory import give_back
-from landscape_nb.vectors import Processor
-from landscape_nb.winograd import kernel
+from landscape_nb._common.allocator import give_back
+from landscape_nb.engines.winograd.llvm import Processor
+from landscape_nb.engines.winograd.kernel import kernel
 
 
 def resident():

@@ -12,7 +12,7 @@ from torch import nn
 
 import landscape_nb as lnb
 from landscape_nb import plotting
-from landscape_nb.levels import choose_levels
+from landscape_nb._common.levels import choose_levels
 
 A = np.linspace(-1, 1, 11)
 BOWL = 0.5 + A[:, None] ** 2 + A**2

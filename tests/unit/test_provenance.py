@@ -34,10 +34,10 @@ import xarray as xr
 from torch import nn
 from torch.nn.utils import parametrizations, prune
 
-from landscape_nb import provenance
-from landscape_nb.contents import contents
-from landscape_nb.installed import package_of
-from landscape_nb.provenance import fingerprint
+from landscape_nb._common.provenance import fingerprint
+from landscape_nb._common.provenance import fingerprints as provenance
+from landscape_nb._common.provenance.contents import contents
+from landscape_nb._common.provenance.installed import package_of
 
 
 class Raising:
@@ -274,7 +274,7 @@ def test_plain_values_are_read_in_one_go(monkeypatch):
 
 
 def test_what_is_held_twice_counts_like_its_copy(monkeypatch):
-    monkeypatch.setattr("landscape_nb.values._MOST", 100)
+    monkeypatch.setattr("landscape_nb._common.provenance.values._MOST", 100)
     for times in (3, 300):
         assert fingerprint([[1, 2, 3]] * times) == fingerprint([[1, 2, 3] for _ in range(times)])
 
@@ -626,18 +626,18 @@ def make():
 """
 
 ASK = {
-    "as a script": OWN + "\nfrom landscape_nb.provenance import fingerprint\nprint(fingerprint(make()))",
-    "imported": "import own\nfrom landscape_nb.provenance import fingerprint\nprint(fingerprint(own.make()))",
-    "from a package": "from inner import own\nfrom landscape_nb.provenance import fingerprint\n"
+    "as a script": OWN + "\nfrom landscape_nb._common.provenance import fingerprint\nprint(fingerprint(make()))",
+    "imported": "import own\nfrom landscape_nb._common.provenance import fingerprint\nprint(fingerprint(own.make()))",
+    "from a package": "from inner import own\nfrom landscape_nb._common.provenance import fingerprint\n"
     "print(fingerprint(own.make()))",
     "after other models": "import torchvision, sklearn.linear_model, own, torch\n"
-    "import landscape_nb as lnb\nfrom landscape_nb.provenance import fingerprint\n"
+    "import landscape_nb as lnb\nfrom landscape_nb._common.provenance import fingerprint\n"
     "net = own.make()[0]\no = lnb.Objective(net, (torch.ones(8, 4), torch.zeros(8, dtype=torch.long)))\n"
     "lnb.evaluate_line(o, lnb.random_directions(net, 1)[0], resolution=3, progress=False)\n"
     "print(fingerprint(own.make()))",
-    "run from its path": "import runpy\nfrom landscape_nb.provenance import fingerprint\n"
+    "run from its path": "import runpy\nfrom landscape_nb._common.provenance import fingerprint\n"
     "print(fingerprint(runpy.run_path('own.py')['make']()))",
-    "in a worker": "import pickle\nfrom landscape_nb.provenance import fingerprint\n"
+    "in a worker": "import pickle\nfrom landscape_nb._common.provenance import fingerprint\n"
     "print(fingerprint(pickle.load(open('own.pickle', 'rb'))))",
 }
 

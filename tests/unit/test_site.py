@@ -5,7 +5,7 @@ import re
 from conftest import ROOT
 from sphinx.cmd.build import build_main
 
-from landscape_nb.figures import NOTEBOOKS
+from landscape_nb.course.notebooks import NOTEBOOKS
 
 
 def test_the_site_builds_without_a_warning(tmp_path):

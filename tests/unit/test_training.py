@@ -93,7 +93,7 @@ def test_the_callers_model_stays_untrained(model, data):
 
 def test_a_second_call_reads_the_cache(model, data, tmp_path, monkeypatch):
     first = lnb.train(model, data, record=1, cache=tmp_path, **SETTINGS)
-    monkeypatch.setattr("landscape_nb.training._Run._train_epoch", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr("landscape_nb.trajectories.training._Run._train_epoch", lambda *_: pytest.fail("trained again"))
     second = lnb.train(model, data, record=1, cache=tmp_path, **SETTINGS)
     assert same(first, second)
     assert [list(state) for state in second.states] == [list(model.state_dict())] * 5
@@ -123,7 +123,7 @@ def test_whatever_determines_the_run_is_in_the_key(data, tmp_path):
 def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(model, data, tmp_path, monkeypatch, optimizer):
     settings = SETTINGS | {"optimizer": optimizer, "record": 1, "augment": lnb.datasets.Augmentation(1)}
     whole = lnb.train(model, data, cache=False, **settings)
-    epoch = lnb.training._Run._train_epoch
+    epoch = lnb.trajectories.training._Run._train_epoch
 
     def interrupted(self, bar):
         if self.epoch == 2:
@@ -131,11 +131,12 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(model, data, tm
         epoch(self, bar)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("landscape_nb.training._Run._train_epoch", interrupted)
+        patch.setattr("landscape_nb.trajectories.training._Run._train_epoch", interrupted)
         lnb.train(model, data, cache=tmp_path, **settings)
     trained = []
     monkeypatch.setattr(
-        "landscape_nb.training._Run._train_epoch", lambda self, bar: trained.append(self.epoch) or epoch(self, bar)
+        "landscape_nb.trajectories.training._Run._train_epoch",
+        lambda self, bar: trained.append(self.epoch) or epoch(self, bar),
     )
     resumed = lnb.train(model, data, cache=tmp_path, **settings)
     assert trained == [2, 3]
@@ -243,7 +244,7 @@ def test_nonsense_in_the_index_deletes_nothing_and_is_trained_anew(model, data, 
 
 def test_a_run_that_goes_on_deletes_nothing_outside(model, data, tmp_path, monkeypatch):
     """Files that an index names and the next one does not are deleted: only those of the run."""
-    epoch, outside = lnb.training._Run._train_epoch, tmp_path / "outside.txt"
+    epoch, outside = lnb.trajectories.training._Run._train_epoch, tmp_path / "outside.txt"
 
     def interrupted(self, bar):
         if self.epoch == 2:
@@ -251,7 +252,7 @@ def test_a_run_that_goes_on_deletes_nothing_outside(model, data, tmp_path, monke
         epoch(self, bar)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("landscape_nb.training._Run._train_epoch", interrupted)
+        patch.setattr("landscape_nb.trajectories.training._Run._train_epoch", interrupted)
         lnb.train(model, data, cache=tmp_path / "nets", **SETTINGS)
     outside.write_text("kept")
     (index,) = tmp_path.glob("nets/*/run.json")

@@ -13,9 +13,9 @@ from click.testing import CliRunner
 from torch import nn
 
 import landscape_nb as lnb
+from landscape_nb._common.levels import choose_levels
 from landscape_nb.cli import main
-from landscape_nb.levels import choose_levels
-from landscape_nb.random_walk import random_walk
+from landscape_nb.trajectories.random_walk import random_walk
 
 NAN = float("nan")
 

@@ -1,0 +1,148 @@
+"""Places on this machine's disk: which paths and names there can be, and directories that appear whole or not."""
+
+import hashlib
+import os
+import platform
+import re
+import shutil
+import time
+import unicodedata
+import uuid
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from os import PathLike
+from pathlib import Path
+
+import psutil
+
+from landscape_nb._common.checks import check_kind
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:([:/]|$)")  # a drive of Windows has one letter
+_LONGEST_NAME = 200
+_MAKING = ".making-"
+_DAY = 24 * 3600
+
+
+def local_path(name: str, path: str | PathLike[str]) -> Path:
+    """An absolute path on this machine, with `~` expanded.
+
+    Args:
+        name: The argument's name, for the message.
+        path: What was given.
+
+    Raises:
+        TypeError: It is neither a string nor a path.
+        ValueError: It is empty, or a URL: those are not supported, and would be taken for local directories.
+
+    Example:
+        >>> local_path("store", "s3://bucket/plane.zarr")
+        Traceback (most recent call last):
+        ValueError: store: got 's3://bucket/plane.zarr', wants a path on this machine: URLs are not supported
+    """
+    check_kind(name, path, (str, PathLike), "a path: a string or a pathlib.Path")
+    text = os.fspath(path)
+    check_kind(name, text, str, "a path: a string or a pathlib.Path")
+    if not text or not text.replace("\0", "").strip():
+        raise ValueError(f"{name}: got {text!r}, wants a path")
+    if _SCHEME.match(text):
+        raise ValueError(f"{name}: got {text!r}, wants a path on this machine: URLs are not supported")
+    if "\0" in text:
+        raise ValueError(f"{name}: got {text!r}, wants a path without null characters")
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        raise ValueError(f"{name}: got {text!r}, which no file system can write") from None
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError as error:
+        raise ValueError(f"{name}: got {text!r}, whose home directory is not known ({error})") from error
+
+
+def check_array_names(names: Sequence[str], taken: Collection[str]) -> None:
+    """Raise a `ValueError` unless every name can be that of an array in a store: a directory of its own.
+
+    Args:
+        names: The names.
+        taken: What else is in the store.
+
+    Example:
+        >>> check_array_names(["loss", "../x"], ["alpha"])
+        Traceback (most recent call last):
+        ValueError: store: '../x' cannot be the name of an array in a store; rename that metric or extra data
+    """
+    seen = {_alike(name) for name in taken}
+    for name in names:
+        if not _is_plain(name):
+            raise ValueError(
+                f"store: {name!r} cannot be the name of an array in a store; rename that metric or extra data"
+            )
+        if _alike(name) in seen:
+            raise ValueError(f"store: the name {name!r} is taken in a store; rename that metric or extra data")
+        seen.add(_alike(name))
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a name is a directory's right below the store, as Zarr has it, and not one of Zarr's own files."""
+    separated = re.search(r'[/\\:*?"<>|]', name)
+    own = name.startswith((".", "__")) or name.casefold() == "zarr.json"
+    short = len(name.encode(errors="replace")) <= _LONGEST_NAME
+    return bool(name) and name == name.strip() and name.isprintable() and short and not separated and not own
+
+
+def _alike(name: str) -> str:
+    """The same text for names that some file systems take for one."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+@contextmanager
+def made_beside(path: Path) -> Iterator[Path]:
+    """A directory to fill, beside `path`, which becomes `path` at the end; after an error there is none.
+
+    Where another process was faster, its directory stays. What killed processes left of theirs is removed.
+
+    Args:
+        path: Where the directory is wanted.
+
+    Yields:
+        The path of a directory that is not there yet.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "made"
+        >>> with made_beside(path) as making:
+        ...     making.mkdir()
+        >>> [child.name for child in path.parent.iterdir()]
+        ['made']
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path)
+    making = path.with_name(f"{path.name}{_MAKING}{_host()}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
+    try:
+        yield making
+        try:
+            making.rename(path)
+        except OSError:  # another process was faster
+            if not path.is_dir():
+                raise
+    finally:
+        shutil.rmtree(making, ignore_errors=True)  # it is not there any more where all went well
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what was begun for `path` by processes that are gone.
+
+    A directory's name says the machine and the process that fills it: one that runs may be at it right
+    now. On other machines nothing is known of processes, and a number may belong to another one by now:
+    there a day's age tells, as making takes a second. What cannot be removed (it is another user's) stays.
+    """
+    for leftover in list(path.parent.iterdir()):
+        if leftover.name.startswith(path.name + _MAKING):
+            host, pid, *_ = [*leftover.name.removeprefix(path.name + _MAKING).split("-"), ""]
+            here = host == _host() and pid.isdecimal()
+            with suppress(FileNotFoundError):
+                if (here and not psutil.pid_exists(int(pid))) or time.time() - leftover.stat().st_mtime > _DAY:
+                    shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _host() -> str:
+    return hashlib.blake2b(platform.node().encode(), digest_size=4).hexdigest()

@@ -1,0 +1,89 @@
+"""Whose code it is: an installed package's, with its version, or the user's own."""
+
+import functools
+import os
+import platform
+import sys
+import sysconfig
+from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
+
+_MAIN = ("__main__", "__mp_main__")
+_OURS = "landscape_nb"
+_KNOWN: dict[str, str] = {}
+"""Installed modules that were met, and their packages."""
+
+
+def package_of(module: str | None) -> str:
+    """Name and version of the installed package that a module belongs to; nothing for the user's own modules.
+
+    Installed is what lies in `site-packages`, `dist-packages` or Python's own library, and this package. What
+    runs as `__main__` (scripts, cells of notebooks), lies elsewhere (editable installs too) or was made
+    while running is the user's own. The outermost package decides for all that is in it.
+
+    Args:
+        module: The module's full name; None, as some built-in functions have it, means Python.
+
+    Example:
+        >>> [package_of(name).split()[:1] for name in ("json.decoder", "landscape_nb.models", "__main__")]
+        [['python'], ['landscape_nb'], []]
+    """
+    if module is None:
+        return _named("builtins", None)
+    if not isinstance(module, str) or module.partition(".")[0] in _MAIN:
+        return ""
+    if module not in _KNOWN:
+        package = _package_of(module)
+        if not package:  # not kept: what is made while running may be read from a package's file later
+            return ""
+        _KNOWN[module] = package
+    return _KNOWN[module]
+
+
+def _package_of(module: str) -> str:
+    for outer, file in _files(module):
+        if file:
+            return _named(outer.partition(".")[0], file)
+    return _named(module.partition(".")[0], None)
+
+
+def _files(module: str):
+    """A module's packages from the outermost on, and their files where they have one."""
+    names = module.split(".")
+    for depth in range(1, len(names) + 1):
+        name = ".".join(names[:depth])
+        yield name, _file_of(sys.modules.get(name))
+
+
+def _file_of(module: object) -> str | None:
+    """The file that a module was read from; nothing lazy in it is touched."""
+    known = module.__dict__ if issubclass(type(module), ModuleType) else {}
+    found = known.get("__file__") or getattr(known.get("__spec__"), "origin", None)
+    return found if isinstance(found, str) and os.path.isabs(found) else None
+
+
+@functools.cache
+def _named(top: str, file: str | None) -> str:
+    if top == _OURS:
+        return f"{top} {_version(top)}"
+    if file is None:
+        return f"python {platform.python_version()}" if top in sys.stdlib_module_names else ""
+    if {"site-packages", "dist-packages"} & set(file.replace("\\", "/").split("/")):
+        return f"{top} {_version(top)}"
+    inside = any(file.startswith(folder + os.sep) for folder in _library_folders())
+    return f"python {platform.python_version()}" if inside else ""
+
+
+@functools.cache
+def _library_folders() -> tuple[str, ...]:
+    found = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), os.path.dirname(os.__file__)}
+    return tuple(sorted(found | {os.path.realpath(folder) for folder in found}))
+
+
+def _version(top: str) -> str:
+    """A package's version: as it was installed under its name, or as it says itself (scikit-learn is `sklearn`)."""
+    try:
+        return version(top)
+    except PackageNotFoundError:
+        told = vars(sys.modules[top]).get("__version__") if top in sys.modules else None
+        return told if isinstance(told, str) else "unknown"

@@ -1,0 +1,1 @@
+"""Sliders, claims, exercises, notebooks, and the paper's figures."""

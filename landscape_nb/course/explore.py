@@ -1,0 +1,283 @@
+"""Sliders around a pure function that draws."""
+
+import asyncio
+import base64
+import gc
+import html
+import inspect
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
+
+from landscape_nb.plotting.log_ticks import simplify_ticks
+from landscape_nb.plotting.show import png
+
+if TYPE_CHECKING:
+    import ipywidgets
+
+ERROR_CLASS = "landscape-nb-error"
+_REST = 0.05
+_AHEAD = 6
+_MOST_BYTES = 64 * 2**20
+_STYLE = {"description_width": "9em"}
+
+
+def explore(draw: Callable[..., Figure], /, *, alt: str, **controls: Any) -> "Explorer":
+    """Put sliders before a function that draws; make this the last line of a cell.
+
+    The picture follows the controls: drags are debounced, pictures are kept (64 MB of them, those seen
+    last), those that a control comes to next are drawn while it rests, and a setting that cannot be drawn
+    says so in words. Readers without a kernel see the first picture. Where the environment variable
+    `LANDSCAPE_NB_STRICT` is 1, every value of every control is drawn once and an error is raised, so that a
+    notebook's tests see it.
+
+    Args:
+        draw: Called with one keyword argument a control; returns a matplotlib figure and changes
+            nothing else.
+        alt: What the picture shows, in a sentence, for readers who do not see it.
+        **controls: For each argument of `draw`: `(low, high, step)` or `(low, high)` for a slider
+            (of whole numbers, if all are whole), a bool for a checkbox, a list for a choice (a
+            slider if they are numbers, buttons otherwise), or a widget. The first value is the
+            default of `draw`'s argument if it has one, else the first of the range.
+
+    Returns:
+        What the notebook displays.
+
+    Raises:
+        TypeError: A control of no such kind, or `draw` has no such argument or returns no figure.
+
+    Example:
+        >>> import matplotlib.pyplot as plt
+        >>> def draw(power: int = 2) -> Figure:
+        ...     figure, axes = plt.subplots()
+        ...     _ = axes.plot([0, 1, 2], [x**power for x in (0, 1, 2)])
+        ...     return figure
+        >>> explore(draw, alt="A power of x", power=(1, 3)).values
+        {'power': 2}
+    """
+    explorer = Explorer(draw, alt, controls)
+    if is_strict():
+        explorer.sweep()
+    return explorer
+
+
+def is_strict() -> bool:
+    """Whether `LANDSCAPE_NB_STRICT` asks for errors where a class would see a friendly message.
+
+    Example:
+        >>> isinstance(is_strict(), bool)
+        True
+    """
+    return os.environ.get("LANDSCAPE_NB_STRICT", "") not in ("", "0")
+
+
+class Explorer:
+    """The widgets that `explore` makes, and the pictures drawn so far.
+
+    Attributes:
+        widgets: The control of each argument, by name.
+    """
+
+    def __init__(self, draw: Callable[..., Figure], alt: str, controls: dict[str, Any]):
+        import ipywidgets as widgets  # a quarter of a second, for those who have sliders
+
+        self.draw, self.alt = draw, alt
+        defaults = _defaults(draw)
+        if unknown := [name for name in controls if name not in inspect.signature(draw).parameters]:
+            raise TypeError(f"controls: draw() takes no argument {', '.join(map(repr, unknown))}")
+        self.widgets = {name: _control(name, spec, defaults.get(name)) for name, spec in controls.items()}
+        self._pictures = _Pictures(_MOST_BYTES)
+        self._places: dict[str, list[Bbox]] = {}
+        self._following: asyncio.Task | None = None
+        self._image = widgets.Image(format="png", value=self.picture(**self.values))
+        self._image.layout.max_width = "100%"
+        self._message = widgets.HTML()
+        for name, control in self.widgets.items():
+            control.observe(partial(self._changed, name), "value")
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The present value of every control."""
+        return {name: control.value for name, control in self.widgets.items()}
+
+    def picture(self, **values: Any) -> bytes:
+        """The PNG for these values of the controls, drawn if it has not been."""
+        key = _key(values)
+        picture = self._pictures.get(key)
+        if picture is None:
+            with _garbage_left():
+                picture = self._rendered(self._figure(values), values)
+            self._pictures.keep(key, picture)
+        return picture
+
+    def _figure(self, values: dict[str, Any]) -> Figure:
+        figure = self.draw(**values)
+        if not isinstance(figure, Figure):
+            raise TypeError(f"draw: returned {type(figure).__name__}, wants a matplotlib Figure")
+        return figure
+
+    def _rendered(self, figure: Figure, values: dict[str, Any]) -> bytes:
+        """The PNG. While numbers move, panels stay where they are: to find their places takes longer than to draw."""
+        simplify_ticks(figure)
+        if figure.get_layout_engine() is None:
+            return png(figure)
+        choices = {name: value for name, value in values.items() if not _is_number(value)}
+        key = repr((choices, figure.get_size_inches(), len(figure.axes)))
+        if key not in self._places:
+            picture = png(figure)
+            self._places[key] = [panel.get_position(original=True) for panel in figure.axes]
+            return picture
+        figure.set_layout_engine("none")
+        for panel, place in zip(figure.axes, self._places[key], strict=True):
+            panel.set_position(place)
+        return png(figure)
+
+    def sweep(self) -> int:
+        """Draw every value of every control, the others as they are; an error is raised.
+
+        Returns:
+            How many pictures were drawn.
+        """
+        settings = [self.values | {name: value} for name, control in self.widgets.items() for value in _range(control)]
+        for setting in settings:
+            self.picture(**setting)
+        return len(settings)
+
+    def _changed(self, name: str, _: object) -> None:
+        if self._following:
+            self._following.cancel()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            loop = None
+        if loop is None or is_strict():
+            self._redraw()
+        else:
+            self._following = loop.create_task(self._follow(name))
+
+    async def _follow(self, name: str) -> None:
+        """Redraw when the control rests; then draw what it comes to next, until it moves again."""
+        await asyncio.sleep(_REST)
+        self._redraw()
+        for setting in self._nearest(name):
+            await asyncio.sleep(_REST)
+            with suppress(Exception):  # is said when that setting is chosen
+                self.picture(**setting)
+
+    def _nearest(self, name: str) -> list[dict[str, Any]]:
+        """The present setting with other values of a control, the nearest first."""
+        values, now = list(_range(self.widgets[name])), self.widgets[name].value
+        at = int(np.argmin(np.abs(np.subtract(values, now)))) if _is_number(now) else values.index(now)
+        others = sorted(range(len(values)), key=lambda i: (abs(i - at), -i))[1:]
+        return [self.values | {name: values[i]} for i in others[:_AHEAD]]
+
+    def _redraw(self) -> None:
+        try:
+            self._image.value = self.picture(**self.values)
+            self._message.value = ""
+        except Exception as error:
+            setting = ", ".join(f"{name} = {value}" for name, value in self.values.items())
+            reason = html.escape(f"{setting} could not be drawn: {type(error).__name__}: {error}")
+            self._message.value = f'<p class="{ERROR_CLASS}">⚠ {reason}. The picture shows the setting before.</p>'
+            if is_strict():
+                raise
+
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict, dict]:
+        """The widgets, and beside them the picture for a reader without a kernel."""
+        import ipywidgets as widgets
+
+        box = widgets.VBox([*self.widgets.values(), self._message, self._image])
+        still = base64.b64encode(self._image.value).decode()
+        bundle = box._repr_mimebundle_() | {"image/png": still, "text/plain": self.alt}
+        return bundle, {"image/png": {"alt": self.alt}}
+
+
+class _Pictures:
+    """Pictures by their setting, up to so many bytes; those that were not asked for the longest go first."""
+
+    def __init__(self, most: int):
+        self.most, self.bytes = most, 0
+        self._kept: OrderedDict[str, bytes] = OrderedDict()
+
+    def get(self, key: str) -> bytes | None:
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        return self._kept.get(key)
+
+    def keep(self, key: str, picture: bytes) -> None:
+        """Keep a picture that is not there yet; one that is larger than all the room is not kept."""
+        self._kept[key] = picture
+        self.bytes += len(picture)
+        while self.bytes > self.most:
+            self.bytes -= len(self._kept.popitem(last=False)[1])
+
+
+@contextmanager
+def _garbage_left() -> Iterator[None]:
+    """Collect garbage later: among a notebook's objects that takes several times as long as a picture."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float)
+
+
+def _key(values: dict[str, Any]) -> str:
+    """Tells settings apart, but not 0.3 and what 3 · 0.1 rounds to."""
+    return repr({name: float(f"{v:.9g}") if isinstance(v, float) else v for name, v in values.items()})
+
+
+def _defaults(draw: Callable) -> dict[str, Any]:
+    parameters = inspect.signature(draw).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+
+def _control(name: str, spec: Any, default: Any) -> "ipywidgets.Widget":
+    import ipywidgets as widgets
+
+    label = {"description": name.replace("_", " "), "style": _STYLE}
+    if isinstance(spec, widgets.Widget):
+        return spec
+    if isinstance(spec, bool):
+        return widgets.Checkbox(spec if default is None else default, **label)
+    if isinstance(spec, list) and spec:
+        numbers = all(isinstance(value, int | float) for value in spec)
+        kind = widgets.SelectionSlider if numbers else widgets.ToggleButtons
+        return kind(options=spec, value=spec[0] if default is None else default, **label)
+    if isinstance(spec, tuple) and len(spec) in (2, 3) and all(isinstance(v, int | float) for v in spec):
+        whole = all(isinstance(value, int) for value in spec)
+        low, high, *step = spec
+        kind = widgets.IntSlider if whole else widgets.FloatSlider
+        step = step[0] if step else 1 if whole else (high - low) / 20
+        return kind(low if default is None else default, min=low, max=high, step=step, **label)
+    raise TypeError(
+        f"{name}: got {spec!r}, wants (low, high), (low, high, step), a bool, a list of choices or a widget"
+    )
+
+
+def _range(control: "ipywidgets.Widget") -> Sequence[Any]:
+    """Every value that a control can take."""
+    import ipywidgets as widgets
+
+    if hasattr(control, "options"):
+        return [option[1] if isinstance(option, tuple) else option for option in control.options]
+    if isinstance(control, widgets.Checkbox):
+        return [False, True]
+    if isinstance(control, widgets.IntSlider | widgets.Play):
+        return list(chain(range(control.min, control.max, control.step), [control.max]))
+    steps = np.arange(control.min, control.max, control.step)
+    return [*map(float, steps), control.max]

@@ -1,0 +1,1 @@
+"""What a drawn line or plane says, and whether to believe it."""

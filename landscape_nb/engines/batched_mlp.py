@@ -1,0 +1,242 @@
+"""Perceptrons at many points of a line or plane at once.
+
+A net of small linear maps is all overhead and memory traffic. So points share every pass; samples lie
+along the last dimension, where scores are compared without strides; the first layer is multiplied
+once: at θ + Σ cᵢ dᵢ it gives W X + Σ cᵢ (Dᵢ X); layers write into memory that is kept from pass to
+pass; and features end with a row of ones, so that a bias is one more column of the weights.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import cycle
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from landscape_nb._common.rng import preserved_rng
+from landscape_nb._common.schema import Row
+from landscape_nb.engines.graph import Call, FrozenNorm, Program, UnreplayableError, Weight, frozen_norm, record
+from landscape_nb.objective.batches import is_pair
+from landscape_nb.objective.objective import Objective
+from landscape_nb.weights.params import Affine, Params, unflatten
+
+_ENTRIES_AT_ONCE = 600_000
+_IN_PLACE = {
+    F.relu: torch.relu_, torch.relu: torch.relu_, Tensor.relu: torch.relu_,
+    F.tanh: torch.tanh_, torch.tanh: torch.tanh_, Tensor.tanh: torch.tanh_,
+    F.sigmoid: torch.sigmoid_, torch.sigmoid: torch.sigmoid_, Tensor.sigmoid: torch.sigmoid_,
+}  # fmt: skip
+_ELEMENTWISE = {
+    F.relu6, F.hardtanh, F.leaky_relu, F.elu, F.selu, F.celu, F.gelu, F.silu, F.mish, F.softplus, F.softsign,
+    F.hardswish, F.hardsigmoid, F.logsigmoid, torch.sin, torch.relu_, Tensor.relu_,
+}  # fmt: skip
+Combinations = Float[Tensor, "points basis"]
+Features = Float[Tensor, "points features samples"]
+Layer = Callable[[Features, Combinations, Params], None]
+
+
+class Perceptron:
+    """Measures a perceptron at several points in one pass.
+
+    Args:
+        objective: What is measured: a chain of linear maps and elementwise functions, on pairs of tensors.
+
+    Raises:
+        UnreplayableError: The model is no such chain.
+
+    Example:
+        >>> model = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1))
+        >>> Perceptron(Objective(model, (torch.ones(3, 2), torch.zeros(3, 1)), F.mse_loss)).description
+        '32 points at once, layer by layer'
+    """
+
+    def __init__(self, objective: Objective):
+        self.objective = objective
+        self.batches = [batch for group in objective.groups.values() for batch in group.batches]
+        plain = objective.batch_norm == "frozen" and not objective.forward and not objective.findings.only_plain
+        if not plain or not all(map(is_pair, self.batches)):
+            raise UnreplayableError(
+                objective.findings.only_plain or "the data are no pairs, or batch norm is recalibrated"
+            )
+        self.chains = {x.shape: self._chain(x) for x, _ in self.batches}
+        chain = self.chains[self.batches[0][0].shape]
+        entries = (chain.widest(objective.origin) + 1) * max(len(x) for x, _ in self.batches)
+        self.points = min(32, max(1, _ENTRIES_AT_ONCE // entries))
+        self.entries = self.points * entries
+        self.description = f"{self.points} points at once, layer by layer"
+        self.samples_last = self._find_samples_last()
+
+    def __call__(self, affine: Affine, places: Float[np.ndarray, "points axes"]) -> Row:
+        """The values at points, each given by its coordinates."""
+        coordinates = torch.from_numpy(places).to(affine.origin)
+        combinations = torch.cat([coordinates.new_ones(len(coordinates), 1), coordinates], 1)
+        basis = unflatten(torch.stack([affine.origin, *affine.directions]), affine.like)
+        with torch.no_grad(), preserved_rng():
+            memory = [affine.origin.new_empty(self.entries) for _ in range(2)]
+            firsts = {id(x): self.chains[x.shape].first(x, basis) for x, _ in self.batches}
+            parts = [
+                self._measure(part, basis, firsts, memory)
+                for part in torch.tensor_split(combinations, -(-len(combinations) // self.points))
+            ]
+        return {name: np.concatenate([part[name] for part in parts]) for name in self.objective.names}
+
+    def _measure(
+        self, combinations: Combinations, basis: Params, firsts: dict[int, Tensor], memory: Sequence[Float[Tensor, "_"]]
+    ) -> Row:
+        known = basis | self.objective.buffers
+
+        def values_of(batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+            inputs, targets = batch
+            features = self.chains[inputs.shape](firsts[id(inputs)], combinations, known, memory)
+            return self._values(features, targets)
+
+        return {name: value.numpy(force=True) for name, value in self.objective.summarize(values_of).items()}
+
+    def _values(self, features: Features, targets: Tensor) -> dict[str, Float[Tensor, "points size"]]:
+        """Each measure: at once where it takes samples along the last dimension, else point by point (vmap)."""
+        objective, outputs = self.objective, features.transpose(1, 2)
+        return {
+            name: self.samples_last[name](features, targets.expand(len(features), -1))
+            if name in self.samples_last and features.shape[1] != features.shape[2]
+            else torch.vmap(partial(objective.value_of, name, targets=targets))(outputs)
+            for name in objective.measures
+        }
+
+    def _chain(self, inputs: Tensor) -> "_Chain":
+        state = self.objective.state()
+        with torch.no_grad(), preserved_rng():
+            return _Chain(record(lambda x: self.objective.outputs(state, (x, None)), state, inputs))
+
+    def _find_samples_last(self) -> dict[str, Callable[[Features, Tensor], Tensor]]:
+        """Measures that give one value a sample for scores whose last dimension counts samples.
+
+        As many samples as scores could hide which dimension is which.
+        """
+        inputs, targets = self.batches[0]
+        found = {}
+        with torch.no_grad(), preserved_rng():
+            outputs = self.objective.outputs(self.objective.state(), (inputs, targets))
+            for name, measure in self.objective.sample_measures.items():
+                if measure is None or targets.ndim != 1 or outputs.ndim != 2 or len(outputs) == outputs.shape[1]:
+                    continue
+                try:
+                    values = measure(outputs.T[None], targets[None])
+                except (RuntimeError, ValueError, TypeError, IndexError):
+                    continue
+                wanted = measure(outputs, targets)[None]
+                if values.shape == wanted.shape and torch.allclose(values, wanted, rtol=1e-4, equal_nan=True):
+                    found[name] = measure
+        return found
+
+
+class _Chain:
+    """A program that computes something from its input alone, then passes it through layers with weights."""
+
+    def __init__(self, program: Program):
+        start = next((at for at, call in enumerate(program.calls) if call.weights()), len(program.calls))
+        rest = program.calls[start:]
+        if not rest or rest[0].function is not F.linear or len(rest[0].reads()) != 1:
+            raise UnreplayableError("the first layer is no linear map")
+        current = rest[0].reads()[0]
+        self.prefix = Program(program.calls[:start], current)
+        self.layers: list[_Linear | Layer] = []
+        for call in rest:
+            if call.reads() != [current] or call.args[0].number != current or len(call.writes()) != 1:
+                raise UnreplayableError("the layers are no chain")
+            self.layers.append(_layer(call))
+            current = call.writes()[0]
+        if current != program.output:
+            raise UnreplayableError("the last layer does not give the outputs")
+
+    def first(self, inputs: Tensor, basis: Params) -> Float[Tensor, "basis features samples"]:
+        """The first layer's values for each of a stack of weights; between them the layer is linear."""
+        entry = self.prefix({}, inputs)
+        if entry.ndim != 2:
+            raise UnreplayableError("the first layer's input is no matrix")
+        entry = torch.cat([entry.T, entry.new_ones(1, len(entry))])
+        return self.layers[0].matrices(basis) @ entry
+
+    def __call__(
+        self,
+        first: Float[Tensor, "basis rows samples"],
+        combinations: Combinations,
+        known: Params,
+        memory: Sequence[Float[Tensor, "_"]],
+    ) -> Features:
+        """The last layer's values, in one of two pieces of memory that layers use in turn."""
+        spaces = cycle(memory)
+        rows = _room(next(spaces), len(combinations), *first.shape[1:])
+        torch.mm(combinations, first.flatten(1), out=rows.flatten(1))
+        for layer in self.layers[1:]:
+            if isinstance(layer, _Linear):
+                rows = layer(rows, combinations, known, next(spaces))
+            else:
+                layer(rows[:, :-1], combinations, known)
+        return rows[:, :-1]
+
+    def widest(self, params: Params) -> int:
+        """The most features that a layer has."""
+        return max(len(params[layer.weight]) for layer in self.layers if isinstance(layer, _Linear))
+
+
+def _room(memory: Float[Tensor, "_"], *shape: int) -> Float[Tensor, "..."]:
+    return memory[: math.prod(shape)].view(shape)
+
+
+@dataclass(frozen=True)
+class _Linear:
+    weight: str
+    bias: str | None
+
+    def matrices(self, basis: Params) -> Float[Tensor, "basis rows columns"]:
+        """Weights with the bias as one more column, and one more row that gives 1, so that it meets a row of ones."""
+        weight = basis[self.weight]
+        matrices = F.pad(weight, (0, 1, 0, 1))
+        matrices[0, -1, -1] = 1
+        if self.bias:
+            matrices[:, :-1, -1] = basis[self.bias]
+        return matrices
+
+    def __call__(
+        self,
+        rows: Features,
+        combinations: Combinations,
+        basis: Params,
+        memory: Float[Tensor, "_"],
+    ) -> Features:
+        matrices = self.matrices(basis)
+        weights = (combinations @ matrices.flatten(1)).view(-1, *matrices.shape[1:])
+        return torch.bmm(weights, rows, out=_room(memory, len(rows), weights.shape[1], rows.shape[2]))
+
+
+@dataclass(frozen=True)
+class _Norm:
+    names: FrozenNorm
+
+    def __call__(self, features: Features, combinations: Combinations, known: Params) -> None:
+        names = self.names
+        scale = torch.rsqrt(known[names.variance] + names.eps).expand(len(features), -1)
+        scale = scale * (combinations @ known[names.gamma]) if names.gamma else scale
+        shift = -known[names.mean] * scale
+        shift = shift + combinations @ known[names.beta] if names.beta else shift
+        torch.addcmul(shift[..., None], features, scale[..., None], out=features)
+
+
+def _layer(call: Call) -> "_Linear | Layer":
+    """A call as what it does to features at several combinations of a basis of weights, in place or as a matrix."""
+    if call.function is F.linear and not call.kwargs:
+        weight, bias = (*call.args, None)[1:3]
+        if isinstance(weight, Weight) and (bias is None or isinstance(bias, Weight)):
+            return _Linear(weight.name, bias.name if bias else None)
+    if norm := frozen_norm(call):
+        return _Norm(norm)
+    if call.function in _IN_PLACE:
+        return lambda features, *_: _IN_PLACE[call.function](features)
+    if call.function in _ELEMENTWISE and not call.weights():
+        return lambda features, *_: features.copy_(call.function(features, *call.args[1:], **call.kwargs))
+    raise UnreplayableError(f"{call.function.__name__} is no layer of a perceptron")

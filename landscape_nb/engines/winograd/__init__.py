@@ -1,0 +1,1 @@
+"""3×3 convolutions in tiles, with fewer products, compiled for this processor."""

@@ -1,0 +1,165 @@
+"""A program whose 3×3 convolutions are computed in tiles, each with the sum and the ReLU that follow it."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from landscape_nb.engines.graph import MAKERS, RELUS, SUMS, Call, Program, Slot, State, Weight
+from landscape_nb.engines.winograd.convolution import Convolution, mapped_filters
+from landscape_nb.engines.winograd.kernel import fewest_products, tiles_of
+
+_CONV2D_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
+_CONV2D_DEFAULTS = {"bias": None, "stride": 1, "padding": 0, "dilation": 1, "groups": 1}
+_PADDINGS = {"same": 1, "valid": 0}
+_PAIRS_A_TILE = 256
+"""Pairs of channels whose filters are mapped in about the time that a tile of them saves, when memory is the limit."""
+_COPYING = {
+    *MAKERS, torch.mean, Tensor.mean, F.adaptive_avg_pool2d, torch._C._nn.adaptive_avg_pool2d, F.avg_pool2d,
+    F.max_pool2d, torch.max_pool2d,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class MappedFilters:
+    """Makes a convolution's filters what tiles are multiplied with."""
+
+    weight: str
+    products: int
+
+    @property
+    def key(self) -> str:
+        """The name in a state."""
+        return f"{self.weight}: for {self.products}² products"
+
+    def __call__(self, state: State) -> dict[str, Float[Tensor, "products² inputs outputs"]]:
+        """What `mapped_filters` makes of the weight, by name."""
+        return {self.key: mapped_filters(state[self.weight], self.products)}
+
+
+def in_tiles(program: Program, weights: State, filters: dict[str, MappedFilters], samples: int) -> Program:
+    """The program with 3×3 convolutions in tiles, where this processor computes so and it is worth it.
+
+    Args:
+        program: Calls on images of single precision.
+        weights: The parameters and buffers, or others of their shapes.
+        filters: What has to be made from them is added here.
+        samples: How many images are convolved with the same weights: few do not pay for mapping many filters.
+
+    Example:
+        >>> convolution = Call(F.conv2d, (Slot(0), Weight("w"), None, 1, 1), {}, Slot(1))
+        >>> relu = Call(torch.relu, (Slot(1),), {}, Slot(2))
+        >>> program = Program([convolution, relu], 2, dict.fromkeys(range(3), torch.Size([1, 16, 8, 8])))
+        >>> tiled = in_tiles(program, {"w": torch.zeros(16, 16, 3, 3)}, {}, samples=9)
+        >>> len(tiled.calls) if Convolution.takes(torch.zeros(16, 16, 3, 3)) else 1
+        1
+    """
+    calls: list[Call | None] = list(program.calls)
+    uses = program.uses()
+    for start, call in enumerate(program.calls):
+        tiled, at = _tiled(call, program.shapes, weights, filters, samples), start
+        if not tiled:
+            continue
+        while (taker := _taker(calls, program.calls[at], at, uses)) and (
+            joined := _joined(tiled, calls[taker], program.shapes)
+        ):
+            calls[at], tiled, at = None, joined, taker
+        calls[at] = tiled
+    return _placed(program.with_calls(filter(None, calls)))
+
+
+def _placed(program: Program) -> Program:
+    """The program with results of convolutions in as few pieces of memory as hold what is still to be read.
+
+    Results that somebody else may hold on to (as a view, or the outputs) get memory of their own.
+    """
+    readers: dict[int, list[int]] = defaultdict(list)
+    for at, call in enumerate(program.calls):
+        for slot in call.reads():
+            readers[slot].append(at)
+    places: dict[int, int] = {}
+    calls = list(program.calls)
+    for at, call in enumerate(program.calls):
+        if not isinstance(call.function, Convolution):
+            continue
+        result, (images, *_, added) = call.result.number, call.args
+        if result == program.output or not all(_copies(program.calls[reader]) for reader in readers[result]):
+            continue
+        taken = {place for slot, place in places.items() if max(readers[slot], default=-1) >= at}
+        if added and added != images and readers[added.number][-1] == at:
+            taken.discard(places.get(added.number))
+        places[result] = next(place for place in count() if place not in taken)
+        calls[at] = replace(call, function=replace(call.function, place=places[result]))
+    return program.with_calls(calls)
+
+
+def _copies(call: Call) -> bool:
+    """Whether a call's result shares no memory with what it reads."""
+    return call.function in _COPYING or isinstance(call.function, Convolution)
+
+
+def _tiled(
+    call: Call, shapes: Mapping[int, torch.Size], weights: State, filters: dict[str, MappedFilters], samples: int
+) -> Call | None:
+    """The same convolution in tiles, if it can be."""
+    if call.function is not F.conv2d:
+        return None
+    said = _CONV2D_DEFAULTS | dict(zip(_CONV2D_ARGUMENTS, call.args, strict=False)) | call.kwargs
+    images, weight, bias = said["input"], said["weight"], said["bias"]
+    if not isinstance(images, Slot) or not isinstance(weight, Weight) or not isinstance(bias, Weight | None):
+        return None
+    if any(_pair(said[name]) != (1, 1) for name in ("stride", "dilation", "groups")):
+        return None
+    if len(shapes[images.number]) != 4 or not Convolution.takes(weights[weight.name]):
+        return None
+    padding = said["padding"]
+    padding = _pair(_PADDINGS[padding] if isinstance(padding, str) else padding)
+    rows, columns = shapes[call.result.number][2:]
+    made = MappedFilters(weight.name, fewest_products(rows, columns, padding))
+    pairs = weights[weight.name].shape[:2].numel()
+    if samples * tiles_of(rows, columns, made.products) * _PAIRS_A_TILE < pairs:
+        return None
+    filters[made.key] = made
+    return Call(Convolution(made.products, padding), (images, Weight(made.key), bias, None), {}, call.result)
+
+
+def _pair(value: int | Sequence[int]) -> tuple[int, int]:
+    """What torch makes of a number for both directions, or of two."""
+    numbers = (value,) if isinstance(value, int) else tuple(value)
+    return (*numbers, *numbers)[:2]
+
+
+def _taker(calls: Sequence[Call | None], made: Call, at: int, uses: Mapping[int, int]) -> int | None:
+    """Which call takes what another made, if nobody else sees it, and nothing is overwritten until then."""
+    (result,) = made.writes()
+    for later in range(at + 1, len(calls)):
+        call = calls[later]
+        if call and result in call.reads():
+            return later if uses[result] == 1 or result in call.writes() else None
+        if call and _overwrites(call):
+            return None
+    return None
+
+
+def _overwrites(call: Call) -> bool:
+    """Whether a call changes a tensor that was there: it gives back what it was given."""
+    return not set(call.reads()).isdisjoint(call.writes())
+
+
+def _joined(tiled: Call, follower: Call, shapes: Mapping[int, torch.Size]) -> Call | None:
+    """A convolution in tiles and what follows it as one call, if that is a sum of two of one shape, or a ReLU."""
+    (result,), convolution = tiled.writes(), tiled.function
+    if convolution.relu or isinstance(follower.function, Convolution):
+        return None
+    if follower.function in RELUS:
+        return replace(tiled, function=replace(convolution, relu=True), result=follower.result)
+    others = [slot for slot in follower.reads() if slot != result]
+    is_sum = follower.function in SUMS and len(follower.args) == 2 and not follower.kwargs and len(others) == 1
+    if not is_sum or tiled.args[3] or follower.writes() == others or shapes[others[0]] != shapes[result]:
+        return None
+    return replace(tiled, args=(*tiled.args[:3], Slot(others[0])), result=follower.result)

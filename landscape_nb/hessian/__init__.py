@@ -1,0 +1,1 @@
+"""Curvature: products with the Hessian, its extreme eigenvalues, its density, and maps over a plane."""

@@ -1,0 +1,109 @@
+"""Is the convexity that a plane shows real? The Hessian's extreme eigenvalues at every point of it."""
+
+from collections.abc import Sequence
+from os import PathLike
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+
+from landscape_nb._common.checks import check_kind, check_positive
+from landscape_nb._common.schema import Row
+from landscape_nb.hessian.extremes import ends_of, starting_vector
+from landscape_nb.hessian.lanczos import NotConvergedError
+from landscape_nb.hessian.operator import HessianOperator, NotFiniteError, hessian_operator
+from landscape_nb.objective.objective import Objective
+from landscape_nb.surfaces.attrs import describe_around
+from landscape_nb.surfaces.grid import Extent, Resolution, make_axes
+from landscape_nb.surfaces.sweep import sweep
+from landscape_nb.weights.normalization import Ignore
+from landscape_nb.weights.params import Affine, Params, add, check_frame, directions_of
+
+
+def curvature_map(
+    objective: Objective,
+    directions: Sequence[Params],
+    extent: Extent = (-1, 1),
+    resolution: Resolution = 31,
+    origin: Params | None = None,
+    ignore: Ignore = "one-dimensional",
+    tolerance: float = 1e-2,
+    store: str | PathLike[str] | None = None,
+    n_jobs: int | None = None,
+    progress: bool = True,
+) -> xr.Dataset:
+    """The extreme eigenvalues of the Hessian on a plane: where the loss is convex in all directions, not two.
+
+    Along a row each point starts from its neighbour's eigenvectors. Rows are on their own, so that
+    they can be measured in any order, in other processes, or later.
+
+    Args:
+        objective: Its loss is what is differentiated.
+        directions: Two directions that span the plane, keyed like `objective.origin`.
+        extent: The first and last coordinate, one pair for both axes or one pair each.
+        resolution: The number of points along an axis, one for both or one each.
+        origin: The point at (0, 0); default the objective's.
+        ignore: Parameters held constant in the Hessian, as in `hessian_operator`.
+        tolerance: As in `extreme_eigenvalues`.
+        store: A Zarr path that keeps finished rows; the same call goes on from there.
+        n_jobs: Processes of one thread each (joblib); None measures in this one.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        `lambda_min`, `lambda_max`, `ratio` = |λmin / λmax|, `products` and the larger `residual` over
+        `alpha` and `beta`. Where the loss or the Hessian is not finite, or nothing converged, all but
+        `products` are NaN.
+
+    Raises:
+        ValueError: A bad extent, resolution or tolerance, directions that are not two or do not
+            fit the model, or a store that was made from something else.
+
+    Example:
+        >>> import torch
+        >>> model = torch.nn.Linear(2, 1, bias=False)
+        >>> objective = Objective(model, (torch.eye(2), torch.zeros(2, 1)), torch.nn.functional.mse_loss)
+        >>> d1, d2 = ({"weight": torch.tensor([w])} for w in ([1.0, 0.0], [0.0, 1.0]))
+        >>> curvature_map(objective, (d1, d2), resolution=(2, 3), progress=False).lambda_max.values
+        array([[1., 1., 1.],
+               [1., 1., 1.]])
+
+    Source: Li et al. (2018), section 6 and Figure 7.
+    """
+    directions = directions_of(directions, plane=True)
+    check_positive("tolerance", tolerance)
+    check_kind("objective", objective, Objective, "an Objective")
+    origin = objective.origin if origin is None else origin
+    check_frame(origin, directions, objective.origin)
+    operator = hessian_operator(objective, origin, ignore)
+    axes = make_axes(extent, resolution, 2)
+    attrs = describe_around(objective, axes, origin, [list(directions)]) | {
+        "kind": "curvature map",
+        "parameters": operator.shape[0],
+        "ignored": ", ".join(sorted(set(origin) - set(operator.chosen))),
+        "tolerance": tolerance,
+    }
+    measurement = _Curvature(objective, Affine(origin, directions, objective.origin), ignore, tolerance)
+    values = sweep(measurement, {"alpha": axes[0], "beta": axes[1]}, attrs, store, n_jobs, progress)
+    return values.assign(products=values.products.astype(int))
+
+
+class _Curvature:
+    """Measures both ends of the spectrum at points in a row, each starting from the one before."""
+
+    names = ("lambda_min", "lambda_max", "ratio", "residual", "products")
+
+    def __init__(self, objective: Objective, affine: Affine, ignore: Ignore, tolerance: float):
+        self.objective, self.affine, self.ignore, self.tolerance = objective, affine, ignore, tolerance
+
+    def __call__(self, points: Float[np.ndarray, "points axes"]) -> Row:
+        rows, near = [], None
+        for place in points.tolist():
+            operator = HessianOperator(self.objective, self.affine(*place), self.ignore)
+            try:
+                ends = ends_of(operator, self.tolerance, starting_vector(operator, near, 0))
+            except (NotFiniteError, NotConvergedError):
+                rows.append((np.nan, np.nan, np.nan, np.nan, operator.products))
+                continue
+            rows.append((ends.min, ends.max, ends.ratio, max(ends.residuals), ends.products))
+            near = add(ends.min_vector, ends.max_vector)
+        return dict(zip(self.names, np.array(rows, float).T, strict=True))

@@ -1,0 +1,354 @@
+"""The Hessian of the mean loss as a matrix that is only multiplied with.
+
+A product Hv is the gradient of gᵀv, g the gradient (Pearlmutter, 1994): two backward passes and no
+matrix. Batch norm uses its running statistics, as `Objective.batch_losses` does.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from scipy.sparse.linalg import LinearOperator
+from torch import Tensor, nn
+from torch.autograd.function import BackwardCFunction
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.overrides import TorchFunctionMode
+
+from landscape_nb._common.checks import check_kind
+from landscape_nb._common.foreign import FAILURES
+from landscape_nb.engines.replay import Streamlined
+from landscape_nb.objective.objective import Objective
+from landscape_nb.objective.reductions import WEIGHTED
+from landscape_nb.weights.filters import filters_of
+from landscape_nb.weights.normalization import Direction, Ignore, check_ignore, is_ignored
+from landscape_nb.weights.params import Params, add, check_params, dot, flatten, norm, scale, unflatten
+
+_SAME = 1e-4
+_LEAST_CHANGE, _LEAST_BYTES = 1e-4, 4
+_EMBEDDING = "input", "weight", "padding_idx", "max_norm", "norm_type", "scale_grad_by_freq", "sparse"
+_TOLERANCE = 0.1
+"""Of slopes and products by differences; rectifiers have kinks."""
+
+
+class NotFiniteError(ValueError):
+    """A loss or a Hessian-vector product is NaN or infinite."""
+
+
+class NoSecondDerivativeError(ValueError):
+    """Something in the model or the criterion cannot be differentiated twice."""
+
+
+class HessianOperator(LinearOperator):
+    """The Hessian in the parameters that `ignore` leaves, as a matrix that is only multiplied with.
+
+    With a single batch of data the graph of its gradient is built once and kept for all products;
+    with more it is rebuilt, batch by batch, at every product, so that memory holds one batch at a time.
+
+    Scaled dot-product attention, weight normalization and sparse embeddings are computed by their plain formulas,
+    the only ones that torch differentiates twice, and rightly.
+
+    Attributes:
+        chosen: The parameters that count, in the order of their entries in a vector.
+        products: How many Hessian-vector products have been computed.
+    """
+
+    def __init__(self, objective: Objective, params: Params, ignore: Ignore):
+        self.objective, self.products = objective, 0
+        self._differentiated = _folded(objective)
+        self.params = {name: params[name].detach() for name in objective.origin}
+        filters = filters_of(objective.origin)
+        self.chosen = {name: p for name, p in self.params.items() if not is_ignored(name, p, ignore, filters[name])}
+        if not self.chosen:
+            raise ValueError("ignore: it leaves no parameter")
+        weights = flatten(self.chosen)
+        self._weights = weights.to(torch.promote_types(weights.dtype, torch.float32)).requires_grad_()
+        self._kept = []
+        self._shares: list[float] = []
+        super().__init__(torch.empty(0, dtype=self._weights.dtype).numpy().dtype, (len(weights), len(weights)))
+
+    def vector(self, direction: Params) -> Float[np.ndarray, "n"]:
+        """List the entries of a direction in the chosen parameters."""
+        return flatten({name: direction[name] for name in self.chosen}).detach().cpu().numpy().astype(self.dtype)
+
+    def direction(self, vector: Float[np.ndarray, "n"], **made: str | int | None) -> Direction:
+        """Make the direction with these entries in the chosen parameters and zeros in all others."""
+        entries = unflatten(torch.as_tensor(vector, device=self._weights.device), self.chosen)
+        return Direction({name: entries.get(name, torch.zeros_like(p)) for name, p in self.params.items()}, **made)
+
+    def _matvec(self, vector: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "n"]:
+        self.products += 1
+        v = torch.from_numpy(vector.reshape(-1).astype(self.dtype)).to(self._weights.device)
+        product = torch.zeros_like(v)
+        with _differentiably(self.objective):
+            for gradient in self._gradients():
+                if gradient.requires_grad:
+                    keep = {"retain_graph": bool(self._kept), "materialize_grads": True}
+                    product += torch.autograd.grad(gradient, self._weights, v, **keep)[0]
+        if not torch.isfinite(product).all():
+            raise NotFiniteError("params: the Hessian has NaN or infinite entries there")
+        return product.cpu().numpy()
+
+    def _gradients(self) -> Iterator[Float[Tensor, "n"]]:
+        """Each batch's share of the gradient, differentiable."""
+        yield from self._kept
+        params = self.params | unflatten(self._weights, self.chosen)
+        for share, loss in () if self._kept else self._losses(params):
+            if not torch.isfinite(loss):
+                raise NotFiniteError(f"params: the loss is {loss.item()} there")
+            if not loss.requires_grad:
+                raise ValueError("criterion: its loss has no gradient in the parameters that count")
+            gradient = torch.autograd.grad(share * loss, self._weights, create_graph=True, materialize_grads=True)[0]
+            if self.products == 1:
+                _check_graph(gradient)
+            if len(self._differentiated.data.batches) == self._differentiated.draws == 1:
+                self._kept.append(gradient)
+            yield gradient
+
+    def _losses(self, params: Params) -> Iterator[tuple[float, Float[Tensor, ""]]]:
+        """Each batch's share and loss; shares that take a pass over the data are found once."""
+        if self.objective.reductions["loss"] != WEIGHTED:
+            return self._differentiated.batch_losses(params)
+        self._shares = self._shares or self._differentiated.loss_shares(self.params)
+        return self._differentiated.batch_losses(params, self._shares)
+
+    def _adjoint(self) -> "HessianOperator":
+        return self
+
+
+class _PlainFormulas(TorchFunctionMode):
+    """Computes by formula what torch's own function does not differentiate twice.
+
+    The second derivative of the fused weight normalization is wrong. An embedding's gradient may leave the padding's
+    row out, scale others, and be sparse, which the loss knows nothing of.
+    """
+
+    def __torch_function__(self, function: Callable, types: Any, args: tuple = (), kwargs: Mapping | None = None):
+        kwargs = dict(kwargs or {})
+        if function is torch._weight_norm:
+            v, g, dim = (*args, 0)[:3]
+            return v * (g / torch.norm_except_dim(v, 2, dim))
+        if function is F.embedding:
+            given = dict(zip(_EMBEDDING, args, strict=False)) | kwargs
+            return function(**given | {"padding_idx": None, "scale_grad_by_freq": False, "sparse": False})
+        return function(*args, **kwargs)
+
+
+@contextmanager
+def _differentiably(objective: Objective) -> Iterator[None]:
+    """Compute so that torch can differentiate twice; what it cannot is named."""
+    try:
+        with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), _PlainFormulas():
+            yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:  # torch's NotImplementedError is one too
+        raise NoSecondDerivativeError(f"{_who_has_none(objective, str(error))} ({error})") from error
+
+
+def _who_has_none(objective: Objective, error: str) -> str:
+    """Which layer or loss cannot be differentiated twice, and what to do."""
+    bags = [name for name, m in objective.model.named_modules() if isinstance(m, nn.EmbeddingBag)]
+    if "embedding_bag" in error and bags:
+        return f"model: EmbeddingBag {bags[0]!r} has no second derivative; nn.Embedding and a mean over words have one"
+    if "ctc_loss" in error:
+        return "criterion: the CTC loss has no second derivative; draw lines and planes instead"
+    return "model: autograd cannot differentiate it twice; draw lines and planes instead"
+
+
+def _check_graph(gradient: Tensor) -> None:
+    """Raise where a gradient went through a function that is marked as differentiable once.
+
+    torch itself raises only if its marker lies on the way to the weights, which it does not: behind it the
+    graph ends, and the missing part of the Hessian would be zero.
+    """
+    for node in _nodes(gradient):
+        if node.name().endswith("Error"):
+            raise NoSecondDerivativeError(
+                "model: a torch.autograd.Function in it is marked @once_differentiable and has no second derivative; "
+                "draw lines and planes instead"
+            )
+
+
+def _nodes(tensor: Tensor) -> Iterator[Any]:
+    """The nodes of the graph that a tensor comes from."""
+    waiting, seen = [tensor.grad_fn], set()
+    while waiting:
+        node = waiting.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            yield node
+            waiting += [following for following, _ in node.next_functions]
+
+
+def _compare_with_differences(objective: Objective) -> None:
+    """Warn where a product is not how the gradient changes, if the model has backward passes of its own.
+
+    A `torch.autograd.Function` that saves its derivative as a number has the right gradient, and a second
+    derivative without what that number depends on.
+    """
+    with torch.enable_grad():
+        weights = flatten(objective.origin).requires_grad_()
+        _, loss = next(iter(objective.batch_losses(unflatten(weights, objective.origin))))
+        if not any(isinstance(node, BackwardCFunction) for node in _nodes(loss)):
+            return
+    operator = HessianOperator(objective, objective.origin, None)
+    vector = np.random.default_rng(0).standard_normal(operator.shape[0]).astype(operator.dtype)
+    step = 1e-3 * norm(objective.origin) / np.linalg.norm(vector)
+    product, ahead = operator @ vector, operator.direction(vector)
+    errors = []
+    for size in (step, 0.1 * step):
+        ends = [_gradient(objective, add(objective.origin, scale(ahead, sign * size))) for sign in (1, -1)]
+        change = ((ends[0] - ends[1]) / (2 * size)).cpu().numpy()
+        errors.append(np.linalg.norm(product - change) / np.linalg.norm(change))
+    if min(errors) > _TOLERANCE:
+        warnings.warn(
+            f"objective: products with the Hessian differ by {min(errors):.0%} from how the gradient changes: a "
+            "torch.autograd.Function in the model has a backward pass that is not differentiable as it is written",
+            stacklevel=2,
+        )
+
+
+def _folded(objective: Objective) -> Objective:
+    """The objective with batch norm folded into convolutions, made once; itself where that changes the gradient.
+
+    Second derivatives of batch norm take as long as those of the convolutions.
+    """
+    if objective.folded is None:
+        with _differentiably(objective):
+            gradient = _gradient(objective)
+        _compare_with_slope(objective, gradient)
+        objective.folded = _faster(objective, gradient) or objective
+        with _differentiably(objective):
+            _compare_with_differences(objective)
+    return objective.folded
+
+
+def _faster(objective: Objective, gradient: Float[Tensor, "n"]) -> Objective | None:
+    try:
+        faster = Streamlined(objective, differentiable=True)
+        same = torch.dist(gradient, _gradient(faster)) <= _SAME * gradient.norm()
+    except FAILURES:
+        return None
+    return faster if same else None
+
+
+def _gradient(objective: Objective, params: Params | None = None) -> Float[Tensor, "n"]:
+    weights = flatten(objective.origin if params is None else params).requires_grad_()
+    total = torch.zeros_like(weights)
+    for share, loss in objective.batch_losses(unflatten(weights, objective.origin)):
+        if loss.requires_grad:
+            total += torch.autograd.grad(share * loss, weights, materialize_grads=True)[0]
+    return total
+
+
+def _compare_with_slope(objective: Objective, gradient: Float[Tensor, "n"]) -> None:
+    """Warn where the loss uphill rises otherwise than the gradient says.
+
+    Straight-through estimators, `detach()` in the model and backward passes of one's own make autograd's
+    gradient that of another function than the one that planes show. Uphill each tensor moves as far as any
+    other, so that the one with a wrong gradient counts however small that is. The step changes the loss by about
+    a hundredth, which rounding does not reach; a minimum that is too flat for that says nothing.
+    """
+    loss = _frozen_loss(objective, objective.origin)
+    coarse = any(p.element_size() < _LEAST_BYTES for p in objective.origin.values())
+    if coarse or not (np.isfinite(loss) and torch.isfinite(gradient).all() and gradient.any()):
+        return
+    slopes = unflatten(gradient, objective.origin)
+    uphill = {name: slope / slope.norm() if slope.any() else slope for name, slope in slopes.items()}
+    said, found = dot(slopes, uphill), []
+    for part in (1, 0.25):
+        step = part * min(0.005 * abs(loss) / said, 0.01 * norm(objective.origin))
+        if step * said < _LEAST_CHANGE * abs(loss):
+            return
+        ends = [_frozen_loss(objective, add(objective.origin, scale(uphill, sign * step))) for sign in (1, -1)]
+        found.append((ends[0] - ends[1]) / (2 * step))
+    if all(abs(slope - said) > _TOLERANCE * said for slope in found):
+        warnings.warn(
+            f"objective: autograd's gradient says that the loss has the slope {said:.3g} uphill, and it has "
+            f"{found[-1]:.3g}: a straight-through estimator, detach() or a backward pass of one's own makes gradients "
+            "and Hessians those of another function than the loss",
+            stacklevel=2,
+        )
+
+
+def _frozen_loss(objective: Objective, params: Params) -> float:
+    return objective.measure(params, batch_norm="frozen")["loss"]
+
+
+def hessian_operator(
+    objective: Objective, params: Params | None = None, ignore: Ignore = "one-dimensional"
+) -> HessianOperator:
+    """The Hessian of the mean loss at a point, for SciPy's iterative solvers.
+
+    The mean is over samples, whatever the batches: the authors' code sums the means of the batches,
+    which multiplies every eigenvalue by their number.
+
+    Args:
+        objective: Its loss is what is differentiated, in evaluation mode.
+        params: The point; default the objective's origin.
+        ignore: Parameters held constant, as in `normalize_direction`: tensors of one dimension, the
+            names for which a function is True, or none (None).
+
+    Returns:
+        A `scipy.sparse.linalg.LinearOperator` that counts its `.products`, in the parameters' precision.
+
+    Raises:
+        ValueError: `params` does not fit the model, `ignore` leaves nothing, or the model writes to its weights
+            when it is called. A product raises one if the loss or the product is not finite, or if a layer or
+            the criterion has no second derivative.
+
+    Example:
+        >>> model = torch.nn.Linear(2, 1, bias=False)
+        >>> objective = Objective(model, (2 * torch.eye(2), torch.zeros(2, 1)), torch.nn.functional.mse_loss)
+        >>> hessian_operator(objective) @ np.array([1.0, 3.0])
+        array([ 4., 12.], dtype=float32)
+
+    Source: Pearlmutter (1994); Li et al. (2018), section 6.
+    """
+    check_kind("objective", objective, Objective, "an Objective")
+    check_ignore(ignore)
+    if objective.findings.untracked:
+        names = ", ".join(map(repr, objective.findings.untracked))
+        raise ValueError(
+            f"objective: its model writes {names} when it is called, unseen by autograd, so that the Hessian would be "
+            "another function's; compute the weight that is used from the parameter, without writing to it"
+        )
+    params = objective.origin if params is None else params
+    check_params("params", params, objective.origin)
+    return HessianOperator(objective, params, ignore)
+
+
+def hessian_vector_product(
+    objective: Objective, direction: Params, params: Params | None = None, ignore: Ignore = "one-dimensional"
+) -> Direction:
+    """The Hessian of the mean loss times a direction.
+
+    Args:
+        objective: Its loss is what is differentiated.
+        direction: The direction, keyed like `objective.origin`; its ignored tensors do not count.
+        params: The point; default the objective's origin.
+        ignore: Parameters held constant, as in `hessian_operator`.
+
+    Returns:
+        The product; ignored tensors are zero.
+
+    Raises:
+        ValueError: `direction` or `params` does not fit the model, or the product is not finite.
+
+    Example:
+        >>> model = torch.nn.Linear(2, 1)
+        >>> objective = Objective(model, (2 * torch.eye(2), torch.zeros(2, 1)), torch.nn.functional.mse_loss)
+        >>> ones = {"weight": torch.ones(1, 2), "bias": torch.ones(1)}
+        >>> dict(hessian_vector_product(objective, ones))
+        {'weight': tensor([[4., 4.]]), 'bias': tensor([0.])}
+
+    Source: Pearlmutter (1994).
+    """
+    operator = hessian_operator(objective, params, ignore)
+    check_params("direction", direction, objective.origin)
+    return operator.direction(operator @ operator.vector(direction), kind="Hessian product", normalization="none")

@@ -1,0 +1,302 @@
+"""Scores and targets, made up from a batch's, on which a measure shows how its values combine.
+
+A loss that is clipped, trimmed or taken from the worst samples looks like a mean over samples where no
+sample is extreme. So it is tried on scores of many sizes, right and wrong, and with one that is far off.
+No forward pass is made.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+from torch.utils._pytree import tree_leaves, tree_map, tree_structure
+
+from landscape_nb.objective.reductions import Measure, Trace, as_number, is_weighed, sum_and_weight, weight_in
+
+Trial = tuple[Any, Any]
+_MOST_ROWS, _MOST_ENTRIES, _ROWS_IN_A_LOOP = 1024, 2**18, 12
+_TOLERANCES = {False: 1e-4, True: 1e-6}
+"""How much rounding changes a value, relatively; whether it is computed in float64."""
+_SHARPNESS = (0.3, 1.0, 3.0, 7.0, 12.0, 20.0)
+
+
+def joined(outputs: Any, targets: Sequence[Any]) -> Trial | None:
+    """Targets taken from all batches, as many as are cheap to try, and as many scores, taken from one batch.
+
+    Args:
+        outputs: The outputs of the first batch.
+        targets: The targets of all batches, the first one's first.
+
+    Returns:
+        Scores and targets; None where their tensors do not have a common first dimension, or targets are objects.
+
+    Example:
+        >>> scores, targets = joined(torch.eye(2), [torch.tensor([0, 1]), torch.tensor([2])])
+        >>> len(scores), targets
+        (3, tensor([0, 1, 2]))
+    """
+    rows = _rows((outputs, targets[0]))
+    if rows is None:
+        return None
+    alike = [part for part in targets if _shape(part) == _shape(targets[0]) and _rows(part)]
+    if not alike:  # objects, such as graphs, whose tensors are their own affair
+        return None
+    entries = sum(part.numel() for part in _tensors((outputs, targets[0]))) // rows
+    most = max(2, min(_MOST_ROWS, _MOST_ENTRIES // max(1, entries)))
+    alike = [alike[place] for place in _spread(len(alike), most)]
+    each = -(-most // len(alike))
+    some = [_taken(part, _spread(_rows(part), each)) for part in alike]
+    together = tree_map(lambda *parts: torch.cat(parts) if _counts(parts[0]) else parts[0], *some)
+    count = max(2, _rows(together))
+    return _taken(outputs, [n % rows for n in range(count)]), _taken(
+        together, [n % _rows(together) for n in range(count)]
+    )
+
+
+def _counts(part: Any) -> bool:
+    return isinstance(part, Tensor) and part.ndim > 0
+
+
+def _tensors(parts: Any) -> list[Tensor]:
+    return [part for part in tree_leaves(parts) if _counts(part)]
+
+
+def _rows(parts: Any) -> int | None:
+    """The first dimension that all tensors have, if they have the same."""
+    sizes = {len(part) for part in _tensors(parts)}
+    return sizes.pop() if len(sizes) == 1 and 0 not in sizes else None
+
+
+def _shape(parts: Any) -> tuple:
+    return tree_structure(parts), [part.shape[1:] for part in _tensors(parts)]
+
+
+def _spread(count: int, most: int) -> list[int]:
+    return torch.linspace(0, count - 1, min(count, most)).round().int().tolist()
+
+
+def _taken(parts: Any, places: Sequence[int] | slice) -> Any:
+    return tree_map(lambda part: part[places] if _counts(part) else part, parts)
+
+
+def trials(outputs: Any, targets: Any, measure: Measure | None = None) -> Iterator[Trial]:
+    """Scores and targets like these: of many sizes, wrong, right, with one row far off or NaN.
+
+    They are in float64, so that only rounding is overlooked, unless `measure` does not take that.
+
+    Example:
+        >>> max(float(scores.nan_to_num().max()) for scores, _ in trials(torch.eye(2), torch.tensor([0, 1]))) > 900
+        True
+    """
+    generator = torch.Generator().manual_seed(0)
+    wide = tree_map(_wide, (outputs, targets))
+    outputs, targets = wide if measure is None or _is_taken(measure, wide) else (outputs, targets)
+    mixed, noisy = (tree_map(partial(change, generator=generator), outputs) for change in (mix, shake))
+    yield from ((scores, targets) for scores in (outputs, mixed, noisy))
+    yield from ((_scaled(noisy, factor), targets) for factor in (-30.0, -1.0, 1e-2, 0.1, 10.0, 100.0, 1e3))
+    yield from ((scores, _rolled(targets)) for scores in (outputs, noisy))
+    yield from ((_scaled(noisy, factor, slice(1)), targets) for factor in (1e3, -1e3, 1e-3, torch.nan))
+    if all(bool(((part >= 0) & (part <= 1)).all()) for part in _tensors(outputs) if part.is_floating_point()):
+        yield from ((tree_map(partial(_sharpened, power=power), mixed), targets) for power in (0.1, 3.0, 30.0))
+    if isinstance(outputs, Tensor) and isinstance(targets, Tensor):
+        yield from ((scores, targets) for scores in _right(outputs, targets, generator))
+
+
+def _is_taken(measure: Measure, trial: Trial) -> bool:
+    try:
+        measure(*trial)
+    except Exception:
+        return False
+    return True
+
+
+def _wide(part: Any) -> Any:
+    if not (isinstance(part, Tensor) and part.is_floating_point() and part.device.type != "mps"):
+        return part
+    return part.double()
+
+
+def mix(part: Any, generator: torch.Generator) -> Any:
+    """Scores between those of two samples each: probabilities stay probabilities."""
+    if not (_counts(part) and part.is_floating_point()):
+        return part
+    part = part.nan_to_num(0.0, 1.0, -1.0)
+    share = torch.rand(len(part), generator=generator).to(part).view(-1, *[1] * (part.ndim - 1))
+    return (1 - share) * part + share * part.flip(0)
+
+
+def shake(part: Any, generator: torch.Generator) -> Any:
+    """Scores with noise."""
+    if not (_counts(part) and part.is_floating_point()):
+        return part
+    part = part.nan_to_num(0.0, 1.0, -1.0)
+    return part + 0.1 * (1 + part.abs()) * torch.randn(part.shape, generator=generator).to(part)
+
+
+def _scaled(parts: Any, factor: float, rows: slice = slice(None)) -> Any:
+    """Scores times a number, in some rows."""
+
+    def scale(part: Any) -> Any:
+        if not (_counts(part) and part.is_floating_point()):
+            return part
+        part = part.clone()
+        part[rows] *= factor
+        return part
+
+    return tree_map(scale, parts)
+
+
+def _rolled(parts: Any) -> Any:
+    return tree_map(lambda part: part.roll(1, 0) if _counts(part) else part, parts)
+
+
+def _sharpened(part: Any, power: float) -> Any:
+    """Probabilities raised to a power; those that sum to one along the last dimension go on doing so."""
+    if not (_counts(part) and part.is_floating_point()):
+        return part
+    raised = part.nan_to_num().clamp(0, 1) ** power
+    total = part.sum(-1, keepdim=True)
+    return raised / raised.sum(-1, keepdim=True) if torch.allclose(total, torch.ones_like(total)) else raised
+
+
+def _right(outputs: Tensor, targets: Tensor, generator: torch.Generator) -> Iterator[Tensor]:
+    """Scores that are right for these targets, from barely to nearly perfectly."""
+    noise = torch.randn(outputs.shape, generator=generator).to(outputs)
+    if outputs.shape == targets.shape and outputs.is_floating_point():
+        yield from (targets + noise * 10.0 ** (1 - sharpness / 4) for sharpness in _SHARPNESS)
+        yield from ((2.0 * targets - 1) * sharpness * (1 + 0.2 * noise) for sharpness in _SHARPNESS)
+        return
+    dims = {1, outputs.ndim - 1} if outputs.ndim > 1 and not targets.is_floating_point() else ()
+    for dim in dims:
+        if outputs.shape[:dim] + outputs.shape[dim + 1 :] == targets.shape:
+            places = targets.long().clamp(0, outputs.shape[dim] - 1).unsqueeze(dim)
+            hot = torch.zeros_like(outputs).scatter_(dim, places, 1.0)
+            yield from (sharpness * (hot + 0.1 * noise) for sharpness in _SHARPNESS)
+
+
+def is_mean_in_all(form: Measure, measure: Measure, tried: Sequence[Trial]) -> bool:
+    """Whether a measure is the mean of what `form` gives for each sample, in all trials that it takes.
+
+    Example:
+        >>> squares = lambda o, t: (o - t).square()
+        >>> tried = list(trials(torch.ones(4), torch.zeros(4)))
+        >>> is_mean_in_all(squares, lambda o, t: squares(o, t).mean(), tried)
+        True
+        >>> is_mean_in_all(squares, lambda o, t: squares(o, t).mean().clamp(max=1e4), tried)
+        False
+    """
+    for outputs, targets in tried:
+        try:
+            wanted = as_number(measure(outputs, targets))
+        except Exception:  # a measure may refuse made-up scores in words of its own
+            continue
+        try:
+            values = form(outputs, targets)
+        except Exception:
+            return False
+        values = values if values.is_floating_point() else values.double()
+        tolerance = _TOLERANCES[wanted.dtype is torch.float64]
+        if not _same(values.mean().double(), wanted.double(), values.double().abs().mean(), tolerance):
+            return False
+    return True
+
+
+def looped(measure: Measure) -> Measure:
+    """The values of a measure that `torch.vmap` does not take, for each sample.
+
+    Example:
+        >>> looped(lambda o, t: (o - t).abs().item())(torch.ones(2), torch.zeros(2))
+        tensor([1., 1.], dtype=torch.float64)
+    """
+
+    def values(outputs: Any, targets: Any) -> Shaped[Tensor, "n"]:
+        places = range(_rows((outputs, targets)))
+        each = (measure(*_taken((outputs, targets), slice(n, n + 1))) for n in places)
+        return torch.stack([as_number(value).reshape(()) for value in each])
+
+    return values
+
+
+def is_mean_of_singles(measure: Measure, outputs: Any, targets: Any) -> bool:
+    """Whether a measure is the mean of what it gives for single samples, called one after the other.
+
+    Example:
+        >>> is_mean_of_singles(lambda o, t: (o - t).abs().mean().item(), torch.ones(4), torch.zeros(4))
+        True
+        >>> is_mean_of_singles(lambda o, t: (o - t).abs().max().item(), torch.arange(4.0), torch.zeros(4))
+        False
+    """
+    few = _taken((outputs, targets), _spread(_rows((outputs, targets)), _ROWS_IN_A_LOOP))
+    tried = list(trials(*few, measure))
+    return _varies(measure, tried) and is_mean_in_all(looped(measure), measure, tried)
+
+
+def _varies(measure: Measure, tried: Sequence[Trial]) -> bool:
+    """Whether a measure heeds the scores; one that returns a loss from inside the model does not."""
+    seen = set()
+    for trial in tried:
+        try:
+            seen.add(float(measure(*trial)))
+        except Exception:  # a measure may refuse made-up scores in words of its own
+            continue
+        if len(seen) > 1:
+            return True
+    return False
+
+
+def adds_up(measure: Measure, tried: Sequence[Trial]) -> bool | None:
+    """Whether a measure's value is that of two parts of the samples, with the weights that its calls tell.
+
+    Returns:
+        None if no trial could be made.
+
+    Example:
+        >>> weigh = torch.nn.CrossEntropyLoss(torch.tensor([1.0, 5.0]).double())
+        >>> tried = list(trials(torch.eye(2)[[0, 1, 1]], torch.tensor([0, 1, 0])))
+        >>> adds_up(weigh, tried), adds_up(lambda o, t: weigh(o - o.mean(0), t), tried)
+        (True, False)
+    """
+    made = None
+    for outputs, targets in tried:
+        rows = _rows((outputs, targets))
+        cut = -(-rows // 3)
+        try:
+            whole, *parts = (_traced(measure, *_taken((outputs, targets), part)) for part in _parts(cut))
+        except Exception:  # a measure may refuse made-up scores in words of its own
+            continue
+        if None in (whole, *parts):
+            return False
+        made = True
+        sums, weights = torch.stack(parts).sum(0)
+        wanted, found = (whole[0], sums) if whole[1].isnan() else (whole[0] / whole[1], sums / weights)
+        if not _same(found, wanted, wanted.abs(), _TOLERANCES[_is_wide(outputs)]):
+            return False
+    return made
+
+
+def _is_wide(parts: Any) -> bool:
+    return all(part.dtype is torch.float64 for part in _tensors(parts) if part.is_floating_point())
+
+
+def _parts(cut: int) -> tuple[slice, slice, slice]:
+    return slice(None), slice(cut), slice(cut, None)
+
+
+def _traced(measure: Measure, outputs: Any, targets: Any) -> Float[Tensor, "2"] | None:
+    """Sum and weight of a measure; the weight of what is a sum already is NaN."""
+    with Trace() as trace:
+        value = measure(outputs, targets)
+    weight = weight_in(trace, value)
+    if is_weighed(value) or (weight is not None and weight == weight):
+        return sum_and_weight("", value, trace)
+    return None if weight is None else torch.tensor([float(value), torch.nan], dtype=torch.float64)
+
+
+def _same(found: Tensor, wanted: Tensor, size: Tensor, tolerance: float) -> bool:
+    """Whether two numbers are the same up to rounding in numbers of this size."""
+    if not (torch.isfinite(found) and torch.isfinite(wanted)):
+        return bool(torch.equal(found.cpu(), wanted.cpu()) or (found.isnan() and wanted.isnan()))
+    return bool((found - wanted).abs() <= tolerance * size.clamp(min=1e-30))

@@ -1,0 +1,20 @@
+"""Figures of what the library measures; no loss is computed here."""
+
+from landscape_nb._common.levels import PAPER_LEVELS
+from landscape_nb.plotting.contours import draw_contours, draw_line, draw_path, plot_contours, plot_lines
+from landscape_nb.plotting.image_sheet import draw_answers
+from landscape_nb.plotting.style import panels
+from landscape_nb.plotting.surfaces3d import plot_surfaces, plotly_surface
+
+__all__ = [
+    "PAPER_LEVELS",
+    "draw_answers",
+    "draw_contours",
+    "draw_line",
+    "draw_path",
+    "panels",
+    "plot_contours",
+    "plot_lines",
+    "plot_surfaces",
+    "plotly_surface",
+]

@@ -1,0 +1,111 @@
+"""Empty figures, and what all figures share: colours, strokes, labels."""
+
+from collections.abc import Sequence
+from numbers import Real
+
+import matplotlib
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap
+from matplotlib.figure import Figure
+
+from landscape_nb._common.checks import check_kind, check_positive, check_whole
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+STROKES = ("-", "--", "-.", ":")
+LABELS = {
+    "alpha": "α (first direction)",
+    "beta": "β (second direction)",
+    "loss": "loss",
+    "accuracy": "accuracy",
+}
+_STYLE = {"font.size": 13, "axes.titlesize": 14, "lines.linewidth": 2.5, "axes.grid": False}
+
+
+def panels(
+    columns: int, rows: int = 1, size: tuple[float, float] = (6.4, 4.6), **axes: str
+) -> tuple[Figure, Sequence[Axes]]:
+    """An empty figure with lettering that is legible at lecture distance.
+
+    Args:
+        columns: Panels in a row.
+        rows: Rows of panels.
+        size: Width and height of a panel in inches.
+        **axes: What else `Figure.add_subplot` takes, such as `projection='3d'`.
+
+    Returns:
+        The figure and its panels, row by row.
+
+    Raises:
+        ValueError: Columns or rows that are not whole numbers from 1 up, or a size that is not two positive numbers.
+
+    Example:
+        >>> len(panels(2, 2)[1])
+        4
+    """
+    check_whole("columns", columns, 1)
+    check_whole("rows", rows, 1)
+    check_pair("size", size)
+    for length in size:
+        check_positive("size", length)
+    shape = {"figsize": (size[0] * columns, size[1] * rows), "layout": "constrained", "squeeze": False}
+    with plt.rc_context(_STYLE):
+        figure, grid = plt.subplots(rows, columns, subplot_kw=axes, **shape)
+    return figure, grid.ravel()
+
+
+def check_pair(name: str, value: object, kinds: type | tuple[type, ...] = Real) -> None:
+    """Raise unless the argument is two numbers.
+
+    Example:
+        >>> check_pair("ylim", 3)
+        Traceback (most recent call last):
+        TypeError: ylim: got 3, wants two numbers
+    """
+    if not isinstance(value, list | tuple) or len(value) != 2 or not all(isinstance(x, kinds) for x in value):
+        raise TypeError(f"{name}: got {value!r}, wants two numbers")
+
+
+def check_panel(panel: object) -> None:
+    """Raise unless the argument is a flat panel.
+
+    Example:
+        >>> check_panel(panels(1)[0])
+        Traceback (most recent call last):
+        TypeError: panel: got Figure, wants one matplotlib Axes, as plotting.panels makes
+    """
+    check_kind("panel", panel, Axes, "one matplotlib Axes, as plotting.panels makes")
+    if panel.name != "rectilinear":
+        raise ValueError(f"panel: got one with projection {panel.name!r}, wants a flat one")
+
+
+def colormap(cmap: str | Colormap) -> Colormap:
+    """A colour map, or the one of that name.
+
+    Raises:
+        TypeError: Neither.
+        ValueError: There is no such name.
+
+    Example:
+        >>> colormap("cividis").name
+        'cividis'
+    """
+    check_kind("cmap", cmap, (str, Colormap), "a matplotlib Colormap or its name")
+    if isinstance(cmap, str) and cmap not in matplotlib.colormaps:
+        raise ValueError(f"cmap: got {cmap!r}, wants one of matplotlib.colormaps, such as 'viridis' or 'cividis'")
+    return matplotlib.colormaps[cmap] if isinstance(cmap, str) else cmap
+
+
+def say_nothing_finite(panel: Axes, variable: str) -> None:
+    """Write into an empty panel why it is empty.
+
+    Example:
+        >>> figure, (panel,) = panels(1)
+        >>> say_nothing_finite(panel, "loss")
+        >>> panel.texts[0].get_text()
+        'no finite loss'
+    """
+    write = panel.text2D if panel.name == "3d" else panel.text
+    box = {"facecolor": "white", "edgecolor": "0.4", "boxstyle": "round"}
+    place = {"ha": "center", "va": "center", "transform": panel.transAxes, "zorder": 9}
+    write(0.5, 0.5, f"no finite {variable}", fontsize=14, bbox=box, **place)

@@ -1,0 +1,190 @@
+"""Planes as surfaces in three dimensions; no loss is computed here."""
+
+from collections.abc import Iterable
+from numbers import Real
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap
+from matplotlib.figure import Figure
+
+from landscape_nb._common.checks import check_kind, check_whole
+from landscape_nb._common.drawable import Plot, Plots, by_name, check_plot
+from landscape_nb._common.levels import check_span, is_below_zero, limits
+from landscape_nb.plotting.style import LABELS, colormap, panels, say_nothing_finite
+
+if TYPE_CHECKING:
+    import plotly.graph_objects
+
+
+def plot_surfaces(
+    planes: Plots,
+    variable: str = "loss",
+    log: bool = True,
+    top: float | None = None,
+    columns: int = 2,
+    title: str = "",
+    cmap: str | Colormap = "viridis",
+) -> Figure:
+    """Draw planes as surfaces in three dimensions, all with the same height.
+
+    Args:
+        planes: What `evaluate_plane` returned, or one of its variables; or several, in a list or by name.
+            Of several draws (`repeats=`) each has a panel.
+        variable: What the height shows.
+        log: Whether the height is logarithmic, as in the paper's Figure 1. Where a value is below zero the
+            height is linear, and the axis says so.
+        top: Heights above are cut off there; default the largest finite value.
+        columns: Panels in a row.
+        title: Title of the figure.
+        cmap: A matplotlib colour map, or its name.
+
+    Returns:
+        A figure with one panel a plane.
+
+    Raises:
+        TypeError: Something else than Datasets, or an argument of another kind.
+        ValueError: A Dataset that is not a plane, or has no such variable; a top at or below the lowest value, or not
+            above zero where the height is logarithmic; bad columns; an unknown name of a colour map.
+
+    Example:
+        >>> a = np.linspace(-1, 1, 5)
+        >>> bowl = xr.Dataset({"loss": (("alpha", "beta"), a[:, None] ** 2 + a**2 + 1)}, {"alpha": a, "beta": a})
+        >>> plot_surfaces(bowl).axes[0].name
+        '3d'
+
+    Source: Li et al. (2018), Figures 1 and 4.
+    """
+    planes, (variable,) = by_name("planes", planes, "plane", (variable,))
+    check_kind("title", title, str, "a text")
+    check_kind("log", log, (bool, np.bool_), "True or False")
+    shown = {name: plane[variable] for name, plane in planes.items()}
+    log = log and not is_below_zero(values.values for values in shown.values())
+    _check_top(top, shown.values(), log)
+    heights = {name: _height(values, log, top) for name, values in shown.items()}
+    low, high = _range(heights.values())
+    colours, columns = colormap(cmap), min(check_whole("columns", columns, 1), len(planes))
+    figure, axes = panels(columns, -(-len(planes) // columns), (5.6, 4.4), projection="3d")
+    label = LABELS.get(variable, variable) + (", log scale" if log else "")
+    for panel, (name, values) in zip(axes, shown.items(), strict=False):
+        _surface(panel, values, heights[name], {"cmap": colours, "vmin": low, "vmax": high})
+        panel.set(zlim=(low, high))
+        panel.set_zticks(*_height_ticks(low, high, log))
+        panel.set_zlabel(label, labelpad=6)
+        panel.set_title(name, fontsize=15)
+    for panel in axes[len(planes) :]:
+        panel.remove()
+    figure.suptitle(title, fontsize=16)
+    return figure
+
+
+def _surface(panel: Axes, values: xr.DataArray, heights: np.ndarray, shading: dict) -> None:
+    """One surface, or a word where nothing is finite."""
+    x, y = np.meshgrid(values.alpha, values.beta, indexing="ij")
+    if np.isfinite(heights).any():
+        panel.plot_surface(
+            x, y, heights, linewidth=0.1, edgecolor="0.25", antialiased=True, rstride=1, cstride=1, **shading
+        )
+    else:
+        say_nothing_finite(panel, str(values.name))
+        panel.auto_scale_xyz(x, y, np.zeros_like(x))
+    panel.set_xlabel("α")
+    panel.set_ylabel("β", labelpad=10)
+    for axis in (panel.xaxis, panel.yaxis):
+        axis.set_major_locator(plt.MaxNLocator(4))
+    panel.set_box_aspect((1, 1, 0.75), zoom=0.95)
+
+
+def plotly_surface(
+    plane: Plot, variable: str = "loss", log: bool = True, top: float | None = None, title: str = ""
+) -> "plotly.graph_objects.Figure":
+    """An interactive surface in three dimensions, to turn and zoom with the mouse.
+
+    Args:
+        plane: What `evaluate_plane` returned, or one of its variables. Of several draws (`repeats=`) the
+            first is drawn, and the title says so.
+        variable: What the height shows.
+        log: Whether the height is logarithmic; it is linear where a value is below zero.
+        top: Heights above are cut off there; default the largest finite value.
+        title: Title of the figure.
+
+    Returns:
+        A plotly figure; the label under the mouse gives the value itself.
+
+    Raises:
+        TypeError: Something else than a Dataset, or an argument of another kind.
+        ValueError: A Dataset that is not a plane, or has no such variable; a top as in `plot_surfaces`.
+
+    Example:
+        >>> a = np.linspace(-1, 1, 5)
+        >>> bowl = xr.Dataset({"loss": (("alpha", "beta"), a[:, None] ** 2 + a**2)}, {"alpha": a, "beta": a})
+        >>> plotly_surface(bowl, log=False).data[0].type
+        'surface'
+    """
+    import plotly.graph_objects as go
+
+    check_plot("plane", plane, "plane")
+    draws, (variable,) = by_name("plane", plane, "plane", (variable,))
+    check_kind("title", title, str, "a text")
+    check_kind("log", log, (bool, np.bool_), "True or False")
+    if len(draws) > 1:
+        title = ", ".join(filter(None, (title, f"draw 1 of {len(draws)}")))
+    values = next(iter(draws.values()))[variable]
+    log = log and not is_below_zero([values.values])
+    _check_top(top, [values], log)
+    height = _height(values, log, top)
+    ticks, labels = _height_ticks(*_range([height]), log)
+    surface = go.Surface(
+        x=values.alpha.values,
+        y=values.beta.values,
+        z=height.T,
+        customdata=values.transpose("alpha", "beta").values.T,
+        colorscale="Viridis",
+        colorbar={"title": variable, "tickvals": ticks, "ticktext": labels},
+        hovertemplate=f"α %{{x:.2f}}<br>β %{{y:.2f}}<br>{variable} %{{customdata:.3g}}<extra></extra>",
+    )
+    z_axis = {"title": variable, "tickvals": ticks, "ticktext": labels}
+    scene = {"xaxis_title": "α", "yaxis_title": "β", "zaxis": z_axis, "aspectratio": {"x": 1, "y": 1, "z": 0.8}}
+    layout = {"scene": scene, "title": title, "height": 520, "margin": {"l": 0, "r": 0, "t": 40, "b": 0}}
+    figure = go.Figure(surface, layout)
+    if not np.isfinite(height).any():
+        place = {"x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper"}
+        figure.add_annotation(text=f"no finite {variable}", showarrow=False, font_size=20, **place)
+    return figure
+
+
+def _check_top(top: object, values: Iterable[xr.DataArray], log: bool) -> None:
+    if top is None:
+        return
+    if isinstance(top, bool) or not isinstance(top, Real):
+        raise TypeError(f"top: got {top!r}, wants a number, or None for the largest value")
+    low, high = limits(each.values for each in values)
+    least = max(low, 0) if log else low
+    if (low < high or log) and not top > least:
+        raise ValueError(f"top: got {top:g}, wants more than {least:.3g}, or all heights are cut off")
+
+
+def _height(values: xr.DataArray, log: bool, top: float | None) -> np.ndarray:
+    height = values.transpose("alpha", "beta").astype(float)
+    height = height.where(np.isfinite(height)).clip(max=top)
+    return np.log10(height.clip(min=1e-12)).values if log else height.values
+
+
+def _range(heights: Iterable[np.ndarray]) -> tuple[float, float]:
+    """The lowest and the highest of all; around a constant, there is room above and below."""
+    low, high = limits(heights)
+    check_span("values", low, high)
+    margin = 0.0 if high - low > 1e-9 * max(abs(low), abs(high)) else max(0.5, 0.1 * abs(low))
+    return low - margin, high + margin
+
+
+def _height_ticks(low: float, high: float, log: bool) -> tuple[list[float], list[str]]:
+    if not log:
+        ticks = [tick for tick in plt.MaxNLocator(5).tick_values(low, high) if low <= tick <= high]
+        return ticks, [f"{tick:g}" for tick in ticks]
+    step = max(1, round((high - low) / 5))
+    ticks = list(range(int(np.ceil(low)), int(np.floor(high)) + 1, step)) or [low, high]
+    return ticks, [f"{10.0**tick:g}" for tick in ticks]

@@ -1,0 +1,1 @@
+"""Values on lines, planes and paths, as `xarray.Dataset`s."""

@@ -1,0 +1,130 @@
+"""Values of an objective on the straight line between two points or two trained networks."""
+
+from collections.abc import Sequence
+from os import PathLike
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from landscape_nb._common.checks import check_choice, check_kind
+from landscape_nb._common.schema import Row
+from landscape_nb.engines.choose import streamlined
+from landscape_nb.objective.objective import Buffers, Objective
+from landscape_nb.surfaces.attrs import describe
+from landscape_nb.surfaces.grid import Extent, Resolution, make_axes
+from landscape_nb.surfaces.sweep import sweep
+from landscape_nb.weights.directions import towards
+from landscape_nb.weights.params import Affine, Params, check_params, parameters_of
+
+STATISTICS = ("frozen", "interpolated", "recalibrated")
+_RUNNING = ("running_mean", "running_var")
+_STATISTICS_OF = {"frozen": "frozen", "recalibrate": "recalibrated"}
+
+
+def interpolate(
+    objective: Objective,
+    start: Params | nn.Module,
+    end: Params | nn.Module,
+    extent: Extent = (-0.5, 1.5),
+    resolution: Resolution = 81,
+    batch_norm: str | None = None,
+    store: str | PathLike[str] | None = None,
+    n_jobs: int | None = None,
+    progress: bool = True,
+) -> xr.Dataset:
+    """Measure an objective on the straight line through two points: at (1 − α) · start + α · end.
+
+    Between two models, batch norm's running statistics are interpolated with the weights, as the
+    paper does. Beyond either end a running variance can then become negative: such a network does
+    not exist, its values are NaN, and `negative_variance` is 1 there. Recalibrated statistics, found
+    from the data at each point (REPAIR), exist everywhere.
+
+    Args:
+        objective: What is measured.
+        start: The model or point at α = 0.
+        end: The model or point at α = 1.
+        extent: The first and the last α.
+        resolution: The number of points, from 2 up.
+        batch_norm: Running statistics between the ends: `'frozen'` (the objective's own everywhere),
+            `'interpolated'` (the default between models), or `'recalibrated'`; between points (dicts)
+            the default is the objective's policy.
+        store: A Zarr path that keeps what is measured, as in `evaluate_plane`.
+        n_jobs: Processes of one thread each (joblib); None measures in this one.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        `loss`, every metric, their standard errors and `negative_variance` over the dimension `alpha`.
+        Between models, `attrs["end_losses"]` has the loss of each with its own running statistics.
+
+    Raises:
+        ValueError: A bad extent or resolution, or ends that do not fit the objective's model.
+        TypeError: One end is a model and the other is not.
+
+    Example:
+        >>> import torch
+        >>> model = nn.Linear(1, 1, bias=False)
+        >>> objective = Objective(model, (torch.ones(1, 1), torch.zeros(1, 1)), nn.functional.mse_loss)
+        >>> a, b = {"weight": torch.tensor([[1.0]])}, {"weight": torch.tensor([[3.0]])}
+        >>> interpolate(objective, a, b, (0, 1), 3, progress=False).loss.values
+        array([1., 4., 9.])
+
+    Source: Goodfellow et al. (2014), section 2; Li et al. (2018), section 3 and Figure 2.
+    """
+    check_kind("objective", objective, Objective, "an Objective")
+    if isinstance(start, nn.Module) != isinstance(end, nn.Module):
+        raise TypeError("start, end: wants two models or two points, got one of each")
+    between_models = isinstance(start, nn.Module)
+    default = "interpolated" if between_models else _STATISTICS_OF[objective.batch_norm]
+    batch_norm = default if batch_norm is None else batch_norm
+    check_choice("batch_norm", batch_norm, STATISTICS if between_models else _STATISTICS_OF.values())
+    points = [dict(parameters_of(m)) if between_models else m for m in (start, end)]
+    buffers = [dict(m.named_buffers()) if between_models else {} for m in (start, end)]
+    for name, point in zip(("start", "end"), points, strict=True):
+        check_params(name, point, objective.origin)
+    (axis,) = make_axes(extent, resolution, 1)
+    attrs = describe(objective, "interpolation", [axis], points, buffers) | {"batch_norm": batch_norm}
+    measurement = _Between(objective, points, buffers, batch_norm)
+    if between_models:
+        own = [measurement.objective.measure(*end, "frozen") for end in zip(points, buffers, strict=True)]
+        attrs["end_losses"] = [values["loss"] for values in own]
+    return sweep(measurement, {"alpha": axis}, attrs, store, n_jobs, progress)
+
+
+class _Between:
+    """Measures at (1 − α) · start + α · end."""
+
+    def __init__(self, objective: Objective, ends: Sequence[Params], buffers: Sequence[Buffers], batch_norm: str):
+        self.ends, self.buffers, self.batch_norm = ends, buffers, batch_norm
+        recalibrated = batch_norm == "recalibrated"
+        line = Affine(ends[0], [towards(*ends)])
+        self.objective = objective if recalibrated else streamlined(objective, line).objective
+        self.names = [*objective.names, "negative_variance"]
+
+    def __call__(self, points: Float[np.ndarray, "points axes"]) -> Row:
+        rows = [self._at(float(alpha)) for alpha in points[:, 0]]
+        return {name: np.array([row[name] for row in rows]) for name in self.names}
+
+    def _buffers(self, alpha: float) -> Buffers | None:
+        if self.batch_norm != "interpolated":
+            return None
+        return _mix_statistics(*self.buffers, alpha)
+
+    def _at(self, alpha: float) -> dict[str, float]:
+        buffers = self._buffers(alpha)
+        if any(name.endswith("running_var") and bool((b < 0).any()) for name, b in (buffers or {}).items()):
+            return dict.fromkeys(self.objective.names, np.nan) | {"negative_variance": 1.0}
+        policy = "recalibrate" if self.batch_norm == "recalibrated" else "frozen"
+        return self.objective.measure(_mix(*self.ends, alpha), buffers, policy) | {"negative_variance": 0.0}
+
+
+def _mix_statistics(start: Buffers, end: Buffers, alpha: float) -> Buffers:
+    """Running statistics between those of two models; other buffers are the nearer model's."""
+    mixed = {name: tensor for name, tensor in start.items() if name.endswith(_RUNNING)}
+    return {**(start if alpha < 0.5 else end), **_mix(mixed, end, alpha)}
+
+
+def _mix(start: Params | Buffers, end: Params | Buffers, alpha: float) -> dict[str, Tensor]:
+    """(1 − α) · start + α · end."""
+    return {name: (1 - alpha) * tensor + alpha * end[name] for name, tensor in start.items()}

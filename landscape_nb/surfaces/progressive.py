@@ -1,0 +1,305 @@
+"""A plane that is there at once and gets better: coarse to fine in its grid, and in its data.
+
+A smooth plane is saved by its grid: points between measured ones are interpolated, and measured only
+where that would be wrong. A rough one is saved by its data: no point takes more samples than its error
+bar needs.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Bool, Float, Int
+from tqdm.auto import tqdm
+
+from landscape_nb._common.checks import check_kind, check_positive, check_whole
+from landscape_nb._common.provenance import versions
+from landscape_nb.engines.choose import streamlined
+from landscape_nb.objective.objective import Objective
+from landscape_nb.surfaces.attrs import describe_around
+from landscape_nb.surfaces.grid import Extent, Resolution, make_axes
+from landscape_nb.surfaces.rbf import interpolate_scattered, neighbour_tree, spread_out
+from landscape_nb.surfaces.subsample import Estimate, Sampler
+from landscape_nb.weights.params import Affine, Params, check_frame, directions_of
+
+_FIRST_CELLS = 6
+_GROWTH = 0.15
+_LEAST_NEW = 40
+_SHARE_AT_RANDOM = 0.4
+_ROUNDS_REMEMBERED = 3
+_LEAST_AT_RANDOM = 48
+_NEARBY = 8
+_NOISE = 0.7
+_CAUTION = 0.8
+_LEAST_TO_INTERPOLATE = 9
+
+
+def progressive_plane(
+    objective: Objective,
+    directions: Sequence[Params],
+    extent: Extent = (-1, 1),
+    resolution: Resolution = 51,
+    error: float = 0.02,
+    seconds: float | None = None,
+    origin: Params | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> Iterator[xr.Dataset]:
+    """Measure a plane from coarse to fine, yielding all of it again and again until it is good enough.
+
+    Every yield is a whole plane, for any function that draws planes: measured where it is measured,
+    interpolated elsewhere. What comes next is where interpolation would be most wrong, and, for a fair
+    estimate of the error, some points at random. A point takes as many samples as bring the standard
+    deviation of its log₁₀(loss) down to 0.7 · `error`; most need far fewer.
+
+    Args:
+        objective: What is measured: its own data, not its extra data.
+        directions: Two directions, keyed like `objective.origin`.
+        extent: The first and last coordinate, one pair for both axes or one pair each.
+        resolution: The number of points along an axis, one for both or one each.
+        error: The root mean square, over the grid, of the error of log₁₀(loss) against the plane on all
+            samples at all points, at which to stop. Where a loss is not positive, the error is that of
+            the loss, divided by the range of losses on the first, coarse grid.
+        seconds: A time budget; None has none. What is begun is finished, so it takes a point longer.
+        origin: The point at (0, 0); default the objective's.
+        seed: Seed of the order of samples and of the points at random.
+        progress: Whether to show a progress bar, of measured points.
+
+    Yields:
+        `loss` and every metric over `alpha` and `beta`, as `evaluate_plane` returns them, with
+        `..._stderr`; and `measured` (False: interpolated), `samples` (how many a point took) and
+        `loss_error` (the estimated error, as for `error`). In `attrs`, besides the provenance:
+        `estimated_error`, `evaluations` (samples · points so far), `seconds`, `remaining_seconds`
+        (an estimate; NaN at first) and `stopped`: `''`, or at the last yield why: `'error'`,
+        `'seconds'`, `'interrupted'` (Ctrl-C, which ends the iteration with what there is) or
+        `'complete'` (all points are measured).
+
+    Raises:
+        ValueError: A bad extent, resolution, error or time budget, or directions that are not two or do
+            not fit the model.
+
+    Example:
+        >>> import torch
+        >>> model = torch.nn.Linear(2, 1, bias=False)
+        >>> objective = Objective(model, (torch.eye(2), torch.ones(2, 1)), torch.nn.functional.mse_loss)
+        >>> origin, d1, d2 = ({"weight": torch.tensor([w])} for w in ([0.0, 0.0], [1.0, 0.0], [0.0, 2.0]))
+        >>> *_, plane = progressive_plane(objective, (d1, d2), resolution=31, origin=origin, progress=False)
+        >>> plane.attrs["stopped"], bool(plane.measured.mean() < 0.5)
+        ('error', True)
+
+    Source: Shown as Figures 1 and 5 of Li et al. (2018) are; the refinement is our own.
+    """
+    directions = directions_of(directions, plane=True)
+    check_positive("error", error)
+    seed = check_whole("seed", seed, 0)
+    check_kind("progress", progress, bool, "True or False")
+    if seconds is not None:
+        check_positive("seconds", seconds)
+    check_kind("objective", objective, Objective, "an Objective")
+    origin = objective.origin if origin is None else origin
+    check_frame(origin, directions, objective.origin)
+    axes = make_axes(extent, resolution, 2)
+    attrs = describe_around(objective, axes, origin, [list(directions)])
+    return _refined(
+        objective, Affine(origin, directions, objective.origin), axes, attrs, error, seconds or np.inf, seed, progress
+    )
+
+
+def _refined(
+    objective: Objective,
+    affine: Affine,
+    axes: Sequence[Float[np.ndarray, "_"]],
+    attrs: dict,
+    error: float,
+    seconds: float,
+    seed: int,
+    progress: bool,
+) -> Iterator[xr.Dataset]:
+    began = time.perf_counter()
+    engine = streamlined(objective, affine)
+    sampler = Sampler(engine.objective, seed)
+    attrs |= {"engine": engine.description, "error": error, "sampling_seed": seed}
+    plane = _Plane(axes, sampler.names, error, seed)
+    stopped = ""
+    with tqdm(total=plane.size, desc="Measuring", leave=False, disable=not progress) as bar:
+        while not stopped:
+            try:
+                for number in plane.next_points():
+                    plane.measure(number, sampler(affine(*plane.coordinates(number)), _NOISE * error * np.log(10)))
+                    bar.update()
+                    if time.perf_counter() - began > seconds:
+                        stopped = "seconds"
+                        break
+                plane.interpolate()
+            except KeyboardInterrupt:
+                if not plane.estimates:
+                    raise
+                stopped = "interrupted"
+                plane.interpolate()
+            stopped = stopped or plane.finished()
+            spent = time.perf_counter() - began
+            provenance = {"versions": versions(), "wall_time": round(spent, 3), "stopped": stopped}
+            yield plane.dataset(attrs | provenance | plane.account(spent))
+
+
+class _Plane:
+    """What is measured of a plane so far, what that says of the rest, and what to measure next.
+
+    Args:
+        axes: The coordinates along both directions.
+        names: The measures, the loss first.
+        error: The error at which to stop.
+        seed: Seed of the points at random.
+    """
+
+    def __init__(self, axes: Sequence[Float[np.ndarray, "_"]], names: Sequence[str], error: float, seed: int):
+        self.axes, self.names, self.error = axes, names, error
+        self.shape = len(axes[0]), len(axes[1])
+        self.size = self.shape[0] * self.shape[1]
+        self.places = np.stack(np.unravel_index(np.arange(self.size), self.shape), 1).astype(float)
+        self.rng = np.random.default_rng(seed)
+        self.estimates: dict[int, Estimate] = {}
+        self.at_random: list[int] = []
+        self.hits: list[tuple[np.ndarray, np.ndarray]] = []
+        self.history: list[tuple[int, float]] = []
+        self.range: float | None = None
+
+    def coordinates(self, number: int) -> tuple[float, float]:
+        """α and β of a grid point."""
+        row, column = divmod(number, self.shape[1])
+        return float(self.axes[0][row]), float(self.axes[1][column])
+
+    def measure(self, number: int, estimate: Estimate) -> None:
+        """Take note of what was measured at a grid point."""
+        self.estimates[number] = estimate
+
+    def next_points(self) -> list[int]:
+        """Grid points to measure: a coarse grid first, then the worst interpolated ones and some at random."""
+        if not self.estimates:
+            ticks = [sorted({*range(0, n, max(1, (n - 1) // _FIRST_CELLS)), n - 1}) for n in self.shape]
+            return [row * self.shape[1] + column for row in ticks[0] for column in ticks[1]]
+        count = max(_LEAST_NEW, int(_GROWTH * len(self.estimates)))
+        free = np.flatnonzero(~self.measured)
+        order = free[np.argsort(-self.errors[free], kind="stable")]
+        worst, taken = spread_out(order, self.shape, self.away[order], round((1 - _SHARE_AT_RANDOM) * count))
+        rest = free[~taken[free]]
+        self.at_random = self.rng.choice(rest, min(len(rest), count - len(worst)), replace=False).tolist()
+        return worst + self.at_random
+
+    @property
+    def measured(self) -> Bool[np.ndarray, "n"]:
+        """Which grid points are measured."""
+        mask = np.zeros(self.size, bool)
+        mask[list(self.estimates)] = True
+        return mask
+
+    def interpolate(self) -> None:
+        """Fill the grid from what is measured, and estimate the error everywhere."""
+        numbers, losses = self._measured_values("loss")
+        positive = bool((losses[np.isfinite(losses)] > 0).all())
+        if self.range is None:
+            self.range = float(np.ptp(losses[np.isfinite(losses)])) or 1.0 if np.isfinite(losses).any() else 1.0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            self.height = np.log10 if positive else lambda values: values / self.range
+            self.loss_at = (lambda heights: 10.0**heights) if positive else lambda heights: heights * self.range
+            heights = self.height(losses)
+        if self.at_random and all(n in self.estimates for n in self.at_random):
+            self._compare(heights[np.searchsorted(numbers, self.at_random)])
+        self._fill(numbers, heights, positive)
+        self.history.append((len(numbers), self.estimated_error))
+
+    def _fill(self, numbers: Int[np.ndarray, "n"], heights: Float[np.ndarray, "n"], positive: bool) -> None:
+        finite = np.isfinite(heights)
+        self.away, nearest = neighbour_tree(self.places[numbers]).query(self.places, min(_NEARBY, len(numbers)))
+        surroundings = finite[nearest.reshape(self.size, -1)]
+        self.away, self.nearest = self.away.reshape(self.size, -1)[:, 0], numbers[nearest.reshape(self.size, -1)[:, 0]]
+        self.heights, self.scale = np.full(self.size, np.nan), np.zeros(self.size)
+        if finite.sum() >= _LEAST_TO_INTERPOLATE:
+            inside = surroundings[:, 0]
+            found = interpolate_scattered(self.places[numbers[finite]], heights[finite], self.places[inside])
+            self.heights[inside], self.scale[inside] = found.values, found.errors
+        rim = surroundings.any(1) & ~surroundings.all(1) & ~self.measured
+        self.heights[numbers], self.scale[numbers] = heights, 0.0
+        means = np.array([self.estimates[n].means["loss"] for n in self.nearest.tolist()])
+        relative = np.array([self.estimates[n].error for n in self.nearest.tolist()])
+        noise = relative / np.log(10) if positive else relative * np.abs(means) / self.range
+        self.errors = np.where(rim, 1.0, np.sqrt((self.factor * self.scale) ** 2 + np.nan_to_num(noise) ** 2))
+
+    def _compare(self, heights: Float[np.ndarray, "m"]) -> None:
+        """Compare what was foretold at the random points with what was found there."""
+        foretold, scale = self.heights[self.at_random], self.scale[self.at_random]
+        known = np.isfinite(foretold) & np.isfinite(heights)
+        pairs = (np.where(known, heights - foretold, 0.0) ** 2, np.where(known, scale, 0.0) ** 2)
+        self.hits = [*self.hits, pairs][-_ROUNDS_REMEMBERED:]
+        self.at_random = []
+
+    @property
+    def factor(self) -> float:
+        """How much larger errors are than the interpolation's scale of them: from the random points, three σ up."""
+        if not self.hits:
+            return 1.0
+        found, scale = (np.concatenate(parts) for parts in zip(*self.hits, strict=True))
+        return float(np.sqrt(found.sum() / scale.sum()) * (1 + 3 / np.sqrt(2 * len(found)))) if scale.any() else 1.0
+
+    @property
+    def estimated_error(self) -> float:
+        """The root mean square of the estimated errors over the grid."""
+        return float(np.sqrt((self.errors**2).mean()))
+
+    def finished(self) -> str:
+        """Why to stop, or ''.
+
+        Until enough points at random have been measured, the error is not known; and as one stops when the
+        estimate happens to be low, it has to be a fifth below the error asked for.
+        """
+        if len(self.estimates) == self.size:
+            return "complete"
+        enough = sum(len(found) for found, _ in self.hits) >= _LEAST_AT_RANDOM
+        return "error" if enough and self.estimated_error <= _CAUTION * self.error else ""
+
+    def _measured_values(self, name: str) -> tuple[Int[np.ndarray, "n"], Float[np.ndarray, "n"]]:
+        numbers = np.array(sorted(self.estimates))
+        return numbers, np.array([self.estimates[n].means[name] for n in numbers.tolist()])
+
+    def account(self, spent: float) -> dict[str, float]:
+        """What it cost so far, and what it may still cost, if errors go on falling as they did."""
+        measured = len(self.estimates)
+        then, was = self.history[max(0, len(self.history) - 1 - _ROUNDS_REMEMBERED)]
+        remaining = np.nan
+        if self.finished():
+            remaining = 0.0
+        elif measured > then and min(was, self.estimated_error) > 0:
+            rate = min(-0.25, np.log(self.estimated_error / was) / np.log(measured / then))
+            needed = min(self.size, measured * (_CAUTION * self.error / self.estimated_error) ** (1 / rate))
+            remaining = (needed - measured) * spent / measured
+        return {
+            "estimated_error": self.estimated_error,
+            "evaluations": sum(estimate.samples for estimate in self.estimates.values()),
+            "seconds": spent,
+            "remaining_seconds": float(remaining),
+        }
+
+    def dataset(self, attrs: dict) -> xr.Dataset:
+        """The plane as it is now."""
+        values = {name: self._whole(name) for name in self.names}
+        stderrs = {
+            f"{name}_stderr": np.array([self.estimates[n].stderrs[name] for n in self.nearest.tolist()])
+            for name in self.names
+        }
+        samples = np.array([self.estimates[n].samples if n in self.estimates else 0 for n in range(self.size)])
+        columns = {**values, **stderrs, "measured": self.measured, "samples": samples, "loss_error": self.errors}
+        grids = {name: (("alpha", "beta"), column.reshape(self.shape)) for name, column in columns.items()}
+        return xr.Dataset(grids, {"alpha": self.axes[0], "beta": self.axes[1]}, attrs)
+
+    def _whole(self, name: str) -> Float[np.ndarray, "n"]:
+        numbers, values = self._measured_values(name)
+        if name == "loss":
+            whole = self.loss_at(self.heights)
+        elif np.isfinite(values).sum() >= _LEAST_TO_INTERPOLATE:
+            finite = np.isfinite(values)
+            whole = interpolate_scattered(self.places[numbers[finite]], values[finite], self.places).values
+        else:
+            whole = np.full(self.size, np.nan)
+        whole[numbers] = values
+        return whole

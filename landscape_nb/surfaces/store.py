@@ -1,0 +1,224 @@
+"""A growing Zarr store of measured values: what is finished survives a kill, what is damaged is measured again."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Shaped
+
+from landscape_nb._common.paths import check_array_names, local_path, made_beside
+from landscape_nb.surfaces.grid import Grid
+
+_CHECKSUMS = "piece_checksum"
+_PIECES = "piece"
+_JOB = "landscape_nb_job"
+Values = Mapping[str, Shaped[np.ndarray, "points"]]
+
+
+class Store:
+    """Values over a grid, on disk, piece by piece: a piece is a run of points along the last axis.
+
+    A piece counts once its checksum, written last, matches its values. Any Zarr reader can open the
+    store while it grows; values that are not there yet are NaN.
+
+    Args:
+        path: The store's directory; it is made if it is not there. `~` is the home directory.
+        grid: The grid, which says what a piece is.
+        names: Names of the values.
+        job: What determines the values; a store made from another job is refused.
+
+    Raises:
+        TypeError: `path` is neither a string nor a path.
+        ValueError: `path` is a URL, is damaged, is not a store of this package, or was made from another
+            job; or a name cannot be an array's.
+        OSError: The store cannot be read or written.
+
+    Example:
+        >>> import tempfile
+        >>> path, grid = tempfile.mkdtemp() + "/line.zarr", Grid({"alpha": np.arange(10.0)})
+        >>> store = Store(path, grid, ["loss"], {"seed": 0})
+        >>> store.write(1, {"loss": np.array([5.0, 6.0])})
+        >>> Store(path, grid, ["loss"], {"seed": 0}).read()
+        {1: {'loss': array([5., 6.])}}
+    """
+
+    def __init__(self, path: str | PathLike[str], grid: Grid, names: Sequence[str], job: Mapping[str, object]):
+        self.path, self.grid, self.names = local_path("store", path), grid, list(names)
+        check_array_names(self.names, {*grid.axes, _CHECKSUMS, _PIECES})
+        with self._told("made"):
+            if not self.path.exists():
+                self._create(job)
+        with self._told("read"):
+            group = self._open()
+            self._check_job(group, job)
+            self._arrays = {name: self._checked(group, name, wanted) for name, wanted in self._layout().items()}
+        with self._told("written"):
+            self._mend_coordinates()
+
+    def read(self) -> dict[int, dict[str, Shaped[np.ndarray, "points"]]]:
+        """The values of every finished and undamaged piece, by number."""
+        return {
+            number: values for number in range(self.grid.pieces) if (values := self._read_piece(number)) is not None
+        }
+
+    def write(self, number: int, values: Values) -> None:
+        """Write a finished piece.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        place = self.grid.place(number)
+        with self._told("written"):
+            for name in self.names:
+                self._arrays[name][place] = values[name]
+            self._arrays[_CHECKSUMS][number] = self._checksum(values)
+
+    def _create(self, job: Mapping[str, object]) -> None:
+        """Make the store beside its place and move it there, so that there is never half of one."""
+        empty = {name: (tuple(self.grid.axes), np.full(self.grid.shape, np.nan)) for name in self.names}
+        checksums = {_CHECKSUMS: (_PIECES, np.zeros(self.grid.pieces, np.uint64))}
+        chunks = {name: {"chunks": self._chunk} for name in self.names}
+        chunks |= {_CHECKSUMS: {"chunks": (1,)}} | {
+            name: {"chunks": axis.shape} for name, axis in self.grid.axes.items()
+        }
+        dataset = xr.Dataset(empty | checksums, dict(self.grid.axes), {_JOB: json.dumps(dict(job))})
+        with made_beside(self.path) as making:
+            dataset.to_zarr(making, encoding=chunks, consolidated=False, zarr_format=3)
+
+    @property
+    def _chunk(self) -> tuple[int, ...]:
+        return (*(1 for _ in self.grid.shape[:-1]), self.grid.piece)
+
+    def _layout(self) -> dict[str, dict[str, object]]:
+        """What the metadata of each array say."""
+        layout = {
+            name: {
+                "dimensions": tuple(self.grid.axes),
+                "shape": self.grid.shape,
+                "chunks": self._chunk,
+                "type": np.dtype(np.float64),
+                "filling": "nan",
+            }
+            for name in self.names
+        }
+        numbers = {"dimensions": (_PIECES,), "shape": (self.grid.pieces,), "chunks": (1,)}
+        layout[_CHECKSUMS] = numbers | {"type": np.dtype(np.uint64), "filling": "0"}
+        for name, axis in self.grid.axes.items():
+            layout[name] = {"dimensions": (name,), "shape": axis.shape, "chunks": axis.shape, "type": axis.dtype}
+        return layout
+
+    def _open(self):
+        """The Zarr group; zarr is imported when a store is first asked for, for it takes 30 MB."""
+        import zarr
+
+        # A group of Zarr's version 2 may name filters that unpickle, and so run code: it is never opened.
+        with self._damage("zarr.json", " or is not a store of landscape-nb"):
+            return zarr.open_group(self.path, mode="r+", zarr_format=3, use_consolidated=False)
+
+    def _check_job(self, group, job: Mapping[str, object]) -> None:
+        with self._damage("zarr.json", " or is not a store of landscape-nb"):
+            text = group.attrs[_JOB]
+        with self._damage(f"zarr.json, {_JOB}"):
+            found = dict(json.loads(text).items())
+        differs = [key for key in {**found, **job} if _canonical(found.get(key)) != _canonical(job.get(key))]
+        if differs:
+            changes = "; ".join(f"{key}: {found.get(key)!r} there, {job.get(key)!r} here" for key in differs)
+            raise ValueError(f"store: {self.path} was made from something else ({changes}); name another path")
+
+    def _checked(self, group, name: str, wanted: Mapping[str, object]):
+        """An array of the group, if its metadata say what is wanted, and only chunks are where chunks belong."""
+        with self._damage(f"{name}/zarr.json"):
+            array = group[name]
+            found = {
+                "dimensions": array.metadata.dimension_names,
+                "shape": array.shape,
+                "chunks": array.chunks,
+                "type": array.dtype,
+                "filling": str(array.fill_value),
+            }
+            dict.items(array.metadata.attributes)  # nothing in them is used, but other readers fail over no dict
+            for what, value in wanted.items():
+                if found[what] != value:
+                    raise ValueError(f"{what} {found[what]}, not {value}")
+        with self._damage(name):
+            _check_kinds(self.path / name / "c", array.ndim)
+        return array
+
+    def _mend_coordinates(self) -> None:
+        """Coordinates are known: where they are not what was written they are written again."""
+        for name, axis in self.grid.axes.items():
+            found = self._read(name, slice(None))
+            if found is None or not np.array_equal(found, axis):
+                self._arrays[name][:] = axis
+
+    def _read_piece(self, number: int) -> dict[str, Shaped[np.ndarray, "points"]] | None:
+        """The values of a piece, or None if it is not finished or does not match its checksum."""
+        values = {name: self._read(name, self.grid.place(number)) for name in self.names}
+        written = self._read(_CHECKSUMS, number)
+        if written is None or any(value is None for value in values.values()):
+            return None
+        return values if written and int(written) == self._checksum(values) else None
+
+    def _read(self, name: str, place: object) -> Shaped[np.ndarray, "..."] | None:
+        """Values of an array, or None where its file is not what was written."""
+        try:
+            return np.asarray(self._arrays[name][place])
+        except (OSError, ValueError, RuntimeError):
+            return None
+
+    def _checksum(self, values: Values) -> int:
+        content = b"".join(_one_nan(np.asarray(values[name], np.float64)).tobytes() for name in self.names)
+        return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little") | 1
+
+    @contextmanager
+    def _told(self, done: str) -> Iterator[None]:
+        """An error of the file system names the store."""
+        try:
+            yield
+        except OSError as error:
+            raise OSError(f"store: {self.path} cannot be {done} ({error})") from error
+
+    @contextmanager
+    def _damage(self, where: str, otherwise: str = "") -> Iterator[None]:
+        """What is raised inside is damage, unless the file system or memory fails.
+
+        What Zarr raises over garbled metadata is not documented, and is nearly anything: all of it is
+        caught here, around nothing but the reading of metadata.
+        """
+        try:
+            yield
+        except Exception as error:
+            wrong_kind = FileNotFoundError | FileExistsError | IsADirectoryError | NotADirectoryError
+            if isinstance(error, OSError | MemoryError) and not isinstance(error, wrong_kind):
+                raise
+            what = f"{where}: {type(error).__name__}: {error}"
+            raise ValueError(
+                f"store: {self.path} is damaged ({what}){otherwise}; delete it or name another path"
+            ) from error
+
+
+def _check_kinds(chunks: Path, depth: int) -> None:
+    """Raise unless there are directories down to chunks and files there: nothing else can be written over."""
+    if depth == 0 or not os.path.lexists(chunks):
+        return
+    for entry in os.scandir(chunks):
+        if entry.is_dir() != (depth > 1):
+            raise ValueError(f"{entry.path} is {'a directory' if entry.is_dir() else 'a file'}")
+        if depth > 1:
+            _check_kinds(Path(entry.path), depth - 1)
+
+
+def _canonical(value: object) -> str:
+    """A value as text, so that NaN equals NaN and a tuple its list."""
+    return json.dumps(value, sort_keys=True)
+
+
+def _one_nan(values: Shaped[np.ndarray, "points"]) -> Shaped[np.ndarray, "points"]:
+    """The values with NaNs of any sign made the same: Zarr does not keep their bits."""
+    return np.where(np.isnan(values), np.nan, values)

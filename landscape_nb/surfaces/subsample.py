@@ -1,0 +1,172 @@
+"""No more samples than an error bar needs: the means of an objective at a point from part of its data.
+
+Samples are taken in proportion to their classes, and the mean is put together class by class. Far from
+the minimum a network answers the same to every image, so that the loss depends on the class alone: a
+few images of each class then give it to all its digits.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from landscape_nb._common.foreign import FAILURES
+from landscape_nb._common.rng import preserved_rng
+from landscape_nb.objective.batches import Batches
+from landscape_nb.objective.objective import Objective
+from landscape_nb.weights.params import Params
+
+_PILOT = 32
+_LARGEST_BATCH = 256
+_LEAST_PER_CLASS = 3
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What part of the data says of all of it.
+
+    Attributes:
+        means: The mean of each measure.
+        stderrs: Their standard errors over the data, as `Objective.measure` has them.
+        error: The standard deviation of the loss's mean around that of all samples, relative to it; 0
+            once all are used.
+        samples: How many were used.
+    """
+
+    means: dict[str, float]
+    stderrs: dict[str, float]
+    error: float
+    samples: int
+
+
+class Sampler:
+    """Measures an objective's own data (not its extra data) at a point, on as many samples as a precision needs.
+
+    Args:
+        objective: What is measured. Its samples are taken apart where batches are pairs of tensors and
+            each measure is a mean over samples; else all of them are always used.
+        seed: Seed of their order.
+
+    Example:
+        >>> model = torch.nn.Linear(2, 2)
+        >>> data = torch.ones(400, 2), torch.arange(400) % 2
+        >>> Sampler(Objective(model, data))(dict(model.named_parameters()), 0.01).samples
+        32
+    """
+
+    def __init__(self, objective: Objective, seed: int = 0):
+        self.names = list(objective.measures)
+        self.divisible = _is_divisible(objective)
+        if not self.divisible:
+            self.objective, self.total = objective.with_data(objective.data), objective.samples
+            return
+        inputs, targets = (torch.cat(parts) for parts in zip(*objective.data.batches, strict=True))
+        classes = _classes(targets)
+        order = _balanced_order(classes, seed)
+        self.classes, self.total = classes[order], len(order)
+        self.sizes = np.bincount(classes)
+        places = torch.from_numpy(order).to(inputs.device)
+        batches = _growing(inputs[places], targets[places])
+        self.objective = objective.with_data(Batches(batches, [len(x) for x, _ in batches]))
+
+    def __call__(self, params: Params, relative_error: float) -> Estimate:
+        """The means at a point, on as many samples as bring the loss's relative error down to `relative_error`."""
+        if not self.divisible:
+            values = self.objective.measure(params)
+            stderrs = {name: values[f"{name}_stderr"] for name in self.names}
+            return Estimate({name: values[name] for name in self.names}, stderrs, 0.0, self.total)
+        seen: dict[str, list[np.ndarray]] = {name: [] for name in self.names}
+        with torch.no_grad(), preserved_rng():
+            state = self.objective.state(params)
+            for batch, _ in self.objective.data:
+                values = self.objective.values_of(self.objective.outputs(state, batch), batch[1])
+                for name in self.names:
+                    seen[name].append(values[name].double().numpy(force=True))
+                estimate = self._estimate({name: np.concatenate(parts) for name, parts in seen.items()})
+                if estimate.error <= relative_error or not np.isfinite(estimate.means["loss"]):
+                    break
+        return estimate
+
+    def _estimate(self, values: dict[str, Float[np.ndarray, "n"]]) -> Estimate:
+        count = len(values["loss"])
+        means, stderrs, errors = {}, {}, {}
+        for name, value in values.items():
+            means[name], stderrs[name], errors[name] = self._stratified(value, self.classes[:count])
+        error = 0.0 if count == self.total else errors["loss"] / max(abs(means["loss"]), np.finfo(float).tiny)
+        return Estimate(means, stderrs, float(error), count)
+
+    def _stratified(self, values: Float[np.ndarray, "n"], classes: Int[np.ndarray, "n"]) -> tuple[float, float, float]:
+        """The mean over all data, its standard error as the data's, and its error as that of a part of them."""
+        counts = np.bincount(classes, minlength=len(self.sizes))
+        with np.errstate(invalid="ignore"):
+            sums = np.bincount(classes, values, len(self.sizes))
+            centres = sums / counts
+            squares = np.bincount(classes, (values - centres[classes]) ** 2, len(self.sizes))
+            variances = squares / (counts - 1)
+        shares = self.sizes / self.total
+        mean = float(shares @ centres)
+        error = float((shares**2 * (1 - counts / self.sizes) * variances / counts).sum())
+        spread = float(shares @ (variances * (1 - 1 / self.sizes) + (centres - mean) ** 2))
+        whole = spread / (self.total - 1) if self.total > 1 else np.nan
+        return mean, float(np.sqrt(whole + error)), float(np.sqrt(error))
+
+
+def _is_divisible(objective: Objective) -> bool:
+    """Whether samples can be taken apart: pairs of tensors, means over samples, no outputs that heed the neighbours."""
+    return (
+        objective.data.divisible
+        and not objective.findings.only_plain
+        and objective.batch_norm == "frozen"
+        and all(objective.sample_measures.values())
+        and _is_independent(getattr(objective, "plain", objective))
+    )
+
+
+def _is_independent(objective: Objective) -> bool:
+    """Whether the first samples have the same outputs without the others of their batch."""
+    inputs, targets = max(objective.data.batches, key=lambda batch: len(batch[0]))
+    some = max(1, min(_PILOT, len(inputs) // 2))
+    with torch.no_grad(), preserved_rng():
+        state = objective.state()
+        try:
+            together, alone = (objective.outputs(state, (x, targets)) for x in (inputs, inputs[:some]))
+        except FAILURES:
+            return False
+    together = together[:some]
+    return together.shape == alone.shape and torch.allclose(together, alone, rtol=1e-3, atol=1e-5, equal_nan=True)
+
+
+def _classes(targets: Tensor) -> Int[np.ndarray, "n"]:
+    """Numbers from 0 up that say which samples belong together: classes, if there are labels with enough of each."""
+    if targets.ndim != 1 or targets.is_floating_point():
+        return np.zeros(len(targets), int)
+    _, classes = np.unique(targets.numpy(force=True), return_inverse=True)
+    rare = np.bincount(classes)[classes] * _PILOT < _LEAST_PER_CLASS * len(classes)
+    _, classes = np.unique(np.where(rare, -1, classes), return_inverse=True)
+    few = np.bincount(classes).min() * _PILOT < _LEAST_PER_CLASS * len(classes)
+    return np.zeros(len(classes), int) if few else classes
+
+
+def _balanced_order(classes: Int[np.ndarray, "n"], seed: int) -> Int[np.ndarray, "n"]:
+    """An order, random within a class, whose every beginning has the classes in their proportion."""
+    rng = np.random.default_rng(seed)
+    ranks = np.empty(len(classes))
+    for number, size in enumerate(np.bincount(classes)):
+        ranks[classes == number] = (rng.permutation(size) + rng.uniform()) / size
+    return np.argsort(ranks, kind="stable")
+
+
+def _growing(inputs: Tensor, targets: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Batches that double the samples, up to a size at which doubling is no saving."""
+    edges = [0]
+    while edges[-1] < len(inputs):
+        edges.append(min(len(inputs), edges[-1] + min(max(edges[-1], _PILOT), _LARGEST_BATCH)))
+    parts = [slice(low, high) for low, high in pairwise(edges)]
+    layout = (
+        torch.channels_last if inputs.ndim == 4 and inputs.is_contiguous(memory_format=torch.channels_last) else None
+    )
+    batches = [(inputs[part], targets[part]) for part in parts]
+    return [(x.contiguous(memory_format=layout) if layout else x, y) for x, y in batches]

@@ -1,0 +1,160 @@
+"""Runs a measurement over a grid of points, in pieces: resumable, in several processes, with a progress bar."""
+
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Protocol
+
+import cloudpickle
+import joblib
+import numpy as np
+import torch
+import xarray as xr
+from jaxtyping import Float
+from tqdm.auto import tqdm
+
+from landscape_nb._common.allocator import give_back
+from landscape_nb._common.checks import check_kind, check_path
+from landscape_nb._common.provenance import versions
+from landscape_nb._common.schema import Row
+from landscape_nb.surfaces.grid import Grid
+from landscape_nb.surfaces.store import Store
+from landscape_nb.surfaces.workers import parallel
+
+_MOST_JOBS = 1024
+
+_MEASURED = ("origin_loss", "end_losses", "precision_error", "direction_norms", "direction_cosine")
+"""Attributes that round otherwise on another machine: they tell no job from another."""
+
+
+class Measurement(Protocol):
+    """What is measured at points: a function of their coordinates, and the names of its values."""
+
+    names: Sequence[str]
+
+    def __call__(self, points: Float[np.ndarray, "points axes"]) -> Row:
+        """The values at points, each given by its coordinates."""
+        ...
+
+
+def sweep(
+    measurement: Measurement,
+    axes: Mapping[str, Float[np.ndarray, "_"]],
+    attrs: Mapping[str, object],
+    store: str | PathLike[str] | None = None,
+    n_jobs: int | None = None,
+    progress: bool = True,
+) -> xr.Dataset:
+    """Measure at every point of a grid.
+
+    Args:
+        measurement: What is measured.
+        axes: Coordinates of each dimension, by name.
+        attrs: What the result is made from; it goes into the result's `attrs`, and a store made from
+            anything else is refused.
+        store: A Zarr path that keeps finished pieces; pieces found there are not measured again.
+        n_jobs: Processes, as joblib counts them; None measures in this one, unless
+            `joblib.parallel_config` says otherwise. Each process uses one thread. Workers on other
+            machines must see this machine's temporary directory.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The values over the dimensions of `axes`.
+
+    Raises:
+        TypeError: `store` is not a path.
+        ValueError: The store was made from something else or is damaged, there can be none of that path
+            or with those names, or `n_jobs` is not a number of processes.
+        OSError: The store cannot be read or written.
+    """
+    check_jobs(n_jobs)
+    check_kind("progress", progress, bool, "True or False")
+    if store is not None:
+        check_path("store", store)
+    began = time.perf_counter()
+    names, grid = list(measurement.names), Grid(axes)
+    made_from = {name: value for name, value in attrs.items() if name not in _MEASURED}
+    job = {**made_from, "axes": {name: axis.tolist() for name, axis in axes.items()}, "names": names}
+    kept = Store(store, grid, names, job) if store is not None else None
+    done = kept.read() if kept else {}
+    todo = [number for number in range(grid.pieces) if number not in done]
+    values = {name: np.full(grid.shape, np.nan) for name in names}
+    with tqdm(total=grid.pieces, initial=len(done), desc="Measuring", leave=False, disable=not progress) as bar:
+        for number, row in _measured(measurement, grid, todo, n_jobs):
+            if kept:
+                kept.write(number, row)
+            done[number] = row
+            bar.update()
+    give_back()
+    for number, row in done.items():
+        for name in names:
+            values[name][grid.place(number)] = row[name]
+    provenance = {"versions": versions(), "wall_time": round(time.perf_counter() - began, 3)}
+    return xr.Dataset(
+        {name: (tuple(axes), value) for name, value in values.items()}, dict(axes), {**attrs, **provenance}
+    )
+
+
+def check_jobs(n_jobs: object) -> None:
+    """Raise a `ValueError` unless this is a number of processes, as joblib counts them.
+
+    Example:
+        >>> check_jobs(0)
+        Traceback (most recent call last):
+        ValueError: n_jobs: got 0, wants a number of processes from 1 up to 1024, -1 for one a core, or None
+    """
+    whole = isinstance(n_jobs, int | np.integer) and not isinstance(n_jobs, bool)
+    if n_jobs is not None and not (whole and n_jobs and abs(n_jobs) <= _MOST_JOBS):
+        raise ValueError(
+            f"n_jobs: got {n_jobs!r}, wants a number of processes from 1 up to {_MOST_JOBS}, -1 for one a core, or None"
+        )
+
+
+def _measured(
+    measurement: Measurement, grid: Grid, todo: Sequence[int], n_jobs: int | None
+) -> Iterator[tuple[int, Row]]:
+    """Measure pieces, here or in other processes, which read the measurement from a file once."""
+    runner = parallel(n_jobs, len(todo))
+    if runner is None:
+        yield from ((number, measurement(grid.points(number))) for number in todo)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "measurement"
+        path.write_bytes(_pickled(measurement))
+        yield from runner(joblib.delayed(_piece)(str(path), number, grid.points(number)) for number in todo)
+
+
+def _pickled(measurement: Measurement) -> bytes:
+    try:
+        return cloudpickle.dumps(measurement)
+    except Exception as error:
+        raise ValueError(f"n_jobs: the model, its data or a measure cannot be sent to processes ({error})") from error
+
+
+def _piece(path: str, number: int, points: Float[np.ndarray, "points axes"]) -> tuple[int, Row]:
+    """Measure a piece in a worker, with one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return number, _loaded(path)(points)
+    finally:
+        torch.set_num_threads(threads)
+
+
+class _Loaded(threading.local):
+    """The measurement that a thread read last: threads have one each, for a model's weights are swapped in place."""
+
+    path: str = ""
+    measurement: Measurement
+
+
+_LOADED = _Loaded()
+
+
+def _loaded(path: str) -> Measurement:
+    if _LOADED.path != path:
+        _LOADED.path, _LOADED.measurement = path, cloudpickle.loads(Path(path).read_bytes())
+    return _LOADED.measurement

@@ -1,0 +1,303 @@
+"""Where a training run went: the plane that holds most of it, how far it leaves that plane, and what chance gives.
+
+A plane through principal components always shows more of a path than a random plane does, and it
+does so for a random walk too: hence the distances, the gap between the loss on the path and the
+loss in the plane, and the null model.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+import xarray as xr
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from landscape_nb._common.checks import check_choice, check_kind
+from landscape_nb._common.provenance import versions
+from landscape_nb.objective.objective import Buffers, Objective
+from landscape_nb.trajectories.difference_rows import (
+    Points,
+    Rows,
+    Stacked,
+    as_vector,
+    final_point,
+    parameters_in,
+    points_of,
+)
+from landscape_nb.trajectories.random_walk import centred, check_count
+from landscape_nb.trajectories.trajectory import Trajectory
+from landscape_nb.weights.normalization import Direction
+from landscape_nb.weights.params import Affine, Params, check_params, directions_of, formatted_like
+
+_COLUMNS = 2**18
+_NAMES = {1: ("alpha",), 2: ("alpha", "beta")}
+
+
+@dataclass(frozen=True, eq=False)
+class PCA:
+    """Principal components of points in weight space.
+
+    Attributes:
+        directions: The components, of norm 1 and orthogonal, the one with the largest variance first.
+        explained_variance_ratio: The share of the variance that each of them carries.
+        origin: The point at coordinates 0, in float32 or better.
+    """
+
+    directions: list[Direction]
+    explained_variance_ratio: Float[np.ndarray, "count"]
+    origin: Params
+
+
+def pca_directions(
+    trajectory: Points,
+    count: int = 2,
+    center: Literal["final", "mean"] = "final",
+    model: nn.Module | None = None,
+) -> PCA:
+    """The principal components of a training run.
+
+    They are those of the matrix whose rows are the points minus the final one, its last row of
+    zeros included, with columns centred. For m points this needs the m×m products of the rows
+    only: the points are read a few at a time, again and again, and never held all at once.
+
+    Args:
+        trajectory: A run, or points; any object with a length and an index will do, for instance
+            one that reads a checkpoint when asked for it. float16 points are computed with in float32.
+            Points may be whole `state_dict`s; with `model` only its parameters count.
+        count: How many components.
+        center: The origin of the plane: `'final'`, the last point, as in the paper, or `'mean'`, the
+            mean of all points, through which the plane that fits best runs. The components are the same.
+        model: A model of these points, which tells their parameters from buffers.
+
+    Returns:
+        The components, their shares of the variance and the origin. The largest entry of each
+        component is positive.
+
+    Raises:
+        ValueError: Fewer than `count` + 1 points, points that are all equal or span fewer directions,
+            a point that does not fit the last one, or that has buffers and no `model` that says so.
+        TypeError: `trajectory` is no run and no sequence.
+
+    Example:
+        >>> line = [{"w": torch.tensor([3.0 * t, 4.0 * t])} for t in (2, 1, 0)]
+        >>> pca = pca_directions(line, 1)
+        >>> pca.directions[0]["w"], pca.explained_variance_ratio
+        (tensor([0.6000, 0.8000]), array([1.]))
+
+    Source: Li et al. (2018), section 7.
+    """
+    check_choice("center", center, ("final", "mean"))
+    points = parameters_in("trajectory", points_of("trajectory", trajectory), model)
+    check_count(count, len(points))
+    return _principal(Rows("trajectory", points, final_point("trajectory", points)), count, center)
+
+
+def shared_plane(trajectories: Sequence[Points], count: int = 2, model: nn.Module | None = None) -> PCA:
+    """The principal components of several runs together, to draw them in one plane.
+
+    Args:
+        trajectories: Runs of one network, each as in `pca_directions`.
+        count: How many components.
+        model: A model of these points, as in `pca_directions`.
+
+    Returns:
+        The components of all points; the origin is the final point of the first run.
+
+    Raises:
+        ValueError: No runs, or points that do not do for `pca_directions`.
+        TypeError: A run is no run and no sequence.
+
+    Example:
+        >>> along = [{"w": torch.tensor([t, 0.0])} for t in (2.0, 1.0, 0.0)]
+        >>> across = [{"w": torch.tensor([0.0, t])} for t in (9.0, 0.0)]
+        >>> pca = shared_plane([along, across])
+        >>> [d["w"].abs().argmax().item() for d in pca.directions]
+        [1, 0]
+    """
+    if isinstance(trajectories, Trajectory | Mapping | str) or not isinstance(trajectories, Iterable):
+        raise TypeError(f"trajectories: got {type(trajectories).__name__}, wants a list of runs")
+    named = [(f"trajectories[{number}]", run) for number, run in enumerate(trajectories)]
+    if not named:
+        raise ValueError("trajectories: got none, wants one or more")
+    runs = [parameters_in(name, points_of(name, run), model) for name, run in named]
+    stacked = Stacked(runs)
+    check_count(count, len(stacked))
+    return _principal(Rows("trajectories", stacked, final_point("trajectories[0]", runs[0])), count, "final")
+
+
+def project(points: Points, directions: Sequence[Params], origin: Params) -> xr.Dataset:
+    """The point of a plane that is closest to each point, in the plane's own coordinates.
+
+    Coordinates solve the least-squares problem with the directions as they are, of any length and
+    at any angle: origin + α · d₁ + β · d₂ is the closest point, and (α, β) is where `evaluate_plane`
+    draws it.
+
+    Args:
+        points: A run, or points, as in `pca_directions`; of whole `state_dict`s, what `origin` has counts.
+        directions: One direction for each coordinate, keyed like `origin`.
+        origin: The point at coordinates 0.
+
+    Returns:
+        Over the dimension `point`: `alpha` and `beta` (one direction: `alpha`; more than two:
+        `coordinate`, over `direction` too), `distance`, how far the point is from the plane, and
+        `in_plane`, how far its projection is from the origin. The points of a run have an `epoch`.
+
+    Raises:
+        ValueError: No points, directions that are linearly dependent, or tensors that do not fit `origin`.
+        TypeError: `points` is no run and no sequence.
+
+    Example:
+        >>> origin = {"w": torch.zeros(3)}
+        >>> d1, d2 = ({"w": torch.tensor(d)} for d in ([2.0, 0.0, 0.0], [1.0, 1.0, 0.0]))
+        >>> xy = project([{"w": torch.tensor([5.0, 1.0, 7.0])}], (d1, d2), origin)
+        >>> [round(float(xy[name][0]), 6) for name in ("alpha", "beta", "distance")]
+        [2.0, 1.0, 7.0]
+
+    Source: Li et al. (2018), section 7; for directions that are not orthogonal, least squares.
+    """
+    sequence = points_of("points", points)
+    if not len(sequence):
+        raise ValueError("points: got none, wants one or more")
+    check_params("origin", origin, origin)
+    basis, triangle = _factors(directions, origin)
+    rows = Rows("points", sequence, origin)
+    found = np.array([_closest(row.double(), basis, triangle) for row in rows])
+    coordinates, distances, in_plane = found[:, :-2], found[:, -2], found[:, -1]
+    if len(directions) in _NAMES:
+        values = {name: ("point", column) for name, column in zip(_NAMES[len(directions)], coordinates.T, strict=True)}
+    else:
+        values = {"coordinate": (("point", "direction"), coordinates)}
+    values |= {"distance": ("point", distances), "in_plane": ("point", in_plane)}
+    made = [getattr(direction, "made", {}) for direction in directions]
+    attrs = {"kind": "projection", "directions": json.dumps(made), "versions": versions()}
+    if not isinstance(points, Trajectory):
+        return xr.Dataset(values, attrs=attrs)
+    return xr.Dataset(values, {"epoch": ("point", points.epochs)}, attrs | {"lr_drops": points.lr_drops})
+
+
+def plane_gap(objective: Objective, trajectory: Points, directions: Sequence[Params], origin: Params) -> xr.Dataset:
+    """How much the loss on a path differs from the loss in the plane under (or over) it.
+
+    A path drawn on a contour plot seems to have the loss of the contours that it crosses. It has
+    not: the network at epoch t is off the plane.
+
+    Args:
+        objective: What is measured.
+        trajectory: A run, or points, as in `pca_directions`. A run is measured with the buffers
+            (batch norm's running statistics) that it had, and so are points that are whole
+            `state_dict`s, unless the objective recalibrates them; other points with the objective's.
+        directions: The plane, as in `project`.
+        origin: The point at coordinates 0.
+
+    Returns:
+        What `project` returns, and over `point`: `loss`, the loss of the network itself;
+        `plane_loss`, the loss at its projection, with the objective's buffers, which is what a
+        contour plot shows there; and `gap`, the first minus the second.
+
+    Raises:
+        ValueError: As in `project`, or points that do not fit the objective's model.
+        TypeError: `trajectory` is no run and no sequence.
+
+    Example:
+        >>> model = torch.nn.Linear(2, 1, bias=False)
+        >>> objective = Objective(model, (2 * torch.eye(2), torch.zeros(2, 1)), torch.nn.functional.mse_loss)
+        >>> off, d1, d2 = ({"weight": torch.tensor([w])} for w in ([3.0, 1.0], [1.0, 0.0], [0.0, 1.0]))
+        >>> zero = {"weight": torch.zeros(1, 2)}
+        >>> [float(plane_gap(objective, [off], plane, zero).gap[0]) for plane in ([d1, d2], [d1])]
+        [0.0, 2.0]
+    """
+    check_kind("objective", objective, Objective, "an Objective")
+    check_params("origin", origin, objective.origin)
+    points = points_of("trajectory", trajectory)
+    path = project(trajectory, directions, origin)
+    names = _NAMES.get(len(directions))
+    coordinates = np.stack([path[name] for name in names], axis=1) if names else path.coordinate.values
+    plane = Affine(origin, directions, objective.origin)
+    buffers = _buffers(objective, trajectory)
+    loss = [objective(formatted_like(points[i], objective.origin), buffers(i))["loss"] for i in range(len(points))]
+    plane_loss = [objective(plane(*map(float, row)))["loss"] for row in coordinates]
+    values = {"loss": loss, "plane_loss": plane_loss, "gap": np.subtract(loss, plane_loss)}
+    return path.assign({name: ("point", np.asarray(value)) for name, value in values.items()})
+
+
+def _principal(rows: Rows, count: int, center: str) -> PCA:
+    gram = centred(_gram(rows))
+    total = np.trace(gram)
+    if not total > 0:
+        raise ValueError(f"{rows.name}: all {len(rows)} points are equal, so there is no direction to find")
+    values, vectors = (part[..., ::-1] for part in np.linalg.eigh(gram))
+    spanned = int((values > 1e-12 * values[0]).sum())
+    if spanned < count:
+        raise ValueError(f"count: got {count}, the {len(rows)} points span {spanned} direction(s)")
+    mean = np.full(len(rows), 1 / len(rows))
+    weights = np.vstack([vectors[:, :count].T - vectors[:, :count].mean(axis=0)[:, None], mean])
+    *found, shift = _combine(rows, weights)
+    directions = [
+        Direction(rows.params(_oriented(vector)), kind="principal component", number=number, normalization="none")
+        for number, vector in enumerate(found)
+    ]
+    origin = rows.origin if center == "final" else rows.params(rows.zero + shift)
+    return PCA(directions, values[:count] / total, origin)
+
+
+def _gram(rows: Rows) -> Float[np.ndarray, "m m"]:
+    """All inner products of the rows, from pairs of blocks, summed in float64."""
+    gram = np.zeros((len(rows), len(rows)))
+    for part, left in rows.blocks():
+        gram[part, part] = _products(left, left)
+        for other, right in rows.blocks(part.stop):
+            gram[part, other] = _products(left, right)
+    return np.triu(gram) + np.triu(gram, 1).T
+
+
+def _products(left: Float[Tensor, "a n"], right: Float[Tensor, "b n"]) -> Float[np.ndarray, "a b"]:
+    pairs = zip(left.split(_COLUMNS, dim=1), right.split(_COLUMNS, dim=1), strict=True)
+    return sum(x.double() @ y.double().T for x, y in pairs).numpy()
+
+
+def _combine(rows: Rows, weights: Float[np.ndarray, "k m"]) -> Float[Tensor, "k n"]:
+    """Weighted sums of the rows, in float64, reading each row once."""
+    total = torch.zeros(len(weights), len(rows.zero), dtype=torch.float64)
+    for column, row in zip(weights.T, rows, strict=True):
+        for sums, weight in zip(total, column, strict=True):
+            sums.add_(row, alpha=float(weight))
+    return total
+
+
+def _oriented(vector: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+    """A vector of norm 1 whose largest entry is positive."""
+    return vector / (vector.norm() * vector[vector.abs().argmax()].sign())
+
+
+def _factors(directions: Sequence[Params], origin: Params) -> tuple[Float[Tensor, "n k"], Float[Tensor, "k k"]]:
+    """An orthonormal basis of the plane, and the directions in it, as columns of a triangle."""
+    if not len(directions_of(directions)):
+        raise ValueError("directions: got none, wants one or more")
+    for number, direction in enumerate(directions):
+        check_params(f"directions[{number}]", direction, origin)
+    matrix = torch.stack([as_vector({name: d[name] for name in origin}).double() for d in directions], dim=1)
+    basis, triangle = torch.linalg.qr(matrix)
+    lengths = torch.linalg.vector_norm(matrix, dim=0)
+    if not lengths.all() or torch.linalg.matrix_rank(triangle / lengths, rtol=1e-6) < len(directions):
+        raise ValueError(f"directions: the {len(directions)} are linearly dependent, they span no plane of their own")
+    return basis, triangle
+
+
+def _closest(
+    row: Float[Tensor, "n"], basis: Float[Tensor, "n k"], triangle: Float[Tensor, "k k"]
+) -> Float[np.ndarray, "columns"]:
+    """The coordinates of the closest point, its distance from the row and from the origin."""
+    inside = basis.T @ row
+    coordinates = torch.linalg.solve_triangular(triangle, inside[:, None], upper=True)[:, 0]
+    return torch.cat([coordinates, (row - basis @ inside).norm()[None], inside.norm()[None]]).numpy()
+
+
+def _buffers(objective: Objective, trajectory: Points) -> Callable[[int], Buffers]:
+    """What gives the buffers of a run, or of a `state_dict`, at its i-th point; the objective's where it has none."""
+    own: Buffers = dict(objective.model.named_buffers())
+    states = trajectory.states if isinstance(trajectory, Trajectory) else trajectory
+    return lambda i: own | {n: t.to(own[n].device, own[n].dtype) for n, t in states[i].items() if n in own}

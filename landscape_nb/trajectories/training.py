@@ -1,0 +1,436 @@
+"""Training as in the paper: SGD with Nesterov momentum or Adam, and learning-rate drops."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim.adam import adam
+from torch.optim.sgd import sgd
+from tqdm.auto import tqdm
+
+from landscape_nb._common.allocator import give_back
+from landscape_nb._common.checks import check_choice, check_fraction, check_kind, check_positive, check_whole
+from landscape_nb._common.provenance import fingerprint, versions
+from landscape_nb._common.rng import preserved_rng
+from landscape_nb._common.safe_layout import SafeLayout
+from landscape_nb.datasets import Augmentation, ImageData, Pair
+from landscape_nb.objective.metrics import Measure, accuracy
+from landscape_nb.objective.objective import Objective
+from landscape_nb.objective.reductions import batch_value
+from landscape_nb.trajectories.trajectory import (
+    Expected,
+    RunFiles,
+    State,
+    Trajectory,
+    cache_directory,
+    resume_name,
+    state_name,
+)
+from landscape_nb.weights.copies import check_model, copied_model
+from landscape_nb.weights.params import check_params, norm, parameters_of
+
+PAPER_DROPS = (150 / 300, 225 / 300, 275 / 300)
+_LAYOUT = torch.channels_last  # a third faster for convolutions on two cores
+_TESTED_AT_ONCE = 512
+_NET = "net/"
+_RATES = {"sgd": 0.1, "adam": 1e-3}
+
+
+def train(
+    model: nn.Module,
+    data: ImageData | Pair,
+    epochs: int = 300,
+    batch_size: int = 128,
+    optimizer: Literal["sgd", "adam"] = "sgd",
+    lr: float | None = None,
+    weight_decay: float = 5e-4,
+    momentum: float = 0.9,
+    drops: Sequence[float] = PAPER_DROPS,
+    augment: Augmentation | bool = True,
+    record: int | Sequence[int] = (),
+    criterion: Measure = F.cross_entropy,
+    metrics: Mapping[str, Measure] | None = None,
+    seed: int = 0,
+    cache: str | PathLike[str] | bool = True,
+    progress: bool = True,
+) -> Trajectory:
+    """Train a copy of a model, as section 3.1 of Li et al. (2018) does by default.
+
+    The run is cached under everything that determines it. A run that was interrupted goes on from its
+    last finished epoch, and ends where an uninterrupted one ends; a damaged cache entry is reported
+    with a warning and trained anew.
+
+    Args:
+        model: The network at its initial weights. It stays as it is; a copy is trained.
+        data: An `ImageData`, or a pair (inputs, targets) without test data.
+        epochs: Passes over the training data.
+        batch_size: Samples a step.
+        optimizer: `'sgd'` (Nesterov) or `'adam'`.
+        lr: Initial learning rate; default 0.1 for SGD, 0.001 for Adam.
+        weight_decay: Factor of the L2 penalty.
+        momentum: Momentum of SGD.
+        drops: When the learning rate is divided by ten, as fractions of the training; the default is
+            the paper's epochs 150, 225 and 275 of 300.
+        augment: How training images are varied; True means as the data say (digits: not at all).
+        record: Epochs to record besides the initial and the final one; a number n means every nth.
+        criterion: `criterion(outputs, targets)`, the mean loss of a batch.
+        metrics: Further measures for the history; default the accuracy.
+        seed: Seed of the order of samples, of the augmentation and of dropout. (The initial weights
+            are the model's.)
+        cache: A directory for cached runs; True means the one of `cache_directory`, False none.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The run; its `model` is the trained network.
+
+    Raises:
+        ValueError: An argument is out of its range, or data and model do not fit.
+        TypeError: An argument is of another kind.
+        FloatingPointError: The loss, or a weight, became NaN or infinite.
+        OSError: The cache directory cannot be written.
+
+    Example:
+        >>> from landscape_nb import datasets, models
+        >>> data = datasets.digits().subset(200)
+        >>> run = train(models.mlp(**data.shape), data, epochs=2, lr=0.05, cache=False, progress=False)
+        >>> run.epochs, run.lr_drops, len(run.history["test_accuracy"])
+        ([0, 2], [1], 2)
+    """
+    check_model("model", model)
+    train_pair, test_pair, default = _parts(data)
+    epochs, batch_size = check_whole("epochs", epochs, 1), check_whole("batch_size", batch_size, 1)
+    _check_settings(optimizer, lr, weight_decay, momentum, drops)
+    _check_augment_and_cache(augment, cache)
+    settings = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "optimizer": optimizer,
+        "lr": float(_RATES[optimizer] if lr is None else lr),
+        "weight_decay": float(weight_decay),
+        "momentum": float(momentum),
+        "drops": drop_epochs(epochs, drops),
+        "record": _recorded_epochs(epochs, record),
+        "seed": check_whole("seed", seed, 0),
+    }
+    augment = default if augment is True else augment or None
+    metrics = {"accuracy": accuracy} if metrics is None else metrics
+    net = copied_model(model).train()
+    check_params("model", parameters_of(net), parameters_of(net))
+    if not any(p.requires_grad for p in net.parameters()):
+        raise ValueError("model: none of its parameters is to be trained (requires_grad)")
+    tests = Objective(net, test_pair or _first(train_pair), criterion, metrics, batch_size=_TESTED_AT_ONCE)
+    run = _Run(net, train_pair, tests, test_pair is not None, criterion, metrics, augment, settings)
+    if cache is not False:
+        key = fingerprint(model, train_pair, test_pair, criterion, metrics, augment, settings, versions())
+        run.open(make_writable_cache(None if cache is True else cache, key))
+    with preserved_rng():
+        run.finish(progress)
+    trajectory = run.trajectory()
+    del run, tests
+    give_back()
+    return trajectory
+
+
+def drop_epochs(epochs: int, drops: Sequence[float] = PAPER_DROPS) -> list[int]:
+    """After which epochs the learning rate is divided by ten.
+
+    Example:
+        >>> drop_epochs(300), drop_epochs(20), drop_epochs(1)
+        ([150, 225, 275], [10, 15, 18], [])
+    """
+    return sorted({round(fraction * epochs) for fraction in drops} - {0, epochs})
+
+
+class _Run:
+    """The state of a training run between epochs, and what takes it one epoch further."""
+
+    def __init__(self, net, pair, tests, has_tests, criterion, metrics, augment, settings):
+        self.net, self.inputs, self.targets = net.to(memory_format=_LAYOUT), *pair
+        self.tests, self.has_tests = tests, has_tests
+        self.measures = {"loss": criterion, **metrics}
+        self.augment, self.settings = augment, settings
+        self.weights = [p for p in net.parameters() if p.requires_grad]
+        self.memory = _empty_memory(settings["optimizer"], self.weights)
+        self.epoch = 0
+        self.history: dict[str, list[float]] = {}
+        self.states: dict[int, State] = {0: self._snapshot()}
+        self.files: RunFiles | None = None
+
+    def open(self, folder: Path) -> None:
+        """Take up what an earlier run with the same settings left in `folder`."""
+        self.files = RunFiles(folder)
+        found = self.files.read(self._expected())
+        if found is None:
+            return
+        self.epoch, self.history = found.epoch, found.history
+        self.states = {epoch: self._in_order(state) for epoch, state in found.states.items()}
+        if found.resumable is None:
+            self.net.load_state_dict(self.states[self.epoch])
+        else:
+            self._restore(found.resumable)
+
+    def _expected(self) -> Expected:
+        kinds = ("train", "test") if self.has_tests else ("train",)
+        quantities = {"lr", "weight_norm"} | {f"{kind}_{name}" for kind in kinds for name in self.measures}
+        settings = self.settings
+        weights = {prefix + name for name, _ in self.net.named_parameters() for prefix in ("", _NET)}
+        # Adam's mean of squares may overflow while the weights stay finite: they stand still then.
+        weights |= {f"{slot}/{number}" for slot in ("momentum", "mean") for number in range(len(self.weights))}
+        return Expected(settings["epochs"], settings["record"], quantities, self.states[0], self._resumable(), weights)
+
+    def _in_order(self, state: State) -> State:
+        """A state from a file, its tensors in the network's order: a file has an order of its own."""
+        return {name: state[name] for name in self.states[0]}
+
+    def finish(self, progress: bool) -> None:
+        total = self.settings["epochs"]
+        steps = len(self._order(0))
+        with tqdm(total=total * steps, initial=self.epoch * steps, leave=False, disable=not progress) as bar:
+            while self.epoch < total:
+                bar.set_description(f"Epoch {self.epoch + 1}/{total}")
+                self._train_epoch(bar)
+                self._save()
+
+    def trajectory(self) -> Trajectory:
+        self.net.zero_grad()
+        epochs = sorted(self.states)
+        states = [self.states[epoch] for epoch in epochs]
+        return Trajectory(
+            self.net.to(memory_format=torch.contiguous_format).eval(),
+            epochs,
+            states,
+            self.settings["drops"],
+            self.history,
+            self.settings | {"versions": versions()},
+        )
+
+    def _train_epoch(self, bar: tqdm) -> None:
+        """One pass over the data, seeded by the run's seed and the epoch's number alone."""
+        seed = np.random.SeedSequence([self.settings["seed"], self.epoch]).generate_state(1)[0]
+        torch.manual_seed(int(seed))
+        generator = torch.Generator().manual_seed(int(seed))
+        rate = self.settings["lr"] * 0.1 ** sum(self.epoch >= drop for drop in self.settings["drops"])
+        device = next(self.net.parameters()).device
+        totals = dict.fromkeys(self.measures, 0.0)
+        seen = 0
+        self.net.train()
+        for rows in self._order(int(seed)):
+            inputs, targets = self.inputs[rows], self.targets[rows].to(device)
+            if self.augment:
+                inputs = self._augmented(inputs, generator)
+            if inputs.ndim == 4:
+                inputs = inputs.contiguous(memory_format=_LAYOUT)
+            values = self._step(inputs.to(device), targets, rate)
+            seen += len(rows)
+            for name in totals:
+                totals[name] += len(rows) * values[name]
+            bar.set_postfix({name: f"{total / seen:.3f}" for name, total in totals.items()}, refresh=False)
+            bar.update()
+        self.epoch += 1
+        self._remember({f"train_{name}": total / seen for name, total in totals.items()} | {"lr": rate})
+
+    def _augmented(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
+        try:
+            made = self.augment(inputs, generator)
+        except Exception as error:  # a caller's function raises whatever it likes
+            shape = tuple(inputs.shape)
+            raise ValueError(
+                f"augment: it failed on inputs of shape {shape} ({type(error).__name__}: {error})"
+            ) from error
+        check_kind("augment", made, Tensor, "one that returns a tensor of inputs")
+        if made.ndim == 0 or len(made) != len(inputs):
+            raise ValueError(f"augment: it returned shape {tuple(made.shape)} for {len(inputs)} inputs, wants as many")
+        return made
+
+    def _outputs(self, inputs: Tensor) -> Any:
+        try:
+            return self.net(inputs)
+        except ValueError as error:
+            if len(inputs) > 1:
+                raise
+            # Batch norm refuses a single sample, in training mode alone: the objective's trial cannot see it.
+            name = "data" if len(self.inputs) == 1 else "batch_size"
+            raise ValueError(f"{name}: got 1 sample a step, too few to train this network ({error})") from error
+
+    def _step(self, inputs: Tensor, targets: Tensor, rate: float) -> dict[str, float]:
+        self.net.zero_grad()
+        with SafeLayout():
+            outputs = self._outputs(inputs)
+            values = {name: batch_value(measure(outputs, targets)) for name, measure in self.measures.items()}
+        _check_loss(values["loss"])
+        values["loss"].backward()
+        with torch.no_grad():
+            self._update(rate)
+        values = {name: float(torch.as_tensor(value).detach()) for name, value in values.items()}
+        self._check_finite("loss", values["loss"], self.epoch + 1)
+        return values
+
+    def _check_finite(self, what: str, value: float, epoch: int) -> None:
+        if not np.isfinite(value):
+            lr = self.settings["lr"]
+            raise FloatingPointError(f"the {what} became {value} in epoch {epoch}; a lower lr than {lr} may help")
+
+    def _update(self, rate: float) -> None:
+        """Move the weights. (torch's optimizer classes would import its compiler: 150 MB and two seconds.)"""
+        gradients = [w.grad if w.grad is not None else torch.zeros_like(w) for w in self.weights]
+        common = {"lr": rate, "weight_decay": self.settings["weight_decay"], "maximize": False, "fused": True}
+        if self.settings["optimizer"] == "sgd":
+            momentum = self.settings["momentum"]
+            options = {"momentum": momentum, "dampening": 0, "nesterov": momentum > 0}
+            sgd(self.weights, gradients, self.memory["momentum"], **options, **common)
+        else:
+            slots = [self.memory[name] for name in ("mean", "square")]
+            options = {"amsgrad": False, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
+            adam(self.weights, gradients, *slots, [], self.memory["step"], **options, **common)
+
+    def _order(self, seed: int) -> list[Tensor]:
+        """Shuffled rows, batch by batch; a last batch of one joins its neighbour (batch norm needs two)."""
+        order = torch.randperm(len(self.inputs), generator=torch.Generator().manual_seed(seed))
+        batches = list(order.split(min(self.settings["batch_size"], len(order))))
+        if len(batches) > 1 and len(batches[-1]) == 1:
+            batches[-2:] = [torch.cat(batches[-2:])]
+        return batches
+
+    def _remember(self, row: dict[str, float]) -> None:
+        params = {name: p.detach() for name, p in self.net.named_parameters()}
+        weight_norm = norm(params)
+        self._check_finite("norm of the weights", weight_norm, self.epoch)
+        if self.has_tests or self.epoch == self.settings["epochs"]:
+            # No training step sees the weights of the last one: without test data, some training data do.
+            values = self.tests(params, dict(self.net.named_buffers()))
+            self._check_finite(f"{'test ' * self.has_tests}loss", values["loss"], self.epoch)
+            row |= {f"test_{name}": value for name, value in values.items() if self.has_tests}
+        for name, value in (row | {"weight_norm": weight_norm}).items():
+            self.history.setdefault(name, []).append(value)
+        if self.epoch in self.settings["record"]:
+            self.states[self.epoch] = self._snapshot()
+
+    def _snapshot(self) -> State:
+        return {
+            name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for name, tensor in self.net.state_dict().items()
+        }
+
+    def _save(self) -> None:
+        if self.files is None:
+            return
+        names = [state_name(epoch) for epoch in self.states]
+        if state_name(0) not in self.files.checksums:  # a run that cannot begin leaves no files
+            self.files.save(state_name(0), self.states[0])
+        if self.epoch in self.states:
+            self.files.save(state_name(self.epoch), self.states[self.epoch])
+        if self.epoch < self.settings["epochs"]:
+            names.append(resume_name(self.epoch))
+            self.files.save(names[-1], self._resumable())
+        content = {"epoch": self.epoch, "recorded": list(self.states), "history": self.history}
+        self.files.commit(content | {"settings": self.settings, "versions": versions()}, names)
+
+    def _resumable(self) -> State:
+        """The network's and the optimizer's tensors under flat names."""
+        tensors = {f"{_NET}{name}": tensor for name, tensor in self._snapshot().items()}
+        for slot, values in self.memory.items():
+            tensors |= {f"{slot}/{number}": value for number, value in enumerate(values)}
+        return tensors
+
+    def _restore(self, tensors: State) -> None:
+        state = {name.removeprefix(_NET): tensor for name, tensor in tensors.items() if name.startswith(_NET)}
+        self.net.load_state_dict(state)
+        for slot, values in self.memory.items():
+            for number, value in enumerate(values):
+                value.copy_(tensors[f"{slot}/{number}"])
+
+
+def _empty_memory(optimizer: str, weights: Sequence[Tensor]) -> dict[str, list[Tensor]]:
+    """What an optimizer remembers of earlier steps, before the first."""
+    zeros = [[torch.zeros_like(w, requires_grad=False) for w in weights] for _ in range(2)]
+    if optimizer == "sgd":
+        return {"momentum": zeros[0]}
+    return {"mean": zeros[0], "square": zeros[1], "step": [torch.zeros((), device=w.device) for w in weights]}
+
+
+def _parts(data: ImageData | Pair) -> tuple[Pair, Pair | None, Augmentation | None]:
+    if isinstance(data, ImageData):
+        return data.train, data.test, data.augmentation
+    if not (isinstance(data, tuple | list) and len(data) == 2 and all(isinstance(part, Tensor) for part in data)):
+        raise TypeError(f"data: got {type(data).__name__}, wants an ImageData or a pair of tensors (inputs, targets)")
+    if len(data[0]) != len(data[1]):
+        raise ValueError(f"data: got {len(data[0])} inputs and {len(data[1])} targets")
+    return tuple(data), None, None
+
+
+def _check_loss(loss: object) -> None:
+    """Raise unless gradients can be taken of a loss."""
+    check_kind("criterion", loss, Tensor, "one that returns a tensor with a gradient")
+    if loss.numel() != 1:
+        raise ValueError(f"criterion: it returned shape {tuple(loss.shape)}, wants one number, the mean of a batch")
+    if not loss.requires_grad:
+        raise ValueError("criterion: what it returned has no gradient; compute it from the outputs, without detach()")
+
+
+def _first(pair: Pair) -> Pair:
+    inputs, targets = pair
+    return inputs[:_TESTED_AT_ONCE], targets[:_TESTED_AT_ONCE]
+
+
+def _check_settings(optimizer, lr, weight_decay, momentum, drops) -> None:
+    check_choice("optimizer", optimizer, _RATES)
+    if lr is not None:
+        check_positive("lr", lr)
+    check_positive("weight_decay", weight_decay, or_zero=True)
+    check_fraction("momentum", momentum, or_zero=True)
+    check_kind("drops", drops, (list, tuple, np.ndarray), "a list of fractions of the training")
+    for number, fraction in enumerate(drops):
+        check_fraction(f"drops[{number}]", fraction)
+
+
+def _check_augment_and_cache(augment: object, cache: object) -> None:
+    if not (isinstance(augment, bool | None) or callable(augment)):
+        raise TypeError(f"augment: got {type(augment).__name__}, wants an Augmentation, True or False")
+    check_kind("cache", cache, (bool, str, PathLike), "a directory, True or False")
+    if cache is not False:
+        cache_directory(None if cache is True else cache)
+
+
+def _recorded_epochs(epochs: int, record: int | Sequence[int]) -> list[int]:
+    if isinstance(record, int | float | np.number):
+        record = range(0, epochs, check_whole("record", record, 1))
+    check_kind("record", record, (list, tuple, range, set, np.ndarray), "every how many epochs, or a list of epochs")
+    record = [check_whole("record", epoch, 0) for epoch in record]
+    if unknown := [epoch for epoch in record if epoch > epochs]:
+        raise ValueError(f"record: got epochs {unknown}, wants 0 to {epochs}")
+    return sorted({0, epochs, *record})
+
+
+def make_writable_cache(cache: str | PathLike[str] | None = None, key: str = "") -> Path:
+    """Make the directory of trained networks, or one within it, and see that a file can be written there.
+
+    Args:
+        cache: The directory; default the one of `cache_directory`.
+        key: Name of the directory within it.
+
+    Returns:
+        The directory.
+
+    Raises:
+        OSError: It cannot be written; the message says where to name another.
+
+    Example:
+        >>> make_writable_cache("build/nets").name  # doctest: +SKIP
+        'nets'
+    """
+    folder = cache_directory(cache) / key
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise OSError(
+            f"cache: cannot write to {cache_directory(cache)} ({error}); name another directory with cache= or with "
+            f"the environment variable LANDSCAPE_NB_CACHE, or pass cache=False"
+        ) from error
+    return folder

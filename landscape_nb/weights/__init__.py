@@ -1,0 +1,1 @@
+"""A point or a direction in weight space."""

@@ -1,0 +1,299 @@
+"""A point or a direction in weight space, as a dict of tensors keyed like `named_parameters()`."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Shaped
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from landscape_nb._common.checks import check_kind, check_number
+from landscape_nb.weights.filters import FilterDim, carrying, layouts_in, layouts_of, ruled_layouts
+
+Params = dict[str, Shaped[Tensor, "..."]]
+_FORMATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+_WHOLE = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+
+
+def parameters_of(model: nn.Module, filter_dim: FilterDim | None = None) -> Params:
+    """Copy a model's parameters, detached; tied weights appear once, under their first name.
+
+    Where a module has its filters elsewhere than along dimension 0, or is pruned, the dict carries that for
+    filter normalization. Points and directions made from it by this library keep it, and so do `copy.copy(...)` and
+    `copy.deepcopy(...)`. The dict's own `.copy()` and `|`, and `dict(...)`, drop it: give `filter_dim` again then.
+
+    Args:
+        model: The model.
+        filter_dim: Along which dimension the filters of a parameter lie, where it is not what torch's own modules
+            say: a dict from name patterns or module classes to dimensions, `{"decoder.*": 1}` or `{MyLayer: 1}`, or
+            a function of name and tensor that gives a dimension, or None for the module's own.
+
+    Raises:
+        ValueError: A rule that fits no parameter, a dimension that a parameter has not, or one without values.
+        TypeError: `model` or `filter_dim` is of no such kind.
+
+    Example:
+        >>> list(parameters_of(nn.Linear(2, 1)))
+        ['weight', 'bias']
+    """
+    check_kind("model", model, nn.Module, "a torch.nn.Module")
+    if lazy := [name for name, parameter in model.named_parameters() if is_lazy(parameter)]:
+        raise ValueError(f"model: {lazy[0]!r} has no values yet; call the model once on a batch first")
+    params = {name: p.detach().clone() for name, p in model.named_parameters()}
+    layouts = layouts_in(model)
+    if filter_dim is not None:
+        layouts = ruled_layouts(filter_dim, params, layouts, model)
+    return carrying(params, layouts)
+
+
+def add(x: Params, y: Params) -> Params:
+    """Add two points, tensor by tensor.
+
+    Example:
+        >>> add({"w": torch.ones(1)}, {"w": torch.ones(1)})["w"].item()
+        2.0
+    """
+    _check_pair(x, y)
+    return carrying({name: x[name] + y[name] for name in x}, layouts_of(x))
+
+
+def scale(x: Params, factor: float) -> Params:
+    """Multiply every tensor by `factor`.
+
+    Example:
+        >>> scale({"w": torch.ones(1)}, -3)["w"].item()
+        -3.0
+    """
+    check_tensors("x", x)
+    factor = check_number("factor", factor)
+    return carrying({name: factor * tensor for name, tensor in x.items()}, layouts_of(x))
+
+
+def dot(x: Params, y: Params) -> float:
+    """The inner product over all entries, summed in float64.
+
+    Example:
+        >>> dot({"w": torch.tensor([1.0, 2.0])}, {"w": torch.tensor([3.0, 4.0])})
+        11.0
+    """
+    _check_pair(x, y)
+    return sum(float((x[name].double() * y[name].double()).sum()) for name in x)
+
+
+def norm(x: Params) -> float:
+    """The Euclidean norm over all entries.
+
+    Example:
+        >>> norm({"w": torch.tensor([3.0]), "b": torch.tensor([4.0])})
+        5.0
+    """
+    return math.sqrt(dot(x, x))
+
+
+def move(origin: Params, directions: Sequence[Params], coordinates: Sequence[float]) -> Params:
+    """The point origin + Σ coordinate · direction, summed from left to right.
+
+    Example:
+        >>> move({"w": torch.zeros(1)}, [{"w": torch.ones(1)}], [0.5])["w"].item()
+        0.5
+    """
+    check_tensors("origin", origin)
+    for number, direction in enumerate(directions_of(directions)):
+        check_params(f"directions[{number}]", direction, origin)
+    numbers = coordinates if isinstance(coordinates, Sequence | np.ndarray) and not isinstance(coordinates, str) else ()
+    if len(numbers) != len(directions) or not all(isinstance(c, int | float | np.number) for c in numbers):
+        raise ValueError(f"coordinates: got {coordinates!r}, wants {len(directions)} numbers, one a direction")
+    numbers = [check_number(f"coordinates[{i}]", number) for i, number in enumerate(numbers)]
+    return carrying(Affine(origin, directions)(*numbers), layouts_of(origin))
+
+
+class Affine:
+    """The map from coordinates to points origin + Σ coordinate · direction, made once for many points.
+
+    Args:
+        origin: The point at coordinates 0.
+        directions: One direction a coordinate, keyed like `origin`.
+        like: A point that gives all of them its number formats and device; default `origin`.
+
+    Example:
+        >>> at = Affine({"w": torch.zeros(1)}, [{"w": torch.ones(1)}])
+        >>> at(0.5)["w"].item()
+        0.5
+    """
+
+    def __init__(self, origin: Params, directions: Sequence[Params], like: Params | None = None):
+        self.like = origin if like is None else like
+        self.origin = flatten(formatted_like(origin, self.like))
+        self.directions = [flatten(formatted_like(direction, self.like)) for direction in directions]
+
+    def __call__(self, *coordinates: float, out: Shaped[Tensor, "n"] | None = None) -> Params:
+        """The point at these coordinates, in new memory or in `out`."""
+        vector = self.origin
+        for coordinate, direction in zip(coordinates, self.directions, strict=True):
+            vector = torch.add(vector, direction, alpha=coordinate, out=out)
+        return unflatten(vector, self.like)
+
+
+def formatted_like(params: Params, reference: Params) -> dict[str, Shaped[Tensor, "..."]]:
+    """The same point in the number formats and on the device of `reference`."""
+    moved = {name: params[name].to(tensor.device, tensor.dtype) for name, tensor in reference.items()}
+    return carrying(moved, layouts_of(reference))
+
+
+def flatten(params: Params) -> Shaped[Tensor, "n"]:
+    """All entries in one vector.
+
+    Example:
+        >>> flatten({"w": torch.ones(2, 2), "b": torch.zeros(1)})
+        tensor([1., 1., 1., 1., 0.])
+    """
+    return torch.cat([tensor.reshape(-1) for tensor in params.values()])
+
+
+def unflatten(vector: Shaped[Tensor, "*stack n"], like: Params) -> Params:
+    """The entries of a vector, or of each vector of a stack, in the shapes (and number formats) of `like`.
+
+    Example:
+        >>> unflatten(torch.arange(3.0), {"w": torch.ones(1, 2), "b": torch.zeros(1)})["w"]
+        tensor([[0., 1.]])
+    """
+    parts = vector.split([tensor.numel() for tensor in like.values()], dim=-1)
+    pairs = zip(like.items(), parts, strict=True)
+    return {name: part.reshape((*vector.shape[:-1], *tensor.shape)).to(tensor.dtype) for (name, tensor), part in pairs}
+
+
+def is_same(tensor: Tensor, other: Tensor) -> bool:
+    """Whether two tensors have the same entries, NaN in the same places included.
+
+    Example:
+        >>> is_same(torch.tensor([torch.nan]), torch.tensor([torch.nan])), is_same(torch.ones(1), torch.ones(2))
+        (True, False)
+    """
+    if tensor.shape != other.shape or tensor.dtype != other.dtype:
+        return False
+    return torch.equal(tensor, other) or torch.allclose(tensor, other, rtol=0, atol=0, equal_nan=True)
+
+
+def check_params(name: str, params: object, reference: Params) -> None:
+    """Raise unless `params` has the keys and shapes of `reference` and only finite real entries.
+
+    Args:
+        name: What the caller calls the argument, for the message.
+        params: The point or direction to check.
+        reference: A point of the same weight space.
+
+    Raises:
+        TypeError: `params` is not a dict of tensors.
+        ValueError: A key is missing or unknown, a shape differs, a tensor is sparse or holds no values, entries are
+            complex (or whole in `reference`), or one is NaN or infinite.
+
+    Example:
+        >>> check_params("d", {"w": torch.ones(2)}, {"w": torch.ones(3)})
+        Traceback (most recent call last):
+        ...
+        ValueError: d: 'w' has shape (2,), wants (3,)
+    """
+    check_fits(name, params, reference)
+    for key, tensor in params.items():
+        if tensor.dtype not in _FORMATS + _WHOLE or reference[key].dtype not in _FORMATS:
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise ValueError(f"{name}: {key!r} is {kind}, wants real numbers that can move, such as float32")
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"{name}: {key!r} has NaN or infinite entries")
+
+
+def check_fits(name: str, params: object, reference: Params) -> None:
+    """Raise unless `params` is a dict of tensors with the keys and shapes of `reference`.
+
+    Example:
+        >>> check_fits("d", {}, {"w": torch.ones(3)})
+        Traceback (most recent call last):
+        ValueError: d: has no tensor for 'w'
+    """
+    check_tensors(name, params)
+    if missing := [key for key in reference if key not in params]:
+        raise ValueError(f"{name}: has no tensor for {', '.join(map(repr, missing))}")
+    if unknown := [key for key in params if key not in reference]:
+        raise ValueError(f"{name}: has a tensor for {', '.join(map(repr, unknown))}, which is no parameter")
+    for key, tensor in params.items():
+        if tensor.shape != reference[key].shape:
+            raise ValueError(f"{name}: {key!r} has shape {tuple(tensor.shape)}, wants {tuple(reference[key].shape)}")
+
+
+def check_tensors(name: str, params: object) -> None:
+    """Raise a `TypeError` unless this is a dict of tensors, and a `ValueError` unless all are dense and hold values.
+
+    Example:
+        >>> check_tensors("x", {"w": [1.0]})
+        Traceback (most recent call last):
+        TypeError: x: 'w' is a list, wants tensors (torch.from_numpy makes one of an array)
+    """
+    if not isinstance(params, dict):
+        raise TypeError(f"{name}: got {type(params).__name__}, wants a dict of tensors keyed like named_parameters()")
+    for key, tensor in params.items():
+        if not isinstance(tensor, Tensor):
+            kind = type(tensor).__name__
+            raise TypeError(f"{name}: {key!r} is a {kind}, wants tensors (torch.from_numpy makes one of an array)")
+        if tensor.is_nested or tensor.layout != torch.strided:
+            raise ValueError(f"{name}: {key!r} is sparse or nested, wants dense tensors, as its to_dense() may be")
+        if tensor.is_meta:
+            raise ValueError(f"{name}: {key!r} is on the device 'meta' and has no values, wants one that has")
+
+
+def _check_pair(x: Params, y: Params) -> None:
+    """Raise unless these are points of which the second has all tensors of the first, in its shapes."""
+    check_tensors("x", x)
+    check_tensors("y", y)
+    for key, tensor in x.items():
+        if key not in y:
+            raise ValueError(f"y: has no tensor for {key!r}")
+        if y[key].shape != tensor.shape:
+            raise ValueError(f"y: {key!r} has shape {tuple(y[key].shape)}, wants {tuple(tensor.shape)}")
+
+
+def directions_of(directions: object, plane: bool = False) -> Sequence[Params]:
+    """The directions, if they are a sequence, and for a plane two.
+
+    Raises:
+        TypeError: No sequence of directions.
+        ValueError: One direction in the place of several, or another number than a plane has.
+
+    Example:
+        >>> directions_of({"w": torch.ones(2)}, plane=True)
+        Traceback (most recent call last):
+        ...
+        ValueError: directions: got one direction (a dict), a plane has two
+    """
+    wanted = "a plane has two" if plane else "wants a list or tuple of them"
+    if isinstance(directions, Mapping):
+        raise ValueError(f"directions: got one direction (a dict), {wanted}")
+    if isinstance(directions, str | Tensor) or not (hasattr(directions, "__len__") and hasattr(directions, "__iter__")):
+        raise TypeError(f"directions: got {type(directions).__name__}, {wanted}")
+    if plane and len(directions) != 2:
+        raise ValueError(f"directions: got {len(directions)}, {wanted}")
+    return directions
+
+
+def check_frame(origin: object, directions: Sequence[object], reference: Params) -> None:
+    """Raise unless a point and directions from it fit a weight space; see `check_params`.
+
+    Args:
+        origin: The point that a line or plane goes through.
+        directions: What it is spanned by.
+        reference: A point of the weight space.
+
+    Raises:
+        TypeError: One of them is not a dict of tensors.
+        ValueError: One of them does not fit.
+
+    Example:
+        >>> check_frame({"w": torch.ones(2)}, [{"w": torch.ones(1)}], {"w": torch.ones(2)})
+        Traceback (most recent call last):
+        ...
+        ValueError: directions[0]: 'w' has shape (1,), wants (2,)
+    """
+    check_params("origin", origin, reference)
+    for number, direction in enumerate(directions_of(directions)):
+        check_params(f"directions[{number}]", direction, reference)
