@@ -26,3 +26,13 @@ def allowed_isa() -> str:
     isa = os.environ.get(_VARIABLE, "")
     check_choice(_VARIABLE, isa, ("", "avx2", "none"))
     return isa
+
+
+def strict() -> bool:
+    """Whether errors that a class would see as words, or not at all, are raised (`LANDSCAPE_NB_STRICT=1`).
+
+    Example:
+        >>> strict() in (True, False)
+        True
+    """
+    return os.environ.get("LANDSCAPE_NB_STRICT", "") not in ("", "0")

@@ -20,12 +20,13 @@ from torch import Tensor
 
 from landscape_nb._common.rng import preserved_rng
 from landscape_nb._common.schema import Row
-from landscape_nb.engines.graph import Call, FrozenNorm, Program, UnreplayableError, Weight, frozen_norm, record
-from landscape_nb.objective.batches import is_pair
-from landscape_nb.objective.objective import Objective
+from landscape_nb.engines.description import Description
+from landscape_nb.engines.faults import InapplicableError
+from landscape_nb.engines.graph import Call, FrozenNorm, Program, Slot, UnreplayableError, Weight, frozen_norm, record
+from landscape_nb.engines.points import NUMBERS_AT_ONCE
+from landscape_nb.objective.evaluator import Evaluator
 from landscape_nb.weights.params import Affine, Params, unflatten
 
-_ENTRIES_AT_ONCE = 600_000
 _IN_PLACE = {
     F.relu: torch.relu_, torch.relu: torch.relu_, Tensor.relu: torch.relu_,
     F.tanh: torch.tanh_, torch.tanh: torch.tanh_, Tensor.tanh: torch.tanh_,
@@ -44,36 +45,35 @@ class Perceptron:
     """Measures a perceptron at several points in one pass.
 
     Args:
-        objective: What is measured: a chain of linear maps and elementwise functions, on pairs of tensors.
+        evaluator: What evaluates a chain of linear maps and elementwise functions, on pairs of tensors.
 
     Raises:
-        UnreplayableError: The model is no such chain.
+        InapplicableError: The model is not such a chain.
 
     Example:
         >>> model = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1))
-        >>> Perceptron(Objective(model, (torch.ones(3, 2), torch.zeros(3, 1)), F.mse_loss)).description
+        >>> from landscape_nb.objective.objective import Objective
+        >>> objective = Objective(model, (torch.ones(3, 2), torch.zeros(3, 1)), F.mse_loss)
+        >>> str(Perceptron(objective.evaluator).description)
         '32 points at once, layer by layer'
     """
 
-    def __init__(self, objective: Objective):
-        self.objective = objective
-        self.batches = [batch for group in objective.groups.values() for batch in group.batches]
-        plain = objective.batch_norm == "frozen" and not objective.forward and not objective.findings.only_plain
-        if not plain or not all(map(is_pair, self.batches)):
-            raise UnreplayableError(
-                objective.findings.only_plain or "the data are no pairs, or batch norm is recalibrated"
-            )
+    def __init__(self, evaluator: Evaluator):
+        self.evaluator, forward = evaluator, evaluator.forward
+        self.batches = evaluator.batches
+        if evaluator.batch_norm != "frozen" or forward.only_plain or not evaluator.reads_pairs:
+            raise InapplicableError(forward.only_plain or "the data are no pairs, or batch norm is recalibrated")
         self.chains = {x.shape: self._chain(x) for x, _ in self.batches}
         chain = self.chains[self.batches[0][0].shape]
-        entries = (chain.widest(objective.origin) + 1) * max(len(x) for x, _ in self.batches)
-        self.points = min(32, max(1, _ENTRIES_AT_ONCE // entries))
+        entries = (chain.widest(forward.origin) + 1) * max(len(x) for x, _ in self.batches)
+        self.points = min(32, max(1, NUMBERS_AT_ONCE // entries))
         self.entries = self.points * entries
-        self.description = f"{self.points} points at once, layer by layer"
+        self.description = Description(points=self.points, batched="layer by layer")
         self.samples_last = self._find_samples_last()
 
-    def __call__(self, affine: Affine, places: Float[np.ndarray, "points axes"]) -> Row:
+    def __call__(self, affine: Affine, coords: Float[np.ndarray, "points axes"]) -> Row:
         """The values at points, each given by its coordinates."""
-        coordinates = torch.from_numpy(places).to(affine.origin)
+        coordinates = torch.from_numpy(coords).to(affine.origin)
         combinations = torch.cat([coordinates.new_ones(len(coordinates), 1), coordinates], 1)
         basis = unflatten(torch.stack([affine.origin, *affine.directions]), affine.like)
         with torch.no_grad(), preserved_rng():
@@ -83,34 +83,35 @@ class Perceptron:
                 self._measure(part, basis, firsts, memory)
                 for part in torch.tensor_split(combinations, -(-len(combinations) // self.points))
             ]
-        return {name: np.concatenate([part[name] for part in parts]) for name in self.objective.names}
+        return {name: np.concatenate([part[name] for part in parts]) for name in self.evaluator.names}
 
     def _measure(
         self, combinations: Combinations, basis: Params, firsts: dict[int, Tensor], memory: Sequence[Float[Tensor, "_"]]
     ) -> Row:
-        known = basis | self.objective.buffers
+        known = basis | self.evaluator.forward.buffers
 
         def values_of(batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
             inputs, targets = batch
             features = self.chains[inputs.shape](firsts[id(inputs)], combinations, known, memory)
             return self._values(features, targets)
 
-        return {name: value.numpy(force=True) for name, value in self.objective.summarize(values_of).items()}
+        return {name: value.numpy(force=True) for name, value in self.evaluator.summarize(values_of).items()}
 
     def _values(self, features: Features, targets: Tensor) -> dict[str, Float[Tensor, "points size"]]:
         """Each measure: at once where it takes samples along the last dimension, else point by point (vmap)."""
-        objective, outputs = self.objective, features.transpose(1, 2)
+        evaluator, outputs = self.evaluator, features.transpose(1, 2)
         return {
             name: self.samples_last[name](features, targets.expand(len(features), -1))
             if name in self.samples_last and features.shape[1] != features.shape[2]
-            else torch.vmap(partial(objective.value_of, name, targets=targets))(outputs)
-            for name in objective.measures
+            else torch.vmap(partial(evaluator.value_of, name, targets=targets))(outputs)
+            for name in evaluator.measures
         }
 
     def _chain(self, inputs: Tensor) -> "_Chain":
-        state = self.objective.state()
+        forward = self.evaluator.forward
+        state = forward.state()
         with torch.no_grad(), preserved_rng():
-            return _Chain(record(lambda x: self.objective.outputs(state, (x, None)), state, inputs))
+            return _Chain(record(lambda x: forward.outputs(state, (x, None)), state, inputs))
 
     def _find_samples_last(self) -> dict[str, Callable[[Features, Tensor], Tensor]]:
         """Measures that give one value a sample for scores whose last dimension counts samples.
@@ -120,8 +121,8 @@ class Perceptron:
         inputs, targets = self.batches[0]
         found = {}
         with torch.no_grad(), preserved_rng():
-            outputs = self.objective.outputs(self.objective.state(), (inputs, targets))
-            for name, measure in self.objective.sample_measures.items():
+            outputs = self.evaluator.forward.outputs(self.evaluator.forward.state(), (inputs, targets))
+            for name, measure in self.evaluator.by_sample.items():
                 if measure is None or targets.ndim != 1 or outputs.ndim != 2 or len(outputs) == outputs.shape[1]:
                     continue
                 try:
@@ -146,7 +147,7 @@ class _Chain:
         self.prefix = Program(program.calls[:start], current)
         self.layers: list[_Linear | Layer] = []
         for call in rest:
-            if call.reads() != [current] or call.args[0].number != current or len(call.writes()) != 1:
+            if call.reads() != [current] or call.args[:1] != (Slot(current),) or len(call.writes()) != 1:
                 raise UnreplayableError("the layers are no chain")
             self.layers.append(_layer(call))
             current = call.writes()[0]

@@ -1,6 +1,7 @@
 """Half the digits where they are asked for, and only where they draw the same picture."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -9,46 +10,50 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from landscape_nb.engines.choose import BLOCKS, OneByOne, streamlined
-from landscape_nb.objective.batches import is_pair
+from landscape_nb.engines.choose import one_by_one
+from landscape_nb.engines.points import OneByOne
+from landscape_nb.objective.batches import Batches
+from landscape_nb.objective.forward import Buffers, State, Wrapper
 from landscape_nb.objective.objective import Objective
-from landscape_nb.weights.params import Affine
+from landscape_nb.weights.params import Affine, Params
 
 PRECISIONS = ("full", "bfloat16")
 TOLERANCE = 0.02
 
 
-class Bfloat16(Objective):
-    """An objective whose network computes in bfloat16; its loss and metrics are computed in float32.
+class Bfloat16(Wrapper):
+    """A forward pass in bfloat16; loss and metrics are computed from its outputs in float32.
 
     Args:
-        objective: What is measured, on pairs of tensors.
-
-    Raises:
-        ValueError: Batches that are no pairs of tensors.
+        exact: The same in full precision, of pairs of tensors.
 
     Example:
         >>> import torch
-        >>> model = torch.nn.Linear(2, 2)
-        >>> objective = Objective(model, (torch.randn(8, 2), torch.zeros(8, dtype=torch.long)))
-        >>> abs(Bfloat16(objective)()["loss"] - objective()["loss"]) < 0.02
-        True
+        >>> from landscape_nb.objective.forward import Plain
+        >>> exact = Plain(torch.nn.Linear(2, 2))
+        >>> halved, batch = Bfloat16(exact), (torch.randn(8, 2), None)
+        >>> exact_outputs, outputs = (each.outputs(each.state(), batch) for each in (exact, halved))
+        >>> outputs.dtype, bool((outputs - exact_outputs).abs().max() < 0.1)
+        (torch.float32, True)
     """
 
-    def __init__(self, objective: Objective):
-        batches = [batch for group in objective.groups.values() for batch in group.batches]
-        if objective.forward or not all(is_pair(b) and isinstance(b[0], Tensor) for b in batches):
-            raise ValueError("precision: 'bfloat16' needs batches that are pairs of tensors, without forward=")
-        self.__dict__.update(objective.__dict__)
-        self.exact = objective
-
-    def state(self, *args, **kwargs) -> dict[str, Tensor]:
+    def state(
+        self, params: Params | None = None, buffers: Buffers | None = None, recalibrated_on: Batches | None = None
+    ) -> State:
         """Parameters and buffers at a point."""
-        return {name: _halved(tensor) for name, tensor in self.exact.state(*args, **kwargs).items()}
+        return {name: _halved(tensor) for name, tensor in self.inner.state(params, buffers, recalibrated_on).items()}
 
-    def outputs(self, state: Mapping[str, Tensor], batch: tuple[Tensor, Tensor]) -> Any:
+    def states_along(self, affine: Affine, recalibrated_on: Batches | None = None) -> Callable[..., State]:
+        """What makes the state at a point of a line or plane, from its coordinates."""
+        return lambda *coords, space: self.state(affine(*coords), recalibrated_on=recalibrated_on)
+
+    def outputs(self, state: State, batch: tuple[Tensor, Tensor]) -> Any:
         """The model's outputs for a batch."""
-        return tree_map(_whole, self.exact.outputs(state, (_halved(batch[0]), batch[1])))
+        return tree_map(_whole, self.inner.outputs(state, (_halved(batch[0]), batch[1])))
+
+    def fitted_to(self, batches: Iterable[Any]) -> "Bfloat16":
+        """The same for batches of other shapes."""
+        return Bfloat16(self.inner.fitted_to(batches))
 
 
 def _halved(tensor: Tensor) -> Tensor:
@@ -83,17 +88,19 @@ def bfloat16_engine(
         >>> objective = Objective(model, (torch.randn(8, 2), torch.zeros(8, dtype=torch.long)))
         >>> affine = Affine(objective.origin, random_directions(model, 1))
         >>> engine, error = bfloat16_engine(objective, [affine], [np.linspace(-1, 1, 5)])
-        >>> engine.description, error < 0.02
+        >>> str(engine.description), error < 0.02
         ('one point at a time, in bfloat16', True)
     """
-    exact = streamlined(objective, affines[0], tiles=False)
-    how = exact.description.replace(BLOCKS, "")
-    engine = OneByOne(Bfloat16(exact.objective), f"{how}, in bfloat16")
+    if not objective.evaluator.reads_pairs:
+        raise ValueError("precision: 'bfloat16' needs batches that are pairs of tensors, without forward=")
+    exact = one_by_one(objective, affines[0], tiles=False)
+    halved = replace(exact.evaluator, forward=Bfloat16(exact.evaluator.forward))
+    engine = OneByOne(halved, replace(exact.description, threaded=False, bfloat16=True))
     parts = 4 if len(axes) == 1 else 2
-    places = np.array(list(product(*(axis[np.linspace(0, len(axis) - 1, parts + 1).astype(int)] for axis in axes))))
+    coords = np.array(list(product(*(axis[np.linspace(0, len(axis) - 1, parts + 1).astype(int)] for axis in axes))))
     worst = 0.0
     for affine in affines:
-        wanted, found = exact(affine, places)["loss"], engine(affine, places)["loss"]
+        wanted, found = exact(affine, coords)["loss"], engine(affine, coords)["loss"]
         with np.errstate(invalid="ignore"):
             errors = np.where(found == wanted, 0, np.abs(found - wanted) / np.abs(wanted))
         errors = np.where(np.isnan(found) & np.isnan(wanted), 0, np.nan_to_num(errors, nan=np.inf, posinf=np.inf))
@@ -101,7 +108,7 @@ def bfloat16_engine(
         if errors[at] > TOLERANCE:
             raise ValueError(
                 f"precision: bfloat16 gives a loss of {found[at]:.4g} instead of {wanted[at]:.4g} at "
-                f"{tuple(places[at].tolist())}; at most {TOLERANCE:.0%} is tolerated, use 'full'"
+                f"{tuple(coords[at].tolist())}; at most {TOLERANCE:.0%} is tolerated, use 'full'"
             )
         worst = max(worst, float(errors[at]))
     return engine, worst

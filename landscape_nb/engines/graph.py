@@ -17,6 +17,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakIdKeyDictionary
 
+from landscape_nb.engines.faults import InapplicableError
+
 State = Mapping[str, Tensor]
 CONVOLUTIONS = {F.conv1d, F.conv2d, F.conv3d}
 RELUS = {F.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_}
@@ -37,7 +39,7 @@ _SIZED_BY_VALUES = {
 }  # fmt: skip
 
 
-class UnreplayableError(ValueError):
+class UnreplayableError(InapplicableError):
     """A model's calls are no fixed list of torch functions; the message says why."""
 
 

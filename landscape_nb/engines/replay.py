@@ -1,24 +1,31 @@
-"""An objective with convolutions made faster, its values the same: recorded calls are replayed with batch
+"""A forward pass with convolutions made faster, its outputs the same: recorded calls are replayed with batch
 norm folded into convolutions, 3×3 ones in tiles, on images laid out and batched as the processor likes.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache, partial
-from typing import TYPE_CHECKING
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from landscape_nb._common.foreign import FAILURES
 from landscape_nb._common.rng import preserved_rng
+from landscape_nb.engines.description import Description, Replay
+from landscape_nb.engines.faults import InapplicableError, reason
 from landscape_nb.engines.fold_batch_norm import Fold, folded, in_place
-from landscape_nb.engines.graph import Program, State, UnreplayableError, record
-from landscape_nb.engines.onednn_layout import in_blocks
-from landscape_nb.objective.batches import Batches, is_pair
-from landscape_nb.objective.objective import Objective
-from landscape_nb.weights.params import Affine, unflatten
+from landscape_nb.engines.graph import Program, record
+from landscape_nb.engines.points import OneByOne, SideBySide
+from landscape_nb.objective.evaluator import Evaluator
+from landscape_nb.objective.forward import Buffers, Forward, State, Wrapper
+from landscape_nb.weights.params import Affine, Params, unflatten
 
 if TYPE_CHECKING:
     from landscape_nb.engines.winograd.graph_pass import MappedFilters
+    from landscape_nb.objective.batches import Batches
 
 _CACHE = {torch.channels_last: 6 * 2**20, torch.contiguous_format: 2 * 2**20}
 """Bytes that a convolution may read and write; measured to be fastest, with either layout."""
@@ -29,107 +36,190 @@ _MOST_PREPARED = 2**20
 """Numbers that are kept for a line's or plane's origin and each direction, so that points take a sum of them."""
 
 
-class Streamlined(Objective):
-    """An objective that replays its model's calls; its values are to be compared with the plain ones.
+def replayed(evaluator: Evaluator, differentiable: bool = False, tiles: bool = True) -> Evaluator:
+    """An evaluator that replays its model's calls; its values are to be compared with the plain ones.
 
     Args:
-        objective: What is measured: convolutions on pairs of tensors, with frozen batch norm.
+        evaluator: What evaluates a model with convolutions on pairs of tensors, with frozen batch norm.
         differentiable: Leave the batches as they are, instead of making them fit the processor's cache,
             and use nothing but what torch can differentiate twice.
         tiles: Compute 3×3 convolutions in tiles, where this processor can.
 
     Raises:
-        UnreplayableError: The model has no convolution, or its calls cannot be recorded.
+        InapplicableError: The model has no convolution, or its calls cannot be recorded.
 
     Example:
+        >>> from landscape_nb.objective.objective import Objective
         >>> model = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.Flatten())
         >>> objective = Objective(model, (torch.randn(8, 1, 25, 25), torch.zeros(8, dtype=torch.long)))
-        >>> faster = Streamlined(objective)
-        >>> [call.function.__name__ for program in faster.programs.values() for call in program.calls]
+        >>> faster = replayed(objective.evaluator)
+        >>> [call.function.__name__ for program in faster.forward.programs.values() for call in program.calls]
         ['conv2d', 'flatten']
     """
+    recipe = _Recipe.of(evaluator, tiles and not differentiable)
+    groups = evaluator.groups
+    if all(evaluator.by_sample.values()) and not differentiable:
+        size = max(1, int(_CACHE[recipe.layout] // recipe.bytes_of_a_sample))
+        groups = {name: group.rearranged(size, recipe.layout) for name, group in groups.items()}
+    batches = [batch for group in groups.values() for batch in group.batches]
+    return replace(evaluator, forward=Replayed(recipe, batches), groups=groups)
 
-    def __init__(self, objective: Objective, differentiable: bool = False, tiles: bool = True):
-        if objective.batch_norm != "frozen" or objective.findings.only_plain:
-            raise UnreplayableError(objective.findings.only_plain or "batch norm is recalibrated")
-        batches = [batch for group in objective.groups.values() for batch in group.batches]
-        if objective.forward or not all(is_pair(b) and isinstance(b[0], Tensor) for b in batches):
-            raise UnreplayableError("the data are no pairs of tensors")
-        self.__dict__.update(objective.__dict__)
-        self.plain = objective
-        images = batches[0][0]
-        self.folds: dict[str, Fold] = {}
-        self.filters: dict[str, MappedFilters] = {}
-        self.programs: dict[torch.Size, Program] = {}
-        self.in_plain: dict[torch.Size, Program] = {}
-        first = self._folded(images)
-        if not first.busiest:
-            raise UnreplayableError("no convolutions")
-        if tiles and not differentiable:
-            self._in_tiles(first)
+
+def differentiable(evaluator: Evaluator, agrees: Callable[[Evaluator], bool]) -> Evaluator:
+    """An evaluator whose loss is differentiated twice in less time; the plain one where there is none.
+
+    Second derivatives of batch norm take as long as those of the convolutions; folded, it has none.
+
+    Args:
+        evaluator: The plain evaluator.
+        agrees: Whether another evaluator's gradient is the plain one's.
+
+    Example:
+        >>> from landscape_nb.objective.objective import Objective
+        >>> objective = Objective(torch.nn.Linear(2, 2), (torch.ones(2, 2), torch.tensor([0, 1])))
+        >>> differentiable(objective.evaluator, lambda faster: True) is objective.evaluator
+        True
+    """
+    try:
+        faster = replayed(evaluator, differentiable=True)
+        return faster if agrees(faster) else evaluator
+    except FAILURES as error:
+        reason(error)
+        return evaluator
+
+
+def replaying(evaluator: Evaluator, tiles: bool = True) -> OneByOne:
+    """What measures with replayed calls: batches side by side, if its measures may run in threads.
+
+    Example:
+        >>> from landscape_nb.objective.objective import Objective
+        >>> model = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.Flatten())
+        >>> objective = Objective(model, (torch.randn(8, 1, 4, 4), torch.zeros(8, dtype=torch.long)))
+        >>> str(replaying(objective.evaluator, tiles=False).description)
+        'a batch a thread, calls replayed, 0 batch norms folded, 8 samples a batch'
+    """
+    faster = replayed(evaluator, tiles=tiles)
+    recipe, threaded = faster.forward.recipe, all(map(_is_known, evaluator.measures.values()))
+    how = Replay(
+        folded=len(recipe.folds),
+        tiled=len(recipe.filters),
+        channels_last=recipe.layout is torch.channels_last,
+        samples=max(faster.data.counts),
+    )
+    return (SideBySide if threaded else OneByOne)(faster, Description(threaded=threaded, replay=how))
+
+
+def _is_known(function: Callable) -> bool:
+    """Whether a function may run in several threads: torch's and ours hold no state, a reader's may."""
+    module = getattr(function, "__module__", None) or type(function).__module__
+    return module.split(".")[0] in ("torch", "landscape_nb")
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """How a model's calls are made faster, found out on one batch of it.
+
+    Attributes:
+        plain: The forward pass that is recorded.
+        folds: Makes the weights of layers with batch norm folded in, by name.
+        filters: Makes the filters of convolutions in tiles, by name.
+        tiles: Whether 3×3 convolutions are computed in tiles.
+        samples: How many images are convolved with the same weights.
+        layout: How images and the weights of convolutions lie in memory.
+        bytes_of_a_sample: What the convolution with the largest images reads and writes for one of them.
+        probe: The brightest image, much enlarged, as a batch of one.
+    """
+
+    plain: Forward
+    folds: Mapping[str, Fold]
+    filters: Mapping[str, MappedFilters]
+    tiles: bool
+    samples: int
+    layout: torch.memory_format
+    bytes_of_a_sample: float
+    probe: Tensor
+
+    @classmethod
+    def of(cls, evaluator: Evaluator, tiles: bool) -> _Recipe:
+        forward = evaluator.forward
+        if evaluator.batch_norm != "frozen" or forward.only_plain:
+            raise InapplicableError(forward.only_plain or "batch norm is recalibrated")
+        if not evaluator.reads_pairs:
+            raise InapplicableError("the data are no pairs of tensors")
+        samples = sum(group.samples for group in evaluator.groups.values())
+        images = evaluator.batches[0][0]
+        folds: dict[str, Fold] = {}
+        filters: dict[str, MappedFilters] = {}
+        program = folded(_recorded(forward, images), folds)
+        if not program.busiest:
+            raise InapplicableError("no convolutions")
+        if tiles:
+            _in_tiles(program, forward, folds, filters, samples)
         large = images.ndim == 4 and images[0, 0].numel() >= _SMALLEST_CHANNELS_LAST
-        self.layout = torch.channels_last if large or self.filters else torch.contiguous_format
-        self.blocked = self.layout is torch.contiguous_format and not differentiable and _has_blocks(images)
-        if all(objective.sample_measures.values()) and not differentiable:
-            size = max(1, _CACHE[self.layout] * len(images) // first.busiest)
-            self.groups = {name: group.rearranged(size, self.layout) for name, group in self.groups.items()}
-            self.data = self.groups[""]
-        self.probe = _brightest(batch[0] for batch in batches if batch[0].shape[1:] == images.shape[1:]) * _ENLARGED
-        self._record()
+        layout = torch.channels_last if large or filters else torch.contiguous_format
+        alike = (inputs for inputs, _ in evaluator.batches if inputs.shape[1:] == images.shape[1:])
+        probe = _brightest(alike) * _ENLARGED
+        return cls(forward, folds, filters, bool(filters), samples, layout, program.busiest / len(images), probe)
 
-    def _record(self) -> None:
-        """Make programs for the shapes of all batches and of the probe."""
-        inputs = [images for group in self.groups.values() for images, _ in group.batches]
-        for images in [*inputs, self.probe] if self._may_hide_overflow else inputs:
+
+class Replayed(Wrapper):
+    """Replays a model's calls.
+
+    Args:
+        recipe: How the calls are made faster.
+        batches: What outputs will be asked for; programs are made for their shapes.
+    """
+
+    def __init__(self, recipe: _Recipe, batches: Iterable[Any]):
+        super().__init__(recipe.plain)
+        self.recipe = recipe
+        self.folds, self.filters = dict(recipe.folds), dict(recipe.filters)
+        self.programs: dict[torch.Size, Program] = {}
+        self.without_tiles: dict[torch.Size, Program] = {}
+        self._prepared: tuple[Affine, _Prepared | None] | None = None
+        for images in [*(inputs for inputs, _ in batches), *([recipe.probe] if recipe.tiles else [])]:
             if images.shape not in self.programs:
-                program = self._folded(images)
-                self.in_plain[images.shape] = plain = in_place(program)
-                tiled = in_place(self._in_tiles(program)) if self.filters else plain
-                self.programs[images.shape] = in_blocks(plain) if self.blocked else tiled
-        programs = [*self.programs.values(), *(self.in_plain.values() if self.blocked else ())]
-        self.read = {name for program in programs for call in program.calls for name in call.weights()}
+                program = folded(_recorded(recipe.plain, images), self.folds)
+                self.without_tiles[images.shape] = self.programs[images.shape] = in_place(program)
+                if recipe.tiles:
+                    tiled = _in_tiles(program, recipe.plain, self.folds, self.filters, recipe.samples)
+                    self.programs[images.shape] = in_place(tiled)
+        self.read_names = {
+            name for program in self.programs.values() for call in program.calls for name in call.weights()
+        }
 
-    def _folded(self, images: Tensor) -> Program:
-        return folded(_recorded(self.plain, images), self.folds)
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what is prepared for a line or plane: that is found out again."""
+        return vars(self) | {"_prepared": None}
 
-    def _in_tiles(self, program: Program) -> Program:
-        from landscape_nb.engines.winograd.graph_pass import (
-            in_tiles,  # with LLVM: 50 ms and 40 MB, for those who have convolutions
-        )
+    def fitted_to(self, batches: Iterable[Any]) -> Replayed:
+        """The same for batches of other shapes."""
+        return Replayed(self.recipe, batches)
 
-        samples = sum(group.samples for group in self.groups.values())
-        return in_tiles(program, self._with_made(self.plain.state()), self.filters, samples)
-
-    @property
-    def _may_hide_overflow(self) -> bool:
-        """Whether numbers near the largest are treated otherwise than torch does."""
-        return self.blocked or bool(self.filters)
-
-    def with_data(self, data: Batches) -> "Streamlined":
-        """The same objective on these batches alone, without extra data."""
-        other = super().with_data(data)
-        other.folds, other.filters = dict(self.folds), dict(self.filters)
-        other.programs, other.in_plain = dict(self.programs), dict(self.in_plain)
-        other._record()
-        return other
-
-    def state(self, *args, **kwargs) -> dict[str, Tensor]:
+    def state(
+        self, params: Params | None = None, buffers: Buffers | None = None, recalibrated_on: Batches | None = None
+    ) -> State:
         """What programs read at a point, and buffers; all that may be read, if activations overflow."""
-        everything = self._with_made(super().state(*args, **kwargs))
-        state = self._laid_out({name: everything[name] for name in self.read | self.buffers.keys()})
+        everything = self._with_made(self.inner.state(params, buffers, recalibrated_on))
+        state = self._laid_out({name: everything[name] for name in self.read_names | self.buffers.keys()})
         return everything | {_OVERFLOWS: torch.tensor(True)} if self._overflows(state) else state
 
-    def states_along(self, affine: Affine) -> Callable[..., dict[str, Tensor]]:
+    def states_along(self, affine: Affine, recalibrated_on: Batches | None = None) -> Callable[..., State]:
         """What makes the state at a point of a line or plane, from its coordinates."""
-        prepared = _prepared(self, affine)
-        return partial(self._state_at, affine, prepared) if prepared else super().states_along(affine)
+        if self._prepared is None or self._prepared[0] is not affine:
+            made = self._made_along(affine)
+            self._prepared = affine, _Prepared(made) if made else None
+        _, prepared = self._prepared
+        if prepared is None:
+            return lambda *coords, space: self.state(affine(*coords))
+        return partial(self._state_at, affine, prepared)
 
-    def _state_at(self, affine: Affine, prepared: "_Prepared", *place: float, space: int) -> dict[str, Tensor]:
-        buffers = {name: self.buffers[name].clone() for name in self.read & self.buffers.keys()}
-        state = self._laid_out(buffers | prepared(place, space))
-        return self.state(affine(*place)) if self._overflows(state) else state
+    def _state_at(self, affine: Affine, prepared: _Prepared, *coords: float, space: int) -> State:
+        buffers = {name: self.buffers[name].clone() for name in self.read_names & self.buffers.keys()}
+        state = self._laid_out(buffers | prepared(coords, space))
+        return self.state(affine(*coords)) if self._overflows(state) else state
 
-    def made_along(self, affine: Affine) -> Affine | None:
+    def _made_along(self, affine: Affine) -> Affine | None:
         """The line or plane of what programs read, where that is affine in the weights and not too much to keep.
 
         Folded weights are, unless a γ moves too (or a variance that is a parameter): they are products with it.
@@ -139,70 +229,79 @@ class Streamlined(Objective):
         origin, *directions = (unflatten(vector, affine.like) for vector in (affine.origin, *affine.directions))
         if any(direction[name].any() for direction in directions for name in factors):
             return None
-        start = self._read(origin)
+        start = self._read_at(origin)
         if sum(tensor.numel() for tensor in start.values()) > _MOST_PREPARED:
             return None
         same = {name: origin[name] for name in factors}
-        nothing = self._read({name: torch.zeros_like(tensor) for name, tensor in origin.items()} | same)
-        parts = [self._read(direction | same) for direction in directions]
+        nothing = self._read_at({name: torch.zeros_like(tensor) for name, tensor in origin.items()} | same)
+        parts = [self._read_at(direction | same) for direction in directions]
         return Affine(start, [{name: tensor - nothing[name] for name, tensor in part.items()} for part in parts])
 
-    def _read(self, params: State) -> dict[str, Tensor]:
+    def _read_at(self, params: State) -> State:
         """What programs read at a point, without buffers."""
         made = self._with_made({**self.buffers, **params})
-        return {name: made[name] for name in sorted(self.read - self.buffers.keys())}
+        return {name: made[name] for name in sorted(self.read_names - self.buffers.keys())}
 
-    def _with_made(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _with_made(self, state: State) -> State:
         """The state, and what folds and tiles make from it."""
-        for made in (*self.folds.values(), *self.filters.values()):
-            state |= made(state)
-        return state
+        return _with_made(state, self.folds, self.filters)
 
-    def _laid_out(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _laid_out(self, state: State) -> State:
         """The state with convolutions' weights as the images are."""
-        if self.layout is torch.contiguous_format:
+        layout = self.recipe.layout
+        if layout is torch.contiguous_format:
             return state
         return {
-            name: tensor.contiguous(memory_format=self.layout) if tensor.ndim == 4 else tensor
+            name: tensor.contiguous(memory_format=layout) if tensor.ndim == 4 else tensor
             for name, tensor in state.items()
         }
 
-    def outputs(self, state: dict[str, Tensor], batch: tuple[Tensor, Tensor]) -> Tensor:
+    def outputs(self, state: State, batch: tuple[Tensor, Tensor]) -> Tensor:
         """The model's outputs for a batch."""
-        programs = self.in_plain if _OVERFLOWS in state else self.programs
+        programs = self.without_tiles if _OVERFLOWS in state else self.programs
         return programs[batch[0].shape](state, batch[0])
 
-    def _overflows(self, state: dict[str, Tensor]) -> bool:
-        """Whether the brightest image, a thousand times brighter, leaves the range of numbers, so that others may.
-
-        In blocks, oneDNN's ReLU makes 0 of NaN: a network that overflows would seem to answer. In tiles,
-        sums that cancel are larger than the results.
-        """
-        if not self._may_hide_overflow:
+    # Tiles add and subtract images before they multiply: their sums may leave the range of numbers where the results
+    # that cancel would not, and infinity minus infinity is NaN. Asking every batch costs a pass over its outputs and
+    # sees nothing that a ReLU has hidden, so one image is asked at each point: the brightest, a thousand times
+    # brighter. It fails where some other image's activations are far larger than the brightest one's.
+    def _overflows(self, state: State) -> bool:
+        """Whether a very bright image leaves the range of numbers, so that others may."""
+        if not self.recipe.tiles:
             return False
-        programs = self.in_plain if self.blocked else self.programs
         with torch.no_grad():
-            return not torch.isfinite(programs[self.probe.shape](state, self.probe)).all()
+            return not torch.isfinite(self.programs[self.recipe.probe.shape](state, self.recipe.probe)).all()
 
 
 class _Prepared:
-    """What programs read along a line or plane, in pieces of memory that are used again."""
+    """What programs read along a line or plane, in buffers that are used again."""
 
     def __init__(self, made: Affine):
         self.made = made
         self.spaces: dict[int, Tensor] = {}
 
-    def __call__(self, place: Sequence[float], space: int) -> dict[str, Tensor]:
+    def __call__(self, coords: Sequence[float], space: int) -> State:
         if space not in self.spaces:
             self.spaces[space] = torch.empty_like(self.made.origin)
-        return self.made(*place, out=self.spaces[space])
+        return self.made(*coords, out=self.spaces[space])
 
 
-@lru_cache(maxsize=1)
-def _prepared(objective: Streamlined, affine: Affine) -> _Prepared | None:
-    """What is prepared for a line or plane: the last one's, for a sweep asks again and again, and it is large."""
-    made = objective.made_along(affine)
-    return _Prepared(made) if made else None
+def _with_made(state: State, folds: Mapping[str, Fold], filters: Mapping[str, MappedFilters]) -> State:
+    """The state, and what folds and tiles make from it."""
+    for made in (*folds.values(), *filters.values()):
+        state = state | made(state)
+    return state
+
+
+def _in_tiles(
+    program: Program, plain: Forward, folds: Mapping[str, Fold], filters: dict[str, MappedFilters], samples: int
+) -> Program:
+    """The program with 3×3 convolutions in tiles; what makes their filters is added to `filters`."""
+    try:
+        from landscape_nb.engines.winograd.graph_pass import in_tiles  # LLVM takes 50 ms and 40 MB: not for all
+    except ImportError:  # without llvmlite all convolutions are torch's
+        return program
+    return in_tiles(program, _with_made(plain.state(), folds, filters), filters, samples)
 
 
 def _brightest(batches: Iterable[Tensor]) -> Tensor:
@@ -211,12 +310,7 @@ def _brightest(batches: Iterable[Tensor]) -> Tensor:
     return images[images.flatten(1).abs().amax(1).argmax()][None]
 
 
-def _has_blocks(images: Tensor) -> bool:
-    """Whether oneDNN can lay out these images in blocks."""
-    return torch.backends.mkldnn.is_available() and images.dtype is torch.float32 and images.device.type == "cpu"
-
-
-def _recorded(objective: Objective, inputs: Tensor) -> Program:
-    state = objective.state()
+def _recorded(forward: Forward, inputs: Tensor) -> Program:
+    state = forward.state()
     with torch.no_grad(), preserved_rng():
-        return record(lambda x: objective.outputs(state, (x, None)), state, inputs)
+        return record(lambda x: forward.outputs(state, (x, None)), state, inputs)

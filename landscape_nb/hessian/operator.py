@@ -20,8 +20,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
 from landscape_nb._common.checks import check_kind
-from landscape_nb._common.foreign import FAILURES
-from landscape_nb.engines.replay import Streamlined
+from landscape_nb._common.weakly import weakly_cached
+from landscape_nb.engines.replay import differentiable
+from landscape_nb.objective.evaluator import Evaluator
 from landscape_nb.objective.objective import Objective
 from landscape_nb.objective.reductions import WEIGHTED
 from landscape_nb.weights.filters import filters_of
@@ -59,7 +60,7 @@ class HessianOperator(LinearOperator):
 
     def __init__(self, objective: Objective, params: Params, ignore: Ignore):
         self.objective, self.products = objective, 0
-        self._differentiated = _folded(objective)
+        self._differentiated = _differentiated(objective)
         self.params = {name: params[name].detach() for name in objective.origin}
         filters = filters_of(objective.origin)
         self.chosen = {name: p for name, p in self.params.items() if not is_ignored(name, p, ignore, filters[name])}
@@ -185,24 +186,24 @@ def _nodes(tensor: Tensor) -> Iterator[Any]:
             waiting += [following for following, _ in node.next_functions]
 
 
+@weakly_cached
 def _compare_with_differences(objective: Objective) -> None:
     """Warn where a product is not how the gradient changes, if the model has backward passes of its own.
 
     A `torch.autograd.Function` that saves its derivative as a number has the right gradient, and a second
     derivative without what that number depends on.
     """
-    with torch.enable_grad():
-        weights = flatten(objective.origin).requires_grad_()
-        _, loss = next(iter(objective.batch_losses(unflatten(weights, objective.origin))))
-        if not any(isinstance(node, BackwardCFunction) for node in _nodes(loss)):
-            return
+    weights = flatten(objective.origin).requires_grad_()
+    _, loss = next(iter(objective.evaluator.batch_losses(unflatten(weights, objective.origin))))
+    if not any(isinstance(node, BackwardCFunction) for node in _nodes(loss)):
+        return
     operator = HessianOperator(objective, objective.origin, None)
     vector = np.random.default_rng(0).standard_normal(operator.shape[0]).astype(operator.dtype)
     step = 1e-3 * norm(objective.origin) / np.linalg.norm(vector)
     product, ahead = operator @ vector, operator.direction(vector)
     errors = []
     for size in (step, 0.1 * step):
-        ends = [_gradient(objective, add(objective.origin, scale(ahead, sign * size))) for sign in (1, -1)]
+        ends = [_gradient(objective.evaluator, add(objective.origin, scale(ahead, sign * size))) for sign in (1, -1)]
         change = ((ends[0] - ends[1]) / (2 * size)).cpu().numpy()
         errors.append(np.linalg.norm(product - change) / np.linalg.norm(change))
     if min(errors) > _TOLERANCE:
@@ -213,34 +214,21 @@ def _compare_with_differences(objective: Objective) -> None:
         )
 
 
-def _folded(objective: Objective) -> Objective:
-    """The objective with batch norm folded into convolutions, made once; itself where that changes the gradient.
-
-    Second derivatives of batch norm take as long as those of the convolutions.
-    """
-    if objective.folded is None:
-        with _differentiably(objective):
-            gradient = _gradient(objective)
-        _compare_with_slope(objective, gradient)
-        objective.folded = _faster(objective, gradient) or objective
-        with _differentiably(objective):
-            _compare_with_differences(objective)
-    return objective.folded
+@weakly_cached
+def _differentiated(objective: Objective) -> Evaluator:
+    """What evaluates the loss to be differentiated; its gradient is compared with the loss's slope first."""
+    plain = objective.evaluator
+    with _differentiably(objective):
+        gradient = _gradient(plain)
+    _compare_with_slope(objective, gradient)
+    return differentiable(plain, lambda faster: torch.dist(gradient, _gradient(faster)) <= _SAME * gradient.norm())
 
 
-def _faster(objective: Objective, gradient: Float[Tensor, "n"]) -> Objective | None:
-    try:
-        faster = Streamlined(objective, differentiable=True)
-        same = torch.dist(gradient, _gradient(faster)) <= _SAME * gradient.norm()
-    except FAILURES:
-        return None
-    return faster if same else None
-
-
-def _gradient(objective: Objective, params: Params | None = None) -> Float[Tensor, "n"]:
-    weights = flatten(objective.origin if params is None else params).requires_grad_()
+def _gradient(evaluator: Evaluator, params: Params | None = None) -> Float[Tensor, "n"]:
+    origin = evaluator.forward.origin
+    weights = flatten(origin if params is None else params).requires_grad_()
     total = torch.zeros_like(weights)
-    for share, loss in objective.batch_losses(unflatten(weights, objective.origin)):
+    for share, loss in evaluator.batch_losses(unflatten(weights, origin)):
         if loss.requires_grad:
             total += torch.autograd.grad(share * loss, weights, materialize_grads=True)[0]
     return total
@@ -312,14 +300,16 @@ def hessian_operator(
     """
     check_kind("objective", objective, Objective, "an Objective")
     check_ignore(ignore)
-    if objective.findings.untracked:
-        names = ", ".join(map(repr, objective.findings.untracked))
+    if untracked := objective.evaluator.forward.plain.findings.untracked:
+        names = ", ".join(map(repr, untracked))
         raise ValueError(
             f"objective: its model writes {names} when it is called, unseen by autograd, so that the Hessian would be "
             "another function's; compute the weight that is used from the parameter, without writing to it"
         )
     params = objective.origin if params is None else params
     check_params("params", params, objective.origin)
+    with _differentiably(objective):
+        _compare_with_differences(objective)
     return HessianOperator(objective, params, ignore)
 
 

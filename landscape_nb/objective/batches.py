@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -15,6 +16,7 @@ from tqdm.auto import tqdm
 
 from landscape_nb._common.arrays import count_in_graph, is_graph, with_tensors
 from landscape_nb._common.checks import check_whole
+from landscape_nb._common.foreign import FAILURES
 from landscape_nb.datasets import ImageData
 
 _MOST_BATCHES = 1_000_000
@@ -151,6 +153,11 @@ def is_pair(batch: Any) -> bool:
     return isinstance(batch, tuple | list) and len(batch) == 2
 
 
+def targets_of(batch: Any) -> Any:
+    """What measures get beside the outputs: the targets, or all of a batch that is not a pair."""
+    return batch[1] if is_pair(batch) else batch
+
+
 def tensors_of(batch: Any) -> list[Tensor]:
     """All tensors of a batch, however nested, in order; also those that an object holds which moves to devices."""
     if isinstance(batch, Tensor):
@@ -276,3 +283,29 @@ def describe(batch: Any) -> str:
     """The batch in words, for messages."""
     shapes = ", ".join(str(tuple(tensor.shape)) for tensor in tensors_of(batch))
     return f"a {type(batch).__name__} with tensors of shapes {shapes or 'none'}"
+
+
+@contextmanager
+def naming(
+    groups: Mapping[str, Batches], prefix: str, number: int, kinds: tuple[type[Exception], ...] = FAILURES
+) -> Iterator[None]:
+    """Name the batch that cannot be evaluated, where an error does not name something else.
+
+    Args:
+        groups: The batches of each data set, by prefix.
+        prefix: Which data set.
+        number: Which batch of it.
+        kinds: The kinds of errors that are put into such words.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except kinds as error:
+        if str(error).startswith(("data: ", "extra_data", "model: ", "criterion: ", "loss: ", "metrics")):
+            raise
+        batches = groups[prefix].batches
+        where = f"extra_data[{prefix[:-1]!r}]" if prefix else "data"
+        raise ValueError(
+            f"{where}: batch {number + 1} of {len(batches)}, {describe(batches[number])}, cannot be evaluated: {error}"
+        ) from error

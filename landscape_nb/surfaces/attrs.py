@@ -8,10 +8,17 @@ from jaxtyping import Float
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from landscape_nb._common.provenance import fingerprint
+from landscape_nb._common.weakly import weakly_cached
 from landscape_nb.objective.objective import Objective
 from landscape_nb.weights.directions import cosines
 from landscape_nb.weights.normalization import relative_steps
 from landscape_nb.weights.params import Params, norm
+
+
+@weakly_cached
+def origin_values(objective: Objective) -> dict[str, float]:
+    """What an objective gives at its origin, measured once."""
+    return objective.measure()
 
 
 def describe_around(
@@ -26,7 +33,7 @@ def describe_around(
         "relative_steps": _relative_steps(draws[0], origin),
         "direction_norms": [norm(direction) for direction in draws[0]],
         "direction_cosine": _cosine(draws[0]),
-        "origin_loss": (objective.origin_values if origin is objective.origin else objective(origin))["loss"],
+        "origin_loss": (origin_values(objective) if origin is objective.origin else objective(origin))["loss"],
     }
 
 
@@ -52,7 +59,7 @@ def describe(objective: Objective, kind: str, axes: Sequence[Float[np.ndarray, "
         "resolution": list(map(len, axes)),
         "samples": objective.samples,
         "reduction": objective.reductions["loss"],
-        "metric_reductions": [objective.reductions[name] for name in objective.measures if name != "loss"],
+        "metric_reductions": [objective.reductions[name] for name in objective.evaluator.measures if name != "loss"],
         "batch_norm": objective.batch_norm,
         "draws": objective.draws,
         "remarks": "; ".join(objective.remarks),

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from landscape_nb._common.checks import check_choice, check_kind
 from landscape_nb._common.schema import Row
-from landscape_nb.engines.choose import streamlined
-from landscape_nb.objective.objective import Buffers, Objective
+from landscape_nb.engines.choose import one_by_one
+from landscape_nb.objective.forward import Buffers
+from landscape_nb.objective.objective import Objective
 from landscape_nb.surfaces.attrs import describe
 from landscape_nb.surfaces.grid import Extent, Resolution, make_axes
 from landscape_nb.surfaces.sweep import sweep
@@ -87,7 +88,7 @@ def interpolate(
     attrs = describe(objective, "interpolation", [axis], points, buffers) | {"batch_norm": batch_norm}
     measurement = _Between(objective, points, buffers, batch_norm)
     if between_models:
-        own = [measurement.objective.measure(*end, "frozen") for end in zip(points, buffers, strict=True)]
+        own = [measurement.evaluator.measure(*end, "frozen") for end in zip(points, buffers, strict=True)]
         attrs["end_losses"] = [values["loss"] for values in own]
     return sweep(measurement, {"alpha": axis}, attrs, store, n_jobs, progress)
 
@@ -99,7 +100,7 @@ class _Between:
         self.ends, self.buffers, self.batch_norm = ends, buffers, batch_norm
         recalibrated = batch_norm == "recalibrated"
         line = Affine(ends[0], [towards(*ends)])
-        self.objective = objective if recalibrated else streamlined(objective, line).objective
+        self.evaluator = objective.evaluator if recalibrated else one_by_one(objective, line).evaluator
         self.names = [*objective.names, "negative_variance"]
 
     def __call__(self, points: Float[np.ndarray, "points axes"]) -> Row:
@@ -114,9 +115,9 @@ class _Between:
     def _at(self, alpha: float) -> dict[str, float]:
         buffers = self._buffers(alpha)
         if any(name.endswith("running_var") and bool((b < 0).any()) for name, b in (buffers or {}).items()):
-            return dict.fromkeys(self.objective.names, np.nan) | {"negative_variance": 1.0}
+            return dict.fromkeys(self.evaluator.names, np.nan) | {"negative_variance": 1.0}
         policy = "recalibrate" if self.batch_norm == "recalibrated" else "frozen"
-        return self.objective.measure(_mix(*self.ends, alpha), buffers, policy) | {"negative_variance": 0.0}
+        return self.evaluator.measure(_mix(*self.ends, alpha), buffers, policy) | {"negative_variance": 0.0}
 
 
 def _mix_statistics(start: Buffers, end: Buffers, alpha: float) -> Buffers:

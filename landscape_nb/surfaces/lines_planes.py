@@ -10,7 +10,8 @@ from jaxtyping import Float
 from landscape_nb._common.checks import check_choice, check_kind
 from landscape_nb._common.schema import Row
 from landscape_nb.engines.bfloat16 import PRECISIONS, bfloat16_engine
-from landscape_nb.engines.choose import choose_engine, measured_by
+from landscape_nb.engines.choose import choose_engine
+from landscape_nb.engines.points import measured_by
 from landscape_nb.objective.objective import Objective
 from landscape_nb.surfaces.attrs import describe_around
 from landscape_nb.surfaces.grid import Extent, Resolution, make_axes
@@ -174,7 +175,7 @@ def _evaluate_around(
     draws = redrawn(directions, origin, repeats)
     measurement = _Around(objective, origin, draws, axes, precision)
     attrs = describe_around(objective, axes, origin, draws) | {
-        "engine": measurement.engine.description,
+        "engine": str(measurement.engine.description),
         "precision": precision,
         "precision_error": measurement.error,
     }

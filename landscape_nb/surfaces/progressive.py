@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 
 from landscape_nb._common.checks import check_kind, check_positive, check_whole
 from landscape_nb._common.provenance import versions
-from landscape_nb.engines.choose import streamlined
+from landscape_nb.engines.choose import one_by_one
 from landscape_nb.objective.objective import Objective
 from landscape_nb.surfaces.attrs import describe_around
 from landscape_nb.surfaces.grid import Extent, Resolution, make_axes
@@ -117,9 +117,9 @@ def _refined(
     progress: bool,
 ) -> Iterator[xr.Dataset]:
     began = time.perf_counter()
-    engine = streamlined(objective, affine)
-    sampler = Sampler(engine.objective, seed)
-    attrs |= {"engine": engine.description, "error": error, "sampling_seed": seed}
+    engine = one_by_one(objective, affine)
+    sampler = Sampler(engine.evaluator, seed)
+    attrs |= {"engine": str(engine.description), "error": error, "sampling_seed": seed}
     plane = _Plane(axes, sampler.names, error, seed)
     stopped = ""
     with tqdm(total=plane.size, desc="Measuring", leave=False, disable=not progress) as bar:

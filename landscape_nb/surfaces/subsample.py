@@ -16,7 +16,7 @@ from torch import Tensor
 from landscape_nb._common.foreign import FAILURES
 from landscape_nb._common.rng import preserved_rng
 from landscape_nb.objective.batches import Batches
-from landscape_nb.objective.objective import Objective
+from landscape_nb.objective.evaluator import Evaluator
 from landscape_nb.weights.params import Params
 
 _PILOT = 32
@@ -46,43 +46,44 @@ class Sampler:
     """Measures an objective's own data (not its extra data) at a point, on as many samples as a precision needs.
 
     Args:
-        objective: What is measured. Its samples are taken apart where batches are pairs of tensors and
+        evaluator: What measures. Its samples are taken apart where batches are pairs of tensors and
             each measure is a mean over samples; else all of them are always used.
         seed: Seed of their order.
 
     Example:
+        >>> from landscape_nb.objective.objective import Objective
         >>> model = torch.nn.Linear(2, 2)
         >>> data = torch.ones(400, 2), torch.arange(400) % 2
-        >>> Sampler(Objective(model, data))(dict(model.named_parameters()), 0.01).samples
+        >>> Sampler(Objective(model, data).evaluator)(dict(model.named_parameters()), 0.01).samples
         32
     """
 
-    def __init__(self, objective: Objective, seed: int = 0):
-        self.names = list(objective.measures)
-        self.divisible = _is_divisible(objective)
+    def __init__(self, evaluator: Evaluator, seed: int = 0):
+        self.names = list(evaluator.measures)
+        self.divisible = _is_divisible(evaluator)
         if not self.divisible:
-            self.objective, self.total = objective.with_data(objective.data), objective.samples
+            self.evaluator, self.total = evaluator.with_data(evaluator.data), evaluator.samples
             return
-        inputs, targets = (torch.cat(parts) for parts in zip(*objective.data.batches, strict=True))
+        inputs, targets = (torch.cat(parts) for parts in zip(*evaluator.data.batches, strict=True))
         classes = _classes(targets)
         order = _balanced_order(classes, seed)
         self.classes, self.total = classes[order], len(order)
         self.sizes = np.bincount(classes)
         places = torch.from_numpy(order).to(inputs.device)
         batches = _growing(inputs[places], targets[places])
-        self.objective = objective.with_data(Batches(batches, [len(x) for x, _ in batches]))
+        self.evaluator = evaluator.with_data(Batches(batches, [len(x) for x, _ in batches]))
 
     def __call__(self, params: Params, relative_error: float) -> Estimate:
         """The means at a point, on as many samples as bring the loss's relative error down to `relative_error`."""
         if not self.divisible:
-            values = self.objective.measure(params)
+            values = self.evaluator.measure(params)
             stderrs = {name: values[f"{name}_stderr"] for name in self.names}
             return Estimate({name: values[name] for name in self.names}, stderrs, 0.0, self.total)
         seen: dict[str, list[np.ndarray]] = {name: [] for name in self.names}
         with torch.no_grad(), preserved_rng():
-            state = self.objective.state(params)
-            for batch, _ in self.objective.data:
-                values = self.objective.values_of(self.objective.outputs(state, batch), batch[1])
+            state = self.evaluator.state(params)
+            for batch, _ in self.evaluator.data:
+                values = self.evaluator.values_in(state, batch)
                 for name in self.names:
                     seen[name].append(values[name].double().numpy(force=True))
                 estimate = self._estimate({name: np.concatenate(parts) for name, parts in seen.items()})
@@ -114,25 +115,25 @@ class Sampler:
         return mean, float(np.sqrt(whole + error)), float(np.sqrt(error))
 
 
-def _is_divisible(objective: Objective) -> bool:
+def _is_divisible(evaluator: Evaluator) -> bool:
     """Whether samples can be taken apart: pairs of tensors, means over samples, no outputs that heed the neighbours."""
     return (
-        objective.data.divisible
-        and not objective.findings.only_plain
-        and objective.batch_norm == "frozen"
-        and all(objective.sample_measures.values())
-        and _is_independent(getattr(objective, "plain", objective))
+        evaluator.data.divisible
+        and not evaluator.forward.only_plain
+        and evaluator.batch_norm == "frozen"
+        and all(evaluator.by_sample.values())
+        and _is_independent(evaluator)
     )
 
 
-def _is_independent(objective: Objective) -> bool:
+def _is_independent(evaluator: Evaluator) -> bool:
     """Whether the first samples have the same outputs without the others of their batch."""
-    inputs, targets = max(objective.data.batches, key=lambda batch: len(batch[0]))
-    some = max(1, min(_PILOT, len(inputs) // 2))
+    inputs, targets = max(evaluator.data.batches, key=lambda batch: len(batch[0]))
+    some, forward = max(1, min(_PILOT, len(inputs) // 2)), evaluator.forward.plain
     with torch.no_grad(), preserved_rng():
-        state = objective.state()
+        state = forward.state()
         try:
-            together, alone = (objective.outputs(state, (x, targets)) for x in (inputs, inputs[:some]))
+            together, alone = (forward.outputs(state, (x, targets)) for x in (inputs, inputs[:some]))
         except FAILURES:
             return False
     together = together[:some]

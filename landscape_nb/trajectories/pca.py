@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from landscape_nb._common.checks import check_choice, check_kind
 from landscape_nb._common.provenance import versions
-from landscape_nb.objective.objective import Buffers, Objective
+from landscape_nb.objective.forward import Buffers
+from landscape_nb.objective.objective import Objective
 from landscape_nb.trajectories.difference_rows import (
     Points,
     Rows,
@@ -298,6 +299,6 @@ def _closest(
 
 def _buffers(objective: Objective, trajectory: Points) -> Callable[[int], Buffers]:
     """What gives the buffers of a run, or of a `state_dict`, at its i-th point; the objective's where it has none."""
-    own: Buffers = dict(objective.model.named_buffers())
+    own = objective.buffers
     states = trajectory.states if isinstance(trajectory, Trajectory) else trajectory
     return lambda i: own | {n: t.to(own[n].device, own[n].dtype) for n, t in states[i].items() if n in own}

@@ -13,8 +13,10 @@ from torch import nn
 
 import landscape_nb as lnb
 from landscape_nb.engines.batched_mlp import Perceptron
-from landscape_nb.engines.choose import ManyAtOnce, OneByOne, SideBySide, choose_engine
-from landscape_nb.engines.replay import Streamlined
+from landscape_nb.engines.choose import choose_engine
+from landscape_nb.engines.points import ManyAtOnce, OneByOne, SideBySide
+from landscape_nb.engines.replay import Replayed
+from landscape_nb.objective.forward import Plain
 from landscape_nb.weights.params import Affine
 
 
@@ -22,7 +24,7 @@ def compare(objective, points=23, seed=0, engine=ManyAtOnce):
     directions = lnb.random_directions(objective.origin, 2, seed=seed, ignore=None)
     affine = Affine(objective.origin, directions)
     places = np.random.default_rng(seed).uniform(-1, 1, (points, 2))
-    return OneByOne(objective, "")(affine, places), engine(objective)(affine, places)
+    return OneByOne(objective.evaluator)(affine, places), engine(objective.evaluator)(affine, places)
 
 
 @settings(deadline=None, max_examples=15, derandomize=True)
@@ -85,8 +87,8 @@ def test_engines_are_chosen_for_a_reason():
     assert isinstance(engine_of(batch_norm_net()), Perceptron)
     assert isinstance(engine_of(Residual()), ManyAtOnce)
     convolutional = engine_of(lnb.models.vgg9(0.125, channels=1, image_size=8))
-    assert isinstance(convolutional.objective, Streamlined)
-    assert "8 batch norms folded" in convolutional.description
+    assert isinstance(convolutional.evaluator.forward, Replayed)
+    assert "8 batch norms folded" in str(convolutional.description)
     cases = {
         "a large net": engine_of(nn.Sequential(nn.Flatten(), nn.Linear(64, 2000), nn.Softmax(1), nn.Linear(2000, 4))),
         "recalibrated": engine_of(batch_norm_net(), batch_norm="recalibrate"),
@@ -95,8 +97,8 @@ def test_engines_are_chosen_for_a_reason():
     }
     for reason, engine in cases.items():
         assert type(engine) is OneByOne
-        assert type(engine.objective) is lnb.Objective
-        assert reason in engine.description
+        assert isinstance(engine.evaluator.forward, Plain)
+        assert reason in str(engine.description)
 
 
 @pytest.mark.parametrize("net", [Branching, Coupled])
@@ -134,7 +136,7 @@ def test_points_side_by_side_are_the_same_points():
     assert isinstance(engine, SideBySide)
     assert torch.get_num_threads() == 2
     one_thread_each = [engine(affine, place[None]) for place in places]
-    for name, values in OneByOne(objective)(affine, places).items():
+    for name, values in OneByOne(objective.evaluator)(affine, places).items():
         np.testing.assert_allclose(found[name], values, rtol=1e-4)
         np.testing.assert_array_equal(found[name], [row[name][0] for row in one_thread_each])
 
@@ -148,7 +150,7 @@ def test_a_criterion_of_ones_own_is_not_called_from_several_threads():
         objective = convolutional(**how)
         engine = choose_engine(objective, Affine(objective.origin, lnb.random_directions(objective.origin, 2)))
         assert type(engine) is OneByOne
-        assert isinstance(engine.objective, Streamlined)
+        assert isinstance(engine.evaluator.forward, Replayed)
 
 
 @pytest.mark.usefixtures("two_threads")
@@ -156,7 +158,7 @@ def test_an_error_at_a_point_ends_all_and_the_threads_are_as_before(monkeypatch)
     objective = convolutional()
     affine = Affine(objective.origin, lnb.random_directions(objective.origin, 2))
     engine = choose_engine(objective, affine)
-    monkeypatch.setattr(engine.objective, "states_along", lambda affine: lambda *place, space: 1 / 0)
+    monkeypatch.setattr(type(engine.evaluator.forward), "states_along", lambda *_: lambda *coords, space: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         engine(affine, np.zeros((5, 2)))
     with ThreadPoolExecutor(1) as pool:

@@ -94,7 +94,7 @@ def test_products_are_differences_of_gradients_and_hold_ignored_tensors():
     def gradient(step):
         point = lnb.move(objective.origin, [direction], [step])
         leaves = {name: tensor.requires_grad_() for name, tensor in point.items()}
-        loss = sum(share * loss for share, loss in objective.batch_losses(leaves))
+        loss = sum(share * loss for share, loss in objective.evaluator.batch_losses(leaves))
         return dict(zip(leaves, torch.autograd.grad(loss, list(leaves.values())), strict=True))
 
     ahead, behind = gradient(1e-5), gradient(-1e-5)
@@ -230,7 +230,7 @@ def test_a_start_in_a_space_of_its_own_still_finds_both_ends():
 def test_every_product_counts_and_the_graph_of_a_single_batch_is_built_once(sizes, monkeypatch):
     objective, built, products = small_objective(sizes=sizes), [], []
     hessian_operator(objective)  # the gradient is compared with the loss once, for all operators
-    batch_losses, grad = objective.batch_losses, torch.autograd.grad
+    batch_losses, grad = objective.evaluator.batch_losses, torch.autograd.grad
     monkeypatch.setattr(objective, "batch_losses", lambda params: built.append(1) or batch_losses(params))
     monkeypatch.setattr(
         torch.autograd, "grad", lambda *a, **k: products.append("create_graph" not in k) or grad(*a, **k)

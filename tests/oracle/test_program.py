@@ -13,9 +13,10 @@ from torch.func import functional_call
 
 import landscape_nb as lnb
 from landscape_nb.engines.batched_mlp import Perceptron
-from landscape_nb.engines.choose import OneByOne, choose_engine
+from landscape_nb.engines.choose import choose_engine
 from landscape_nb.engines.graph import UnreplayableError, record
-from landscape_nb.engines.replay import Streamlined
+from landscape_nb.engines.points import OneByOne
+from landscape_nb.engines.replay import Replayed, replayed
 from landscape_nb.weights.params import Affine, flatten, unflatten
 
 
@@ -97,9 +98,9 @@ def test_whatever_surrounds_batch_norm_the_values_stay(name):
     forward, folds = FORWARDS[name]
     model = stirred(Net(forward))
     objective = lnb.Objective(model, images(), batch_size=4)
-    faster = Streamlined(objective)
-    assert len(faster.folds) <= folds
-    assert bool(faster.folds) == bool(folds)
+    faster = replayed(objective.evaluator)
+    assert len(faster.forward.folds) <= folds
+    assert bool(faster.forward.folds) == bool(folds)
     for seed in range(3):
         moved = lnb.move(objective.origin, lnb.random_directions(model, 1, seed=seed, ignore=None), [0.7])
         for value, wanted in zip(faster.measure(moved).values(), objective.measure(moved).values(), strict=True):
@@ -127,9 +128,9 @@ def test_networks_are_replayed_as_they_are(name):
     directions = lnb.random_directions(model, 2, ignore=None)
     affine = Affine(objective.origin, directions)
     engine = choose_engine(objective, affine)
-    assert isinstance(engine.objective, Streamlined)
+    assert isinstance(engine.evaluator.forward, Replayed)
     places = np.random.default_rng(0).uniform(-0.3, 0.3, (3, 2))
-    wanted = OneByOne(objective)(affine, places)
+    wanted = OneByOne(objective.evaluator)(affine, places)
     np.testing.assert_allclose(engine(affine, places)["loss"], wanted["loss"], rtol=1e-4)
 
 
@@ -137,10 +138,10 @@ def test_large_images_are_laid_out_and_batched_anew():
     model = stirred(lnb.models.vgg9(0.125, channels=1, image_size=16))
     metrics = {"accuracy": lnb.accuracy}
     objective = lnb.Objective(model, images(40, 16), metrics=metrics, batch_size=7, extra_data={"test": images(9, 16)})
-    faster = Streamlined(objective)
+    faster = replayed(objective.evaluator)
     assert faster.data.counts == [40]
     assert faster.data.batches[0][0].is_contiguous(memory_format=torch.channels_last)
-    assert objective.data.counts[0] == 7
+    assert objective.evaluator.data.counts[0] == 7
     for name, value in faster.measure().items():
         assert value == pytest.approx(objective.measure()[name], rel=1e-4)
 
@@ -148,9 +149,9 @@ def test_large_images_are_laid_out_and_batched_anew():
 def test_a_measure_of_batches_keeps_its_batches():
     metrics = {"largest": lambda outputs, targets: outputs.max()}
     objective = lnb.Objective(stirred(NETS["VGG"]()), images(10), metrics=metrics, batch_size=3)
-    faster = Streamlined(objective)
-    assert faster.data.counts == objective.data.counts
-    assert faster()["largest"] == pytest.approx(objective()["largest"], rel=1e-5)
+    faster = replayed(objective.evaluator)
+    assert faster.data.counts == objective.evaluator.data.counts
+    assert faster.measure()["largest"] == pytest.approx(objective()["largest"], rel=1e-5)
 
 
 class Remembers(nn.Module):
@@ -258,7 +259,7 @@ def test_layers_in_stacks_are_the_layers(widths, activation, bias, norm, points)
     objective = lnb.Objective(model, small_data(), metrics={"accuracy": lnb.accuracy}, batch_size=17)
     affine = Affine(objective.origin, lnb.random_directions(model, 2, ignore=None))
     places = np.random.default_rng(0).uniform(-1, 1, (points, 2))
-    wanted, found = OneByOne(objective)(affine, places), Perceptron(objective)(affine, places)
+    wanted, found = OneByOne(objective.evaluator)(affine, places), Perceptron(objective.evaluator)(affine, places)
     for name in objective.names:
         np.testing.assert_allclose(found[name], wanted[name], rtol=1e-4, atol=1e-6)
 
@@ -274,7 +275,7 @@ def test_criteria_of_every_kind_go_through_stacks():
         objective = lnb.Objective(model, (x, targets), criterion)
         affine = Affine(objective.origin, lnb.random_directions(model, 1))
         places = np.linspace(-1, 1, 5)[:, None]
-        wanted, found = OneByOne(objective)(affine, places), Perceptron(objective)(affine, places)
+        wanted, found = OneByOne(objective.evaluator)(affine, places), Perceptron(objective.evaluator)(affine, places)
         np.testing.assert_allclose(found["loss"], wanted["loss"], rtol=1e-5)
         np.testing.assert_allclose(found["loss_stderr"], wanted["loss_stderr"], rtol=1e-4)
 
@@ -358,7 +359,7 @@ def test_an_engine_is_tried_once_and_not_on_other_data():
     affine = Affine(objective.origin, lnb.random_directions(objective.origin, 1))
     engine = choose_engine(objective, affine)
     assert choose_engine(objective, affine) is engine
-    other = objective.with_data(lnb.Objective(objective.model, images(5, seed=1)).data)
+    other = lnb.Objective(objective.model, images(5, seed=1))
     assert choose_engine(other, affine) is not engine
     assert choose_engine(other, affine)(affine, np.zeros((1, 1)))["loss"] == pytest.approx(other()["loss"], rel=1e-4)
     assert other.fingerprint != objective.fingerprint
@@ -366,35 +367,31 @@ def test_an_engine_is_tried_once_and_not_on_other_data():
 
 @pytest.mark.parametrize("settings", [{}, {"stride": 2}, {"padding": "same"}, {"dilation": 2}, {"groups": 4}])
 @pytest.mark.parametrize("channels", [1, 3, 16, 20])
-def test_convolutions_of_small_images_stay_in_blocks(channels, settings):
+def test_convolutions_of_small_images_are_replayed(channels, settings):
     torch.manual_seed(0)
     first, last = nn.Conv2d(channels, 20, 3, padding=1), nn.Conv2d(20, 16, 3, **settings)
     model = nn.Sequential(first, nn.ReLU(), last, nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.LazyLinear(4))
     model(torch.ones(1, channels, 8, 8))
     objective = lnb.Objective(model, images(10, 8, channels))
-    faster = Streamlined(objective, tiles=False)
-    program = faster.programs[objective.data.batches[0][0].shape]
-    names = [call.function.__name__ for call in program.calls]
-    assert names[:3] == ["laid_out", "conv2d", "relu_"]
-    assert (names[3] == "plain") == ("padding" in settings)
+    faster = replayed(objective.evaluator, tiles=False)
+    program = faster.forward.programs[objective.evaluator.data.batches[0][0].shape]
+    assert [call.function.__name__ for call in program.calls][:2] == ["conv2d", "relu_"]
     for seed in range(3):
         moved = lnb.move(objective.origin, lnb.random_directions(model, 1, seed=seed, ignore=None), [0.7])
-        assert faster(moved)["loss"] == pytest.approx(objective(moved)["loss"], rel=1e-5)
+        assert faster.measure(moved)["loss"] == pytest.approx(objective(moved)["loss"], rel=1e-5)
 
 
 @pytest.mark.parametrize("number", [torch.float64, torch.bfloat16])
-def test_other_number_formats_are_not_in_blocks(number):
+def test_other_number_formats_are_replayed(number):
     model = nn.Sequential(nn.Conv2d(16, 16, 3, padding=1), nn.Flatten(), nn.Linear(64, 4)).to(number)
     inputs, targets = images(100, 2, 16)
     objective = lnb.Objective(model, (inputs.to(number), targets))
     (direction,) = lnb.random_directions(model, 1)
     ends = [model, nn.Sequential(nn.Conv2d(16, 16, 3, padding=1), nn.Flatten(), nn.Linear(64, 4)).to(number)]
-    assert not Streamlined(objective).blocked
-    assert Streamlined(objective)()["loss"] == pytest.approx(objective()["loss"], rel=1e-12)
+    assert replayed(objective.evaluator).measure()["loss"] == pytest.approx(objective()["loss"], rel=1e-12)
     lnb.interpolate(objective, *ends, resolution=3, progress=False)
     line = lnb.evaluate_line(objective, direction, resolution=3, progress=False)
     assert "calls replayed" in line.attrs["engine"]
-    assert "blocks" not in line.attrs["engine"]
 
 
 class Wide(nn.Module):
@@ -474,11 +471,11 @@ def test_whatever_is_between_convolutions_the_values_stay(forward, tiles):
     torch.manual_seed(0)
     model = Wide(forward)
     objective = lnb.Objective(model, images(12))
-    faster = Streamlined(objective, tiles=tiles)
+    faster = replayed(objective.evaluator, tiles=tiles)
     for seed in range(3):
         moved = lnb.move(objective.origin, lnb.random_directions(model, 1, seed=seed, ignore=None), [0.7])
-        assert faster(moved)["loss"] == pytest.approx(objective(moved)["loss"], rel=1e-5)
-    assert engine_of(objective).objective.plain is objective
+        assert faster.measure(moved)["loss"] == pytest.approx(objective(moved)["loss"], rel=1e-5)
+    assert engine_of(objective).evaluator.forward.plain is objective.evaluator.forward
 
 
 def engine_of(objective):
@@ -487,18 +484,17 @@ def engine_of(objective):
 
 def test_sums_are_in_place_where_nobody_reads_a_summand_again():
     objective = lnb.Objective(stirred(lnb.models.resnet(20, channels=1, image_size=8)), images(10))
-    program = Streamlined(objective, tiles=False).programs[objective.data.batches[0][0].shape]
+    program = replayed(objective.evaluator, tiles=False).forward.programs[objective.evaluator.data.batches[0][0].shape]
     names = [call.function.__name__ for call in program.calls]
     assert names.count("add_") == 9
     assert names.count("relu_") == 19
-    assert (names.count("laid_out"), names.count("plain")) == (1, 1)
 
 
-def test_hessians_use_nothing_in_blocks():
+def test_hessians_use_nothing_in_tiles():
     objective = lnb.Objective(stirred(lnb.models.resnet(20, channels=1, image_size=8)), images(10))
-    differentiable = Streamlined(objective, differentiable=True)
-    (program,) = differentiable.programs.values()
-    assert "laid_out" not in [call.function.__name__ for call in program.calls]
+    differentiable = replayed(objective.evaluator, differentiable=True)
+    (program,) = differentiable.forward.programs.values()
+    assert {"conv2d"} == {call.function.__name__ for call in program.calls if "conv" in call.function.__name__.lower()}
     weights = flatten(objective.origin).requires_grad_()
     ((_, loss),) = differentiable.batch_losses(unflatten(weights, objective.origin))
     (gradient,) = torch.autograd.grad(loss, weights, create_graph=True)
@@ -516,4 +512,4 @@ def test_arguments_in_lists_and_several_results_are_replayed():
             return self.linear(torch.cat([left, right.sort(1).values[:, :3]], dim=1))
 
     objective = lnb.Objective(Branches(), images(20))
-    assert Streamlined(objective)()["loss"] == pytest.approx(objective()["loss"], rel=1e-6)
+    assert replayed(objective.evaluator).measure()["loss"] == pytest.approx(objective()["loss"], rel=1e-6)

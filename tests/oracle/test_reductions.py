@@ -327,7 +327,7 @@ MEANS = {
 def test_means_over_samples_are_found(name):
     made, *_ = objective(MEANS[name], LABELS, 5)
     assert made.reductions["loss"] == "mean over samples"
-    assert (made.sample_measures["loss"] is None) == (name == "numpy")
+    assert (made.evaluator.by_sample["loss"] is None) == (name == "numpy")
 
 
 def test_flattened_words_and_words_of_other_batches_count_alike():

@@ -498,7 +498,7 @@ def test_draws_are_averaged_and_say_their_error():
     values = objective.measure()
     assert set(values) == {"loss", "loss_stderr", "loss_draws_stderr"}
     assert abs(values["loss"] - exact) < 4 * values["loss_draws_stderr"]
-    single = [lnb.Objective(model, objective.data.batches, F.mse_loss, seed=s)()["loss"] for s in range(40)]
+    single = [lnb.Objective(model, objective.evaluator.data.batches, F.mse_loss, seed=s)()["loss"] for s in range(40)]
     assert values["loss_draws_stderr"] == pytest.approx(np.std(single) / 40**0.5, rel=0.5)
     found, _ = line(objective)
     assert float(found.loss_draws_stderr[2]) == values["loss_draws_stderr"]
@@ -785,7 +785,7 @@ class HalfSeen(nn.Module):
 def test_what_autograd_does_not_see_and_what_has_no_effect_are_told_apart(frozen):
     with pytest.warns(UserWarning, match="does not depend on 'unused.weight', 'unused.bias'"):
         objective = lnb.Objective(seeded(HalfSeen, frozen), samples())
-    assert objective.findings.unseen == (("body.bias", "body.weight") if frozen else ())
+    assert objective.evaluator.forward.plain.findings.unseen == (("body.bias", "body.weight") if frozen else ())
     seen = "autograd does not see that the loss depends on 'body.bias', 'body.weight'"
     assert any(seen in remark for remark in objective.remarks) == frozen
 
@@ -854,7 +854,7 @@ def test_a_limit_that_does_not_bind_at_the_origin_leaves_the_callers_point_alone
             return super().forward(x)
 
     objective = lnb.Objective(seeded(Clipped, 4, 3), samples())
-    assert objective.findings.untracked == ("weight",)
+    assert objective.evaluator.forward.plain.findings.untracked == ("weight",)
     point = lnb.scale(objective.origin, 100.0)
     before = {name: tensor.clone() for name, tensor in point.items()}
     objective(point)
@@ -930,5 +930,5 @@ def test_a_measure_with_a_network_of_its_own_is_called_as_it_was_given():
 
     criterion = Perceptual()
     objective = lnb.Objective(net, (x, y), criterion, batch_size=10)
-    assert objective.measures["loss"] is criterion
+    assert objective.evaluator.measures["loss"] is criterion
     assert objective()["loss"] == pytest.approx(criterion(net(x), y).item())

@@ -1,0 +1,190 @@
+"""How the values that measures have on batches become their values on all data, found out on the data themselves."""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+from landscape_nb._common.foreign import FAILURES
+from landscape_nb._common.rng import preserved_rng
+from landscape_nb.objective.batches import Batches, copied, naming, targets_of, tensors_of
+from landscape_nb.objective.forward import Plain
+from landscape_nb.objective.made_up import joined
+from landscape_nb.objective.metrics import (
+    Combination,
+    Measure,
+    Said,
+    find_combination,
+    find_form,
+    remaining_forms,
+    without_writing,
+)
+from landscape_nb.objective.parts import Cut, counting_dim, differing, has_coupled_rows, is_pair_of_means, swapped
+from landscape_nb.objective.reductions import BATCHES, Trace, is_weighed
+
+
+def find_combinations(
+    forward: Plain, groups: Mapping[str, Batches], measures: Mapping[str, Measure]
+) -> tuple[dict[str, Measure], dict[str, Combination]]:
+    """How each measure's values of batches become one.
+
+    Args:
+        forward: The model's forward pass.
+        groups: The batches of each data set, by prefix; the first has `''`.
+        measures: The measures by name.
+
+    Returns:
+        The measures, of which those that write on outputs get copies of them, and their combinations.
+
+    Raises:
+        ValueError: A measure returns two numbers that are not a sum and its weight, or a batch cannot be evaluated.
+
+    Example:
+        >>> data = Batches.read((torch.ones(5, 1), torch.zeros(5, 1)), 3, "cpu")
+        >>> _, found = find_combinations(Plain(torch.nn.Linear(1, 1)), {"": data}, {"loss": torch.nn.MSELoss()})
+        >>> found["loss"].reduction
+        'mean over samples'
+    """
+    batch, _ = next(iter(groups[""]))
+    targets = targets_of(batch)
+    with torch.no_grad(), preserved_rng(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="There is a performance drop")  # of vmap, while it is tried
+        with Trace() as inside, naming(groups, "", 0):
+            outputs = forward.outputs(forward.state(), batch)
+            measures = without_writing(measures, outputs, targets)
+            said = {name: Said(measure, outputs, targets, inside) for name, measure in measures.items()}
+        finder = _Finder(forward, groups, measures, batch, outputs)
+        finder.check_pairs(said)
+        return measures, finder.heeding_parts(finder.combinations(said))
+
+
+@dataclass(frozen=True)
+class _Finder:
+    """Looks at the outputs of the first batch, at parts of it, and at other batches.
+
+    Attributes:
+        forward: The model's forward pass.
+        groups: The batches of each data set.
+        measures: The measures by name.
+        batch: The first batch.
+        outputs: Its outputs.
+    """
+
+    forward: Plain
+    groups: Mapping[str, Batches]
+    measures: Mapping[str, Measure]
+    batch: Any
+    outputs: Any
+
+    @property
+    def count(self) -> int:
+        """How many samples the first batch has."""
+        return self.groups[""].counts[0]
+
+    def check_pairs(self, said: Mapping[str, Said]) -> None:
+        """Raise where a measure returns a pair that is not (sum, weight)."""
+        for name, measure in self.measures.items():
+            pair = is_weighed(said[name].value)
+            if pair and is_pair_of_means(measure, self.outputs, targets_of(self.batch), self.count):
+                called = "criterion" if name == "loss" else f"metrics[{name!r}]"
+                raise ValueError(
+                    f"{called}: it returns two numbers, wants one mean or (sum, weight); the second one is not a "
+                    "weight: that of the first batch is not the sum of its parts'"
+                )
+
+    def combinations(self, said: Mapping[str, Said]) -> dict[str, Combination]:
+        """By what measures say of the first batch and of made-up scores."""
+        measures, groups, outputs = self.measures, self.groups.values(), self.outputs
+        targets = [targets_of(other) for group in groups for other in group.batches]
+        if counting_dim(self.batch, self.count) == 1:
+            tried = {name: partial(_swapping, measure) for name, measure in measures.items()}
+            some = joined(swapped(outputs), list(map(swapped, targets)))
+            return {name: find_combination(m, said[name], None, some) for name, m in tried.items()}
+        some = joined(outputs, targets)
+        singles = all(max(group.counts) == 1 for group in groups)
+        forms = {
+            name: None
+            if said[name].is_sum
+            else find_form(measure, outputs, targets_of(self.batch), self.count, some, singles)
+            for name, measure in measures.items()
+        }
+        others = (
+            (self._outputs_like(prefix, number), targets_of(group.batches[number]), size)
+            for prefix, group in self.groups.items()
+            for number, size in enumerate(group.counts)
+        )
+        forms = remaining_forms(forms, measures, others)
+        return {name: find_combination(m, said[name], forms[name], some) for name, m in measures.items()}
+
+    def heeding_parts(self, found: dict[str, Combination]) -> dict[str, Combination]:
+        """The combinations, where there are several batches and parts of the first one make up the whole."""
+        dim = counting_dim(self.batch, self.count)
+        several = any(len(group.batches) > 1 for group in self.groups.values())
+        if dim is None or self.count < 2 or not several or self.forward.findings.random:
+            return found
+        cut = Cut(self.batch, self.count, dim, self._outputs_of, targets_of)
+        *_, small = cut.places
+        try:
+            coupled = has_coupled_rows(self.outputs, self._outputs_of(cut.part(*small)), dim, self.count, *small)
+            if coupled:
+                return {name: way.of_batches(coupled=True) for name, way in found.items()}
+            if coupled is None or any(way.inside for way in found.values()):
+                parts = [cut.alone(*place) for place in cut.places]
+            else:
+                parts = [cut.among(self.outputs, *place) for place in cut.places]
+            checked = {n: self.measures[n] for n, way in found.items() if way.reduction != BATCHES and not way.told}
+            wrong = differing(parts, checked, {n: found[n].reduction for n in checked}, self._precision)
+        except FAILURES:  # a model of one batch size: what its forward pass says of weights cannot be checked
+            wrong = {name for name, way in found.items() if way.inside}
+        return {name: way.of_batches() if name in wrong else way for name, way in found.items()}
+
+    def _outputs_of(self, batch: Any) -> Any:
+        return self.forward.outputs(self.forward.state(), batch)
+
+    @property
+    def _precision(self) -> torch.dtype:
+        """The least precise format of the weights."""
+        formats = {p.dtype for p in self.forward.origin.values() if p.is_floating_point()} or {torch.float32}
+        return max(formats, key=lambda dtype: torch.finfo(dtype).eps)
+
+    def _outputs_like(self, prefix: str, number: int) -> Any:
+        """Outputs of the shape that another batch has: some of this batch's where they fit, which takes no time."""
+        group = self.groups[prefix]
+        other, count = group.batches[number], group.counts[number]
+        shapes = [[part.shape[1:] for part in tensors_of(each)] for each in (self.batch, other)]
+        with naming(self.groups, prefix, number):
+            if shapes[0] == shapes[1]:
+                like = tree_map(partial(_repeated, count=count, rows=self.count), self.outputs)
+                try:
+                    self._take(like, targets_of(other))
+                except FAILURES:  # the outputs have other dimensions that depend on the batch, such as time
+                    pass
+                else:
+                    return like
+            like = self._outputs_of(copied(other))
+            self._take(like, targets_of(other))
+            return like
+
+    def _take(self, outputs: Any, targets: Any) -> None:
+        """Call all measures, for what they raise."""
+        for measure in self.measures.values():
+            measure(outputs, targets)
+
+
+def _repeated(part: Any, count: int, rows: int) -> Any:
+    """As many rows of outputs as a batch has samples."""
+    if not (isinstance(part, Tensor) and part.ndim):
+        return part
+    if count <= len(part):
+        return part[:count]
+    return part[[n % rows for n in range(count)]] if len(part) == rows else part
+
+
+def _swapping(measure: Measure, outputs: Any, targets: Any) -> Any:
+    """A measure of tensors (time, samples), given (samples, time)."""
+    return measure(swapped(outputs), swapped(targets))
