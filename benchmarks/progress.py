@@ -15,7 +15,7 @@ from planes import goal
 from scipy.interpolate import LinearNDInterpolator, RectBivariateSpline
 
 import landscape_nb as lnb
-from landscape_nb.engines.choose import streamlined
+from landscape_nb.engines.choose import one_by_one
 from landscape_nb.surfaces.progressive import _Plane
 from landscape_nb.surfaces.subsample import Estimate
 from landscape_nb.weights.params import Affine
@@ -101,7 +101,7 @@ def make_reference(folder):
         objective = lnb.Objective(lnb.load_authors_checkpoint(Path(folder) / file), (x, y))
         affine = Affine(objective.origin, lnb.random_directions(objective.origin, 2, seed=0))
         places = np.stack([axis[at // RESOLUTION], axis[at % RESOLUTION]], 1)
-        found |= {f"{file}: points": at, f"{file}: losses": streamlined(objective, affine)(affine, places)["loss"]}
+        found |= {f"{file}: points": at, f"{file}: losses": one_by_one(objective, affine)(affine, places)["loss"]}
         np.savez(REFERENCE, **found)
 
 

@@ -13,7 +13,7 @@ convolution in a residual network, a bias, a sum and a ReLU, is done before a ti
 
 import math
 from collections.abc import Callable
-from functools import cache
+from functools import lru_cache
 from typing import NamedTuple
 
 from landscape_nb.engines.winograd.llvm import INTEGER, NUMBER, POINTER, Processor, Value, Writer
@@ -21,6 +21,8 @@ from landscape_nb.engines.winograd.llvm import INTEGER, NUMBER, POINTER, Process
 _FEW_WEIGHTS = 256 * 256
 """Above them, filters come from memory: more tiles are multiplied for each time they come."""
 _BLOCK, _LARGE_BLOCK = 12, 48
+_MOST_KERNELS = 256
+"""Kernels that are kept; a third of a second to make, half a megabyte each."""
 
 
 def fewest_products(rows: int, columns: int, padding: tuple[int, int]) -> int:
@@ -45,7 +47,7 @@ def tiles_of(rows: int, columns: int, products: int) -> int:
     return math.prod(-(-size // TILES[products].results) for size in (rows, columns))
 
 
-@cache
+@lru_cache(_MOST_KERNELS)
 def kernel(inputs: int, outputs: int, products: int, processor: Processor) -> tuple[Callable, int]:
     """What convolves with this number of channels, and how many floats it needs to work in."""
     kernel = _Kernel(inputs, outputs, TILES[products], processor)

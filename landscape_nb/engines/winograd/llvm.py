@@ -216,7 +216,7 @@ class Writer:
         memory.add_object_file(llvm.ObjectFileRef.from_data(code))
         types = [_C_TYPES[argument.type] for argument in self._function.args]
         function = ctypes.CFUNCTYPE(None, *types)(memory.get_function_address(self._function.name))
-        function.memory = memory  # two threads may each have made one
+        function.memory = memory  # the code is gone with it
         return function
 
 
@@ -229,8 +229,7 @@ def _machine() -> llvm.TargetMachine:
     return target.create_target_machine(llvm.get_host_cpu_name(), _features().flatten(), opt=3)
 
 
-@cache
 def _memory() -> llvm.ExecutionEngine:
-    """What holds machine code: that alone, for LLVM's other notes on a function take a megabyte."""
+    """What holds one function's machine code: that alone, for LLVM's other notes on a function take a megabyte."""
     machine = llvm.Target.from_default_triple().create_target_machine()
     return llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
