@@ -14,7 +14,7 @@ from progress import images
 
 import landscape_nb as lnb
 from landscape_nb._common.provenance import versions
-from landscape_nb.course.notebooks import GALLERY
+from landscape_nb.course.presets import GALLERY
 
 STORES = Path("build/gallery")
 NETS = {

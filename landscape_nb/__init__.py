@@ -4,7 +4,7 @@ from landscape_nb import datasets, models, plotting
 from landscape_nb.course import exercises
 from landscape_nb.course.claims import claim
 from landscape_nb.course.explore import explore
-from landscape_nb.course.notebooks import choose_preset, shipped_planes
+from landscape_nb.course.presets import choose_preset, shipped_planes
 from landscape_nb.diagnosis.diagnose import Diagnosis, Finding, diagnose
 from landscape_nb.diagnosis.plane_shape import nonconvex_fraction, plane_curvatures
 from landscape_nb.hessian.curvature_map import curvature_map

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from landscape_nb.course.notebooks import NOTEBOOKS, PRESETS, find_notebook
+from landscape_nb.course.notebooks import NOTEBOOKS, find_notebook
+from landscape_nb.course.presets import PRESETS
 
 _MOST_SEED = 2**63 - 1
 """What torch's and NumPy's generators both take, with a few more for a notebook's repeats."""

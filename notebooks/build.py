@@ -21,7 +21,8 @@ import nbformat
 from PIL import Image
 
 from landscape_nb.course.claims import LEDGER_VARIABLE, SEEDS_FILE, read_ledger
-from landscape_nb.course.notebooks import NOTEBOOKS, SEED_VARIABLE, find_notebook
+from landscape_nb.course.notebooks import NOTEBOOKS, find_notebook
+from landscape_nb.course.presets import SEED_VARIABLE
 from landscape_nb.course.runner import environment, run_notebook, widget_errors
 
 OTHER_SEEDS = (1, 2)

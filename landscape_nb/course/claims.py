@@ -12,7 +12,7 @@ import numpy as np
 
 from landscape_nb._common.checks import check_kind
 from landscape_nb.course.explore import is_strict
-from landscape_nb.course.notebooks import GALLERY, chosen_seed
+from landscape_nb.course.presets import GALLERY, chosen_seed
 
 LEDGER_VARIABLE = "LANDSCAPE_NB_LEDGER"
 SEEDS_FILE = GALLERY / "seeds.json"

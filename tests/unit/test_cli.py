@@ -10,7 +10,8 @@ from click.testing import CliRunner
 from conftest import ROOT
 
 from landscape_nb.cli import main
-from landscape_nb.course.notebooks import NOTEBOOKS, choose_preset
+from landscape_nb.course.notebooks import NOTEBOOKS
+from landscape_nb.course.presets import choose_preset
 
 
 def call(*arguments):
