@@ -78,7 +78,7 @@ def doctor() -> None:
 
     from landscape_nb._common.provenance import versions
     from landscape_nb.datasets import LOADERS, data_directory, find_files
-    from landscape_nb.trajectories.trajectory import cache_directory
+    from landscape_nb.trajectories.run_files import cache_directory
 
     try:
         places = {"data directory": data_directory(), "trained networks": cache_directory()}

@@ -18,7 +18,7 @@ from landscape_nb.course.claims import LEDGER_VARIABLE, Claim, read_ledger
 from landscape_nb.course.explore import ERROR_CLASS
 from landscape_nb.course.notebooks import Notebook, notebooks_directory
 from landscape_nb.course.presets import SEED_VARIABLE
-from landscape_nb.trajectories.training import make_writable_cache
+from landscape_nb.trajectories.run_files import make_writable_cache
 
 _QUIET_KERNEL = ["--log-level=ERROR"]
 """Else every kernel warns that it talks over a port of this machine."""

@@ -1,6 +1,5 @@
 """Training as in the paper: SGD with Nesterov momentum or Adam, and learning-rate drops."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -23,15 +22,15 @@ from landscape_nb.datasets import Augmentation, ImageData, Pair
 from landscape_nb.objective.metrics import Measure, accuracy
 from landscape_nb.objective.objective import Objective
 from landscape_nb.objective.reductions import batch_value
-from landscape_nb.trajectories.trajectory import (
+from landscape_nb.trajectories.run_files import (
     Expected,
     RunFiles,
-    State,
-    Trajectory,
     cache_directory,
+    make_writable_cache,
     resume_name,
     state_name,
 )
+from landscape_nb.trajectories.trajectory import State, Trajectory
 from landscape_nb.weights.copies import check_model, copied_model
 from landscape_nb.weights.params import check_params, norm, parameters_of
 
@@ -405,32 +404,3 @@ def _recorded_epochs(epochs: int, record: int | Sequence[int]) -> list[int]:
     if unknown := [epoch for epoch in record if epoch > epochs]:
         raise ValueError(f"record: got epochs {unknown}, wants 0 to {epochs}")
     return sorted({0, epochs, *record})
-
-
-def make_writable_cache(cache: str | PathLike[str] | None = None, key: str = "") -> Path:
-    """Make the directory of trained networks, or one within it, and see that a file can be written there.
-
-    Args:
-        cache: The directory; default the one of `cache_directory`.
-        key: Name of the directory within it.
-
-    Returns:
-        The directory.
-
-    Raises:
-        OSError: It cannot be written; the message says where to name another.
-
-    Example:
-        >>> make_writable_cache("build/nets").name  # doctest: +SKIP
-        'nets'
-    """
-    folder = cache_directory(cache) / key
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise OSError(
-            f"cache: cannot write to {cache_directory(cache)} ({error}); name another directory with cache= or with "
-            f"the environment variable LANDSCAPE_NB_CACHE, or pass cache=False"
-        ) from error
-    return folder
