@@ -4,7 +4,6 @@ A product Hv is the gradient of gᵀv, g the gradient (Pearlmutter, 1994): two b
 matrix. Batch norm uses its running statistics, as `Objective.batch_losses` does.
 """
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -15,25 +14,28 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from scipy.sparse.linalg import LinearOperator
 from torch import Tensor, nn
-from torch.autograd.function import BackwardCFunction
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
 from landscape_nb._common.checks import check_kind
 from landscape_nb._common.weakly import weakly_cached
 from landscape_nb.engines.replay import differentiable
+from landscape_nb.hessian.gradient_checks import (
+    compare_with_differences,
+    compare_with_slope,
+    gradient_at,
+    graph_nodes,
+    has_own_backward,
+)
 from landscape_nb.objective.evaluator import Evaluator
 from landscape_nb.objective.objective import Objective
 from landscape_nb.objective.reductions import WEIGHTED
 from landscape_nb.weights.filters import filters_of
 from landscape_nb.weights.normalization import Direction, Ignore, check_ignore, is_ignored
-from landscape_nb.weights.params import Params, add, check_params, dot, flatten, norm, scale, unflatten
+from landscape_nb.weights.params import Params, check_params, flatten, unflatten
 
 _SAME = 1e-4
-_LEAST_CHANGE, _LEAST_BYTES = 1e-4, 4
 _EMBEDDING = "input", "weight", "padding_idx", "max_norm", "norm_type", "scale_grad_by_freq", "sparse"
-_TOLERANCE = 0.1
-"""Of slopes and products by differences; rectifiers have kinks."""
 
 
 class NotFiniteError(ValueError):
@@ -167,7 +169,7 @@ def _check_graph(gradient: Tensor) -> None:
     torch itself raises only if its marker lies on the way to the weights, which it does not: behind it the
     graph ends, and the missing part of the Hessian would be zero.
     """
-    for node in _nodes(gradient):
+    for node in graph_nodes(gradient):
         if node.name().endswith("Error"):
             raise NoSecondDerivativeError(
                 "model: a torch.autograd.Function in it is marked @once_differentiable and has no second derivative; "
@@ -175,43 +177,11 @@ def _check_graph(gradient: Tensor) -> None:
             )
 
 
-def _nodes(tensor: Tensor) -> Iterator[Any]:
-    """The nodes of the graph that a tensor comes from."""
-    waiting, seen = [tensor.grad_fn], set()
-    while waiting:
-        node = waiting.pop()
-        if node is not None and node not in seen:
-            seen.add(node)
-            yield node
-            waiting += [following for following, _ in node.next_functions]
-
-
 @weakly_cached
-def _compare_with_differences(objective: Objective) -> None:
-    """Warn where a product is not how the gradient changes, if the model has backward passes of its own.
-
-    A `torch.autograd.Function` that saves its derivative as a number has the right gradient, and a second
-    derivative without what that number depends on.
-    """
-    weights = flatten(objective.origin).requires_grad_()
-    _, loss = next(iter(objective.evaluator.batch_losses(unflatten(weights, objective.origin))))
-    if not any(isinstance(node, BackwardCFunction) for node in _nodes(loss)):
-        return
-    operator = HessianOperator(objective, objective.origin, None)
-    vector = np.random.default_rng(0).standard_normal(operator.shape[0]).astype(operator.dtype)
-    step = 1e-3 * norm(objective.origin) / np.linalg.norm(vector)
-    product, ahead = operator @ vector, operator.direction(vector)
-    errors = []
-    for size in (step, 0.1 * step):
-        ends = [_gradient(objective.evaluator, add(objective.origin, scale(ahead, sign * size))) for sign in (1, -1)]
-        change = ((ends[0] - ends[1]) / (2 * size)).cpu().numpy()
-        errors.append(np.linalg.norm(product - change) / np.linalg.norm(change))
-    if min(errors) > _TOLERANCE:
-        warnings.warn(
-            f"objective: products with the Hessian differ by {min(errors):.0%} from how the gradient changes: a "
-            "torch.autograd.Function in the model has a backward pass that is not differentiable as it is written",
-            stacklevel=2,
-        )
+def _check_products(objective: Objective) -> None:
+    """Compare a product with differences of gradients, once for an objective, if the model may have wrong ones."""
+    if has_own_backward(objective):
+        compare_with_differences(objective, HessianOperator(objective, objective.origin, None))
 
 
 @weakly_cached
@@ -219,53 +189,9 @@ def _differentiated(objective: Objective) -> Evaluator:
     """What evaluates the loss to be differentiated; its gradient is compared with the loss's slope first."""
     plain = objective.evaluator
     with _differentiably(objective):
-        gradient = _gradient(plain)
-    _compare_with_slope(objective, gradient)
-    return differentiable(plain, lambda faster: torch.dist(gradient, _gradient(faster)) <= _SAME * gradient.norm())
-
-
-def _gradient(evaluator: Evaluator, params: Params | None = None) -> Float[Tensor, "n"]:
-    origin = evaluator.forward.origin
-    weights = flatten(origin if params is None else params).requires_grad_()
-    total = torch.zeros_like(weights)
-    for share, loss in evaluator.batch_losses(unflatten(weights, origin)):
-        if loss.requires_grad:
-            total += torch.autograd.grad(share * loss, weights, materialize_grads=True)[0]
-    return total
-
-
-def _compare_with_slope(objective: Objective, gradient: Float[Tensor, "n"]) -> None:
-    """Warn where the loss uphill rises otherwise than the gradient says.
-
-    Straight-through estimators, `detach()` in the model and backward passes of one's own make autograd's
-    gradient that of another function than the one that planes show. Uphill each tensor moves as far as any
-    other, so that the one with a wrong gradient counts however small that is. The step changes the loss by about
-    a hundredth, which rounding does not reach; a minimum that is too flat for that says nothing.
-    """
-    loss = _frozen_loss(objective, objective.origin)
-    coarse = any(p.element_size() < _LEAST_BYTES for p in objective.origin.values())
-    if coarse or not (np.isfinite(loss) and torch.isfinite(gradient).all() and gradient.any()):
-        return
-    slopes = unflatten(gradient, objective.origin)
-    uphill = {name: slope / slope.norm() if slope.any() else slope for name, slope in slopes.items()}
-    said, found = dot(slopes, uphill), []
-    for part in (1, 0.25):
-        step = part * min(0.005 * abs(loss) / said, 0.01 * norm(objective.origin))
-        if step * said < _LEAST_CHANGE * abs(loss):
-            return
-        ends = [_frozen_loss(objective, add(objective.origin, scale(uphill, sign * step))) for sign in (1, -1)]
-        found.append((ends[0] - ends[1]) / (2 * step))
-    if all(abs(slope - said) > _TOLERANCE * said for slope in found):
-        warnings.warn(
-            f"objective: autograd's gradient says that the loss has the slope {said:.3g} uphill, and it has "
-            f"{found[-1]:.3g}: a straight-through estimator, detach() or a backward pass of one's own makes gradients "
-            "and Hessians those of another function than the loss",
-            stacklevel=2,
-        )
-
-
-def _frozen_loss(objective: Objective, params: Params) -> float:
-    return objective.measure(params, batch_norm="frozen")["loss"]
+        gradient = gradient_at(plain)
+    compare_with_slope(objective, gradient)
+    return differentiable(plain, lambda faster: torch.dist(gradient, gradient_at(faster)) <= _SAME * gradient.norm())
 
 
 def hessian_operator(
@@ -309,7 +235,7 @@ def hessian_operator(
     params = objective.origin if params is None else params
     check_params("params", params, objective.origin)
     with _differentiably(objective):
-        _compare_with_differences(objective)
+        _check_products(objective)
     return HessianOperator(objective, params, ignore)
 
 
