@@ -61,7 +61,7 @@ def check_model(name: str, model: object) -> None:
 
 
 def _check_aliases(name: str, model: nn.Module) -> None:
-    """Raise where an attribute shares a parameter's memory: copied, or at another point, it would not any more."""
+    """Raise where an attribute shares a parameter's memory: in a copy, or at another point, it no longer would."""
     parameters = {id(p) for p in model.parameters()}
     owners = {p.untyped_storage()._cdata: path for path, p in model.named_parameters() if _has_storage(p)}
     for path, module in model.named_modules():
@@ -112,12 +112,14 @@ def copied_model(model: nn.Module, name: str = "model") -> nn.Module:
         raise TypeError(f"{name}: {_what_cannot_be_copied(model)} ({error})") from error
     if own := {id(p) for p in copied.parameters()} & {id(p) for p in model.parameters()}:
         shared = next(path for path, p in model.named_parameters() if id(p) in own)
-        raise TypeError(f"{name}: a copy of it shares {shared!r} with it, for a class of its own says how to copy it")
+        raise TypeError(
+            f"{name}: a copy of it shares {shared!r} with it: one of its classes defines its own way to be copied"
+        )
     return _pickled_copy(model, name) if _reaches(copied, model) else copied
 
 
 class _WithoutGraphs(TorchFunctionMode):
-    """Copies results of a computation as what they are: torch refuses to copy them with their graph."""
+    """Copies results of a computation without their graph: torch refuses to copy them with it."""
 
     def __torch_function__(self, function: Callable, types: Any, args: tuple = (), kwargs: Mapping | None = None):
         if function is Tensor.__deepcopy__ and not args[0].is_leaf:
@@ -128,7 +130,7 @@ class _WithoutGraphs(TorchFunctionMode):
 
 
 def _pickled_copy(model: nn.Module, name: str) -> nn.Module:
-    """A copy that takes functions apart: `copy.deepcopy` leaves a closure's variables as they are."""
+    """A copy made by cloudpickle, which copies closures too; `copy.deepcopy` keeps the same function."""
     try:
         return cloudpickle.loads(cloudpickle.dumps(model))
     except Exception as error:
@@ -139,7 +141,11 @@ def _pickled_copy(model: nn.Module, name: str) -> nn.Module:
 
 
 def _reaches(copied: nn.Module, model: nn.Module) -> bool:
-    """Whether something that a copy keeps leads to a module or parameter of the model."""
+    """Whether something that a copy keeps leads to a module or parameter of the model.
+
+    `copy.deepcopy` takes a function for a constant. A lambda over `self` in a copy therefore calls the layers of the
+    original: the copy would compute with the caller's weights, whatever its own are, and no error would say so.
+    """
     originals = {id(part) for part in (*model.modules(), *model.parameters())}
     originals -= {id(part) for part in copied.modules()}  # modules without parameters may be shared on purpose
     waiting = [part for module in copied.modules() for part in vars(module).values()]
@@ -155,7 +161,7 @@ def _reaches(copied: nn.Module, model: nn.Module) -> bool:
 
 
 def _held(part: Any) -> Iterable[Any]:
-    """What an object leads to, apart from a function's globals."""
+    """The objects that an object refers to, apart from a function's globals."""
     if isinstance(part, types.FunctionType):
         cells = [cell.cell_contents for cell in part.__closure__ or () if _is_filled(cell)]
         return [*cells, *(part.__defaults__ or ()), *(part.__kwdefaults__ or {}).values()]
@@ -195,9 +201,9 @@ def _what_cannot_be_copied(model: nn.Module) -> str:
 
 
 class ModuleMemory:
-    """What the modules of a model keep beside weights, so that it can be put back after a call.
+    """What the modules of a model keep besides their weights, so that it can be put back after a call.
 
-    It holds attributes, what is directly in their lists, dicts, sets and deques, and the values of tensors.
+    It remembers attributes, the items of their lists, dicts, sets and deques (one level deep), and tensors' values.
 
     Example:
         >>> model = nn.Linear(1, 1)
@@ -218,7 +224,7 @@ class ModuleMemory:
         self.tensors = [(where, value, value.detach().clone()) for where, value in tensors]
 
     def changed(self) -> frozenset[tuple[str, str]]:
-        """Which attributes are others, or hold something else, as (path of the module, name)."""
+        """Which attributes were replaced, or have other contents, as pairs (path of the module, name)."""
         found = set()
         for path, module, own in self.attributes:
             now = vars(module)
@@ -227,7 +233,7 @@ class ModuleMemory:
         return frozenset(found | {where for where, value, content in self.tensors if not is_same(value, content)})
 
     def forget_unwritten(self) -> None:
-        """Keep the values of those tensors alone that have been written since: most are replaced, or just read."""
+        """Keep only the values of tensors that have been written since: most are replaced, or just read."""
         self.tensors = [
             (where, value, content) for where, value, content in self.tensors if not is_same(value, content)
         ]

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import nn
 
 from landscape_nb._common.checks import check_choice, check_kind, check_whole
-from landscape_nb.weights.filters import FilterDim, carrying, filters_of, joined_layouts
+from landscape_nb.weights.filters import FilterDim, carrying, filters_of, joined_filter_fields
 from landscape_nb.weights.normalization import (
     METHODS,
     Direction,
@@ -48,8 +48,8 @@ def random_directions(
     """Gaussian directions, rescaled to the model's weights.
 
     Direction i depends on `seed` and i alone: asking for more leaves the first ones as they were.
-    They are drawn by NumPy on the CPU, the same on every machine. Unless asked for, they are not made
-    orthogonal: in n dimensions the cosine of two of them is about √(2/(πn)) in size.
+    NumPy draws them on the CPU, the same on every machine. They are made orthogonal only on request: in n
+    dimensions the cosine of two of them is about √(2/(πn)) in size anyway.
 
     Args:
         model: A model, or a point, whose parameters give shapes and scales. Frozen parameters
@@ -57,7 +57,7 @@ def random_directions(
         count: How many, up to a million.
         normalize: A method of `normalize_direction`.
         seed: Seed of the draw, from 0 up.
-        ignore: What stays put, as in `normalize_direction`.
+        ignore: Which tensors do not move, as in `normalize_direction`.
         orthogonal: Make each direction orthogonal to those before it, as `orthogonalized` does.
         filter_dim: Along which dimension the filters of some parameters lie, as in `parameters_of`; torch's own
             layers and Hugging Face's `Conv1D` are known.
@@ -70,8 +70,8 @@ def random_directions(
 
     Raises:
         TypeError: `model` is neither a model nor a dict of tensors.
-        ValueError: An unknown method, a negative seed, a count below 1, no tensor of more than one dimension (unless
-            `ignore` says otherwise), or directions that cannot be made orthogonal.
+        ValueError: An unknown method, a negative seed, a count below 1, a model in which `ignore` leaves nothing to
+            move, or directions that cannot be made orthogonal.
 
     Example:
         >>> d1, d2 = random_directions(nn.Linear(3, 2), 2, seed=0)
@@ -105,17 +105,18 @@ def _drawn(reference: Params, count: int, normalize: str, seed: int, ignore: Ign
 def orthogonalized(directions: Sequence[Direction], reference: Params | nn.Module) -> list[Direction]:
     """Make each direction orthogonal to those before it, without undoing its normalization.
 
-    What a direction has of the earlier ones is taken away and its filters (or whatever its method
-    scales) are rescaled, in turn, until the cosines are below 10⁻⁶. `'weight'` and `'none'` are not
-    rescaled: taking away is all there is to do.
+    Two steps alternate until the cosines are below 10⁻⁶: the projection on the earlier directions is
+    subtracted, and filters (or whatever the method scales) are rescaled. Directions normalized by `'weight'` or
+    `'none'` are not rescaled: for them one subtraction is enough.
 
     Args:
         directions: Directions with the same normalization; the first stays as it is.
         reference: The point that they are normalized to, or a model.
 
     Raises:
-        TypeError: One is not a `Direction`, so that it is not known how it is normalized.
-        ValueError: There are none, they span fewer dimensions than there are, or rescaling always undoes it.
+        TypeError: One is not a `Direction`, so that its normalization is not known.
+        ValueError: There are none, or they cannot be made orthogonal: they are linearly dependent, or rescaling
+            undoes it every time.
 
     Example:
         >>> model = nn.Linear(3, 2)
@@ -129,6 +130,9 @@ def orthogonalized(directions: Sequence[Direction], reference: Params | nn.Modul
         check_kind(f"directions[{number}]", direction, Direction, "a Direction, as normalize_direction makes")
         check_params(f"directions[{number}]", direction, reference)
         method = direction.made["normalization"]
+        # Rescaling multiplies each filter by a factor of its own, which brings a cosine back, but a smaller one each
+        # time (in a ResNet-20 some 25 times smaller), as the filters come to have almost the right norms already. It
+        # fails where filters leave no freedom: one with a single entry can only be + or − its weight.
         for _ in range(_MOST_ROUNDS):
             for other in done:
                 direction = Direction(
@@ -146,14 +150,15 @@ def orthogonalized(directions: Sequence[Direction], reference: Params | nn.Modul
 
 
 def redrawn(directions: Sequence[Params], origin: Params, repeats: int) -> list[list[Params]]:
-    """The directions, and as many further draws of them as repeats ask for."""
+    """The directions and further draws of them, `repeats` sets in all."""
     if check_whole("repeats", repeats, 1, _MOST_DIRECTIONS) == 1:
         return [list(directions)]
+    # Direction i depends on the seed and i alone, so that further draws are simply the next ones of the same seed.
     made = [getattr(direction, "made", {}) for direction in directions]
     if any(m.get("kind") != "random" or m.get("ignored") not in (None, "one-dimensional") for m in made):
         raise ValueError("repeats: only directions of random_directions without a function ignore= are drawn again")
     first, count = made[0], len(directions)
-    origin = carrying(origin, joined_layouts(directions[0], origin))
+    origin = carrying(origin, joined_filter_fields(directions[0], origin))
     drawn = _drawn(origin, first["draw"] + repeats * count, first["normalization"], first["seed"], first["ignored"])
     more = [drawn[i : i + count] for i in range(first["draw"] + count, len(drawn), count)]
     if first.get("orthogonal"):
@@ -210,7 +215,7 @@ def cosines(directions: Sequence[Params]) -> Float[np.ndarray, "count count"]:
 
 
 def _some(directions: object) -> list[Params]:
-    """`directions_of` one direction or more."""
+    """The directions as a list, of one or more."""
     if not len(directions_of(directions)):
         raise ValueError("directions: got none, wants one or more")
     return list(directions)

@@ -1,8 +1,8 @@
 """Which slices of a parameter are its filters: the weights that make one output channel, neuron or token.
 
-They lie along the first dimension of most tensors, but along the second of a transposed convolution's
-weight, and of the `Conv1D` of Hugging Face's GPT-2. A point that `parameters_of` took from a model
-carries what the modules say about that, as a `state_dict()` carries `_metadata`.
+They lie along dimension 0 of most tensors, but along dimension 1 of the weight of a transposed convolution,
+or of the `Conv1D` of Hugging Face's GPT-2. A point that `parameters_of` took from a model carries what the
+modules say about that, as a `state_dict()` carries `_metadata`.
 """
 
 from collections import OrderedDict
@@ -20,7 +20,7 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 FilterDim = Mapping[str | type[nn.Module], int] | Callable[[str, Tensor], int | None]
-Layouts = dict[str, dict[str, Any]]
+FilterFields = dict[str, dict[str, Any]]
 """Fields of `Filters` by name, where they are not the defaults. Plain, so that `torch.load` reads them as weights."""
 
 _WANTED = "a dict from parts of names ('decoder.*') or module classes to dimensions, or a function (name, tensor)"
@@ -31,11 +31,12 @@ class Filters:
     """How a tensor is cut into filters.
 
     Attributes:
-        dim: The dimension that counts the filters (of a group).
-        groups: How many parts of the first dimension have filters of their own: a transposed convolution's groups.
-        mask: Where a pruned weight is kept, 1, and where it is 0; None keeps all of it.
+        dim: The dimension along which the filters (of a group) lie.
+        groups: Into how many groups the first dimension is cut, each with filters of its own, as in a grouped
+            transposed convolution.
+        mask: For a pruned weight, 1 where it is kept and 0 where it is pruned; None keeps all of it.
         magnitude: Whether the entries are lengths of another tensor's filters, such as weight normalization's g.
-        computed: What computes a layer's weight from this tensor; None where it is the weight.
+        computed: What computes a layer's weight from this tensor; None where the tensor is the weight.
 
     Example:
         >>> Filters(dim=1).norms(torch.tensor([[3.0, 0.0], [4.0, 2.0]]))
@@ -53,7 +54,7 @@ class Filters:
         return tensor if self.mask is None else tensor * self.mask.to(tensor)
 
     def norms(self, tensor: Shaped[Tensor, "..."]) -> Shaped[Tensor, "groups ..."]:
-        """The norm of each filter, in the order of the output channels, shaped to multiply `scaled`'s tensor."""
+        """The norm of each filter, in the order of the output channels, in a shape that `scaled` takes as factors."""
         parts = self._cut(widened(tensor))
         return torch.linalg.vector_norm(parts, dim=[d for d in range(1, parts.ndim) if d != self.dim + 1], keepdim=True)
 
@@ -82,78 +83,81 @@ def widened(tensor: Shaped[Tensor, "*shape"]) -> Shaped[Tensor, "*shape"]:
     return tensor.to(torch.float32 if tensor.device.type == "mps" else torch.float64)
 
 
-def carrying(params: dict[str, Tensor], layouts: Layouts) -> dict[str, Tensor]:
-    """The same tensors in a dict that carries what is known of their filters; a plain dict where that is nothing.
+def carrying(params: dict[str, Tensor], fields: FilterFields) -> dict[str, Tensor]:
+    """The same tensors in a dict that carries what is known of their filters; a plain dict if nothing is known.
 
     Example:
-        >>> layouts_of(carrying({"w": torch.ones(2, 2)}, {"w": {"dim": 1}}))
+        >>> filter_fields_of(carrying({"w": torch.ones(2, 2)}, {"w": {"dim": 1}}))
         {'w': {'dim': 1}}
     """
-    if not layouts:
+    if not fields:
         return dict(params)
     # An OrderedDict with an attribute, not a class of our own: torch's pytrees, `torch.func` and
     # `torch.load(weights_only=True)` know it. What makes a dict anew (`{**params}`, `params.copy()`, `params | {}`)
     # drops the attribute; `copy.copy` keeps it.
     carried = OrderedDict(params)
-    carried.filters = layouts
+    carried.filters = fields
     return carried
 
 
-def layouts_of(params: Mapping[str, Tensor]) -> Layouts:
-    """What a point or direction carries of its filters; nothing means that all are along dimension 0."""
+def filter_fields_of(params: Mapping[str, Tensor]) -> FilterFields:
+    """What a point or direction says about its filters; nothing means that all are along dimension 0."""
     return getattr(params, "filters", {})
 
 
 def filters_of(params: Mapping[str, Tensor]) -> dict[str, Filters]:
     """How each tensor of a point or direction is cut into filters."""
-    layouts = layouts_of(params)
-    return {name: Filters(**layouts.get(name, {})) for name in params}
+    fields = filter_fields_of(params)
+    return {name: Filters(**fields.get(name, {})) for name in params}
 
 
-def joined_layouts(direction: Mapping[str, Tensor], reference: Mapping[str, Tensor]) -> Layouts:
-    """What a direction and the point it starts from carry: dimensions as the direction's, masks as the point's."""
-    own, known = layouts_of(direction), layouts_of(reference)
+def joined_filter_fields(direction: Mapping[str, Tensor], reference: Mapping[str, Tensor]) -> FilterFields:
+    """What a direction and the point it starts from say together.
+
+    The dimensions are the direction's, for its maker knew its model; masks and computed weights are the point's.
+    """
+    own, known = filter_fields_of(direction), filter_fields_of(reference)
     kept = {
-        name: {key: value for key, value in layout.items() if name not in known or key in ("dim", "groups")}
-        for name, layout in own.items()
+        name: {key: value for key, value in entry.items() if name not in known or key in ("dim", "groups")}
+        for name, entry in own.items()
     }
     return {name: known.get(name, {}) | kept.get(name, {}) for name in known | own}
 
 
-def layouts_in(model: nn.Module) -> Layouts:
+def filter_fields_in(model: nn.Module) -> FilterFields:
     """What a model's modules say of their parameters' filters, by the first name of each parameter.
 
     Example:
-        >>> layouts_in(nn.ConvTranspose2d(4, 6, 3, groups=2))
+        >>> filter_fields_in(nn.ConvTranspose2d(4, 6, 3, groups=2))
         {'weight': {'dim': 1, 'groups': 2}}
     """
-    found: Layouts = {}
+    found: FilterFields = {}
     for module, names in _owned(model):
-        layouts = _layouts_below(module)
+        fields = _fields_below(module)
         for below, name in names.items():
-            found.setdefault(name, layouts.get(below, {}))
-    return {name: layout for name, layout in found.items() if layout}
+            found.setdefault(name, fields.get(below, {}))
+    return {name: entry for name, entry in found.items() if entry}
 
 
-def ruled_layouts(
-    filter_dim: FilterDim, params: Mapping[str, Tensor], known: Layouts, model: nn.Module | None = None
-) -> Layouts:
+def ruled_filter_fields(
+    filter_dim: FilterDim, params: Mapping[str, Tensor], known: FilterFields, model: nn.Module | None = None
+) -> FilterFields:
     """What is known of filters, with dimensions as a rule says.
 
     Args:
-        filter_dim: A dict from glob patterns of names or module classes to dimensions, of which the first that fits
-            counts; or a function of name and tensor that gives a dimension, or None to keep what is known.
-            Tensors of one dimension are one filter whatever it says.
+        filter_dim: A dict from glob patterns of names, or module classes, to dimensions; the first entry that fits
+            counts. Or a function of name and tensor that returns a dimension, or None to keep what is known.
+            A tensor of one dimension is one filter, whatever the rule says.
         params: The tensors by name.
         known: What is known without the rule.
-        model: What the parameters are of; needed where the rule names module classes.
+        model: The model that the parameters belong to; needed where the rule names module classes.
 
     Raises:
-        TypeError: No such rule.
-        ValueError: A name or class that fits no tensor of two dimensions or more, or a dimension that a tensor has not.
+        TypeError: The rule is neither a dict nor a function.
+        ValueError: A name or class fits no tensor of two dimensions or more, or a tensor does not have the dimension.
 
     Example:
-        >>> ruled_layouts({"w*": -1}, {"w1": torch.ones(2, 3), "b": torch.ones(2)}, {})
+        >>> ruled_filter_fields({"w*": -1}, {"w1": torch.ones(2, 3), "b": torch.ones(2)}, {})
         {'w1': {'dim': 1, 'groups': 1}}
     """
     matrices = {name: tensor for name, tensor in params.items() if tensor.ndim > 1}
@@ -164,13 +168,13 @@ def ruled_layouts(
     else:
         got = "the class " + filter_dim.__name__ if isinstance(filter_dim, type) else type(filter_dim).__name__
         raise TypeError(f"filter_dim: got {got}, wants {_WANTED}")
-    layouts = dict(known)
+    fields = dict(known)
     for name, dim in chosen.items():
-        layout = known.get(name, {})
+        entry = known.get(name, {})
         dim = _checked_dim(name, dim, matrices[name])
-        groups = layout.get("groups", 1) if dim == layout.get("dim", 0) else 1
-        layouts[name] = layout | {"dim": dim, "groups": groups}
-    return layouts
+        groups = entry.get("groups", 1) if dim == entry.get("dim", 0) else 1
+        fields[name] = entry | {"dim": dim, "groups": groups}
+    return fields
 
 
 def _by_pattern(rule: Mapping, matrices: Mapping[str, Tensor], model: nn.Module | None) -> dict[str, object]:
@@ -179,9 +183,7 @@ def _by_pattern(rule: Mapping, matrices: Mapping[str, Tensor], model: nn.Module 
     chosen: dict[str, object] = {}
     for pattern, dim in rule.items():
         if isinstance(pattern, type) and model is None:
-            raise ValueError(
-                f"filter_dim: got the class {pattern.__name__}, which needs a model in the place of a point"
-            )
+            raise ValueError(f"filter_dim: got the class {pattern.__name__}, which needs a model instead of a point")
         if isinstance(pattern, type):
             fitting = [name for name in matrices if isinstance(owners[name], pattern)]
         elif isinstance(pattern, str):
@@ -202,9 +204,9 @@ def _checked_dim(name: str, dim: object, tensor: Tensor) -> int:
 
 
 def _owned(model: nn.Module) -> Iterator[tuple[nn.Module, dict[str, str]]]:
-    """Each module, and the names of its own parameters below it and in the model, where the first name counts.
+    """Each module with its own parameters: their names below the module, and their first names in the model.
 
-    What a parametrization is computed from belongs to the module whose tensor is computed.
+    The tensors that a parametrization computes from belong to the module whose weight it computes.
     """
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     for module in model.modules():
@@ -214,28 +216,32 @@ def _owned(model: nn.Module) -> Iterator[tuple[nn.Module, dict[str, str]]]:
         yield module, {below: names[id(parameter)] for below, parameter in own.items()}
 
 
-def _layouts_below(module: nn.Module) -> Layouts:
-    """What a module says of its own parameters, by their names below it."""
-    layouts = {name: _of_kind(module, name) for name, _ in module.named_parameters(recurse=False)}
+def _fields_below(module: nn.Module) -> FilterFields:
+    """What a module says of its own parameters, by their names below it.
+
+    A pruned weight is kept as `weight_orig` beside the buffer `weight_mask`. Weight and spectral normalization come in
+    two kinds: a hook that sets `weight` before each call, or a parametrization, of which a weight may have several.
+    """
+    fields = {name: _of_kind(module, name) for name, _ in module.named_parameters(recurse=False)}
     for name, mask in module.named_buffers(recurse=False):
-        if name.endswith("_mask") and (pruned := f"{name.removesuffix('_mask')}_orig") in layouts:
-            layouts[pruned] = layouts[pruned] | {"mask": mask.detach().clone()}
+        if name.endswith("_mask") and (pruned := f"{name.removesuffix('_mask')}_orig") in fields:
+            fields[pruned] = fields[pruned] | {"mask": mask.detach().clone()}
     for hook in module._forward_pre_hooks.values():
         if isinstance(hook, WeightNorm):
-            layouts |= _weight_norm(module, hook.name, hook.dim, f"{hook.name}_g", f"{hook.name}_v")
+            fields |= _weight_norm(module, hook.name, hook.dim, f"{hook.name}_g", f"{hook.name}_v")
         if isinstance(hook, SpectralNorm):
-            layouts[f"{hook.name}_orig"] = _of_kind(module, hook.name) | {"computed": "SpectralNorm"}
+            fields[f"{hook.name}_orig"] = _of_kind(module, hook.name) | {"computed": "SpectralNorm"}
     for base, parts in module.parametrizations.items() if is_parametrized(module) else ():
         names = [f"parametrizations.{base}.{name}" for name, _ in parts.named_parameters(recurse=False)]
         kinds = [type(part).__name__.lstrip("_") for part in parts]
-        layouts |= {name: _of_kind(module, base) | {"computed": " of ".join(reversed(kinds))} for name in names}
+        fields |= {name: _of_kind(module, base) | {"computed": " of ".join(reversed(kinds))} for name in names}
         if kinds == ["WeightNorm"] and len(names) == 2:
-            layouts |= _weight_norm(module, base, parts[0].dim, *names)
-    return layouts
+            fields |= _weight_norm(module, base, parts[0].dim, *names)
+    return fields
 
 
 def _of_kind(module: nn.Module, name: str) -> dict[str, int]:
-    """Where the filters of a module's tensor are, from the module's class."""
+    """Along which dimension the filters of a module's tensor lie, from the module's class."""
     if name.split("_")[0] != "weight":
         return {}
     if isinstance(module, _ConvTransposeNd):
@@ -245,7 +251,7 @@ def _of_kind(module: nn.Module, name: str) -> dict[str, int]:
     return {"dim": 1} if is_conv1d else {}
 
 
-def _weight_norm(module: nn.Module, base: str, dim: int | None, magnitudes: str, vectors: str) -> Layouts:
+def _weight_norm(module: nn.Module, base: str, dim: int | None, magnitudes: str, vectors: str) -> FilterFields:
     """The weight is g · v / ‖v‖, with one g for each slice of v along `dim`: those are v's filters."""
     whole = dim in (None, -1)
     filters = _of_kind(module, base) if whole else {"dim": dim} if dim else {}

@@ -1,11 +1,11 @@
-"""Points beside the origin: what a model does may not show where layers are all zero, as networks may begin."""
+"""Small random steps from the origin: where a layer is all zero, as at the start of some networks, nothing shows."""
 
 import torch
 from torch import Tensor
 
 
 def noise(weights: Tensor, generator: torch.Generator) -> Tensor:
-    """A few hundredths of the weights' size; as large as fresh weights are, if these are zero.
+    """Noise of 3 % of the weights' root mean square; where they are all zero, as large as initial weights usually are.
 
     Example:
         >>> noise(torch.zeros(2, 4), torch.Generator().manual_seed(0)).abs().max() < 5 * 4**-0.5

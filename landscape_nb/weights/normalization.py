@@ -1,7 +1,7 @@
 """How a direction is rescaled to the weights it is added to, and which tensors it leaves out.
 
 Filter normalization is the remedy of Li et al. (2018), section 4: d ← d · ‖w‖ / ‖d‖, filter by
-filter, so that a plot cannot change with the scale of weights that ReLU or batch norm cancels.
+filter, so that a plot does not depend on a scale of the weights that ReLU or batch norm cancels.
 """
 
 import warnings
@@ -17,10 +17,10 @@ from landscape_nb.weights.filters import (
     FilterDim,
     Filters,
     carrying,
+    filter_fields_of,
     filters_of,
-    joined_layouts,
-    layouts_of,
-    ruled_layouts,
+    joined_filter_fields,
+    ruled_filter_fields,
     widened,
 )
 from landscape_nb.weights.params import Params, check_params, check_tensors, parameters_of
@@ -33,22 +33,22 @@ _WHOLE = Filters()
 class Direction(dict[str, Tensor]):
     """A `Params` that remembers how it was made, for the provenance of what is drawn with it.
 
-    `.copy()` is a `Direction` with both attributes. `|` gives a point with the same `filters`, but without `made`:
-    with other tensors in it, it was not made like that. `dict(...)` drops both.
+    `.copy()` keeps both attributes. `|` keeps `filters` but not `made`, for with other tensors in it the result was
+    not made like that. `dict(...)` drops both.
 
     Attributes:
-        made: How: for instance its kind, seed and normalization.
-        filters: What is known of its tensors' filters where they are not along dimension 0, or pruned.
+        made: How it was made: for instance its kind, seed and normalization.
+        filters: What is known of its tensors' filters, where they are not along dimension 0 or are pruned.
     """
 
     def __init__(self, tensors: Params, **made: str | int | dict | None):
         check_tensors("tensors", tensors)
         super().__init__(tensors)
         self.made = made
-        self.filters = layouts_of(tensors)
+        self.filters = filter_fields_of(tensors)
 
     def copy(self) -> "Direction":
-        """A shallow copy, that knows what this one knows.
+        """A shallow copy with the same `made` and `filters`.
 
         Example:
             >>> Direction({"w": torch.ones(1)}, seed=3).copy().made
@@ -58,12 +58,16 @@ class Direction(dict[str, Tensor]):
 
     def __or__(self, other: object) -> Params:
         return (
-            carrying({**self, **other}, self.filters | layouts_of(other)) if isinstance(other, dict) else NotImplemented
+            carrying({**self, **other}, self.filters | filter_fields_of(other))
+            if isinstance(other, dict)
+            else NotImplemented
         )
 
     def __ror__(self, other: object) -> Params:
         return (
-            carrying({**other, **self}, layouts_of(other) | self.filters) if isinstance(other, dict) else NotImplemented
+            carrying({**other, **self}, filter_fields_of(other) | self.filters)
+            if isinstance(other, dict)
+            else NotImplemented
         )
 
 
@@ -79,8 +83,8 @@ def normalize_direction(
     A filter is what makes one output channel, neuron or token: a slice along dimension 0, or along
     dimension 1 of a transposed convolution's weight (for each of its groups) and of Hugging Face's
     `Conv1D`. A gate's unit of an LSTM and a token's row of an embedding are filters, too. Which
-    dimension it is, a model knows, and a point or direction that came from one; a plain dict of tensors,
-    for instance one that was read from a file, has filters along dimension 0 unless `filter_dim` says otherwise.
+    dimension it is, a model knows, and so does a point or direction that came from one. In a plain dict of
+    tensors, for instance one read from a file, filters lie along dimension 0 unless `filter_dim` says otherwise.
 
     Args:
         direction: The direction, keyed and shaped like `reference`.
@@ -92,9 +96,9 @@ def normalize_direction(
             `'weight'`: d ⊙ w;
             `'unit-filter'`, `'unit-layer'`: each filter or tensor gets norm 1;
             `'none'`: d as it is.
-        ignore: What stays put, whatever the method: `'one-dimensional'` tensors (biases, batch norm's
-            γ and β; weight normalization's g counts as one), or the names for which a function is True, or
-            nothing (None). A one-dimensional tensor that is not ignored is one filter.
+        ignore: Which tensors do not move, whatever the method: `'one-dimensional'` ones (biases, batch norm's
+            γ and β; weight normalization's g counts as one), or those for whose name a function returns True, or
+            none of them (None). A one-dimensional tensor that is not ignored is one filter.
         filter_dim: Along which dimension the filters of some parameters lie, as in `parameters_of`.
 
     Returns:
@@ -129,9 +133,9 @@ def normalize_direction(
 
 
 def normalized_direction(direction: Params, reference: Params, method: str, ignore: Ignore) -> Direction:
-    """`normalize_direction` of arguments that are right, without its warning."""
-    made, layouts = getattr(direction, "made", {}), joined_layouts(direction, reference)
-    filters = filters_of(carrying(reference, layouts))
+    """`normalize_direction` without its checks of arguments and its warning."""
+    made, fields = getattr(direction, "made", {}), joined_filter_fields(direction, reference)
+    filters = filters_of(carrying(reference, fields))
     direction = _formatted(direction, reference)
     moved = [name for name, d in direction.items() if not is_ignored(name, d, ignore, filters[name])]
     rescaled = {name: torch.zeros_like(d) for name, d in direction.items()}
@@ -143,11 +147,11 @@ def normalized_direction(direction: Params, reference: Params, method: str, igno
     if method == "filter":
         dead = _dead({name: reference[name] for name in moved}, filters)
         made |= {"dead_filters": sum(map(len, dead.values()))} if dead else {}
-    return Direction(carrying(rescaled, layouts), **made | _described({name: filters[name] for name in moved}))
+    return Direction(carrying(rescaled, fields), **made | _described({name: filters[name] for name in moved}))
 
 
 def _formatted(direction: Params, reference: Params) -> Params:
-    """The direction where the reference is, in the wider of both number formats."""
+    """The direction on the reference's device, in the wider of both number formats."""
     return {
         name: d.to(reference[name].device, torch.promote_types(d.dtype, reference[name].dtype))
         for name, d in direction.items()
@@ -155,7 +159,7 @@ def _formatted(direction: Params, reference: Params) -> Params:
 
 
 def _described(filters: Mapping[str, Filters]) -> dict[str, dict[str, int] | dict[str, str]]:
-    """What a reader could not guess of the filters: other dimensions than 0, pruned and computed weights."""
+    """What provenance says about the filters: dimensions other than 0, pruned weights and computed weights."""
     facts = {
         "filter_dim": {name: own.dim for name, own in filters.items() if own.dim},
         "pruned": {name: int((own.mask == 0).sum()) for name, own in filters.items() if own.mask is not None},
@@ -165,7 +169,7 @@ def _described(filters: Mapping[str, Filters]) -> dict[str, dict[str, int] | dic
 
 
 def warn_of_computed(direction: Direction) -> None:
-    """Warn if a direction moves what a weight is computed from, in the place of the weight."""
+    """Warn if a direction moves tensors that a weight is computed from, instead of the weight."""
     if computed := direction.made.get("computed"):
         name, what = next(iter(computed.items()))
         others = f" and {len(computed) - 1} more" if len(computed) > 1 else ""
@@ -180,7 +184,7 @@ def warn_of_computed(direction: Direction) -> None:
 
 
 def as_params(name: str, point: nn.Module | Params, filter_dim: FilterDim | None = None) -> Params:
-    """A model's parameters, or the point that it is already, with what a rule says of its filters.
+    """A model's parameters, or a point as it is; in both cases with what a rule says about filters.
 
     Args:
         name: What the caller calls the argument, for the message.
@@ -188,8 +192,8 @@ def as_params(name: str, point: nn.Module | Params, filter_dim: FilterDim | None
         filter_dim: As in `parameters_of`; names only, where there is no model.
 
     Raises:
-        TypeError: `point` is neither.
-        ValueError: As in `parameters_of`, a wrapped or an empty model, or numbers that are not finite and real.
+        TypeError: `point` is neither a model nor a dict of tensors.
+        ValueError: As in `parameters_of`; or the model is wrapped or empty, or numbers are not finite and real.
     """
     if isinstance(point, nn.Module):
         check_model(name, point)
@@ -198,19 +202,19 @@ def as_params(name: str, point: nn.Module | Params, filter_dim: FilterDim | None
     check_params(name, point, point)
     if filter_dim is None:
         return point
-    return carrying(point, ruled_layouts(filter_dim, point, layouts_of(point)))
+    return carrying(point, ruled_filter_fields(filter_dim, point, filter_fields_of(point)))
 
 
 def dead_filters(reference: Params | nn.Module, filter_dim: FilterDim | None = None) -> dict[str, list[int]]:
-    """Filters whose weights are all 0: filter normalization can give them no scale, and leaves them where they are.
+    """Filters whose weights are all 0: they have no scale to normalize to, so filter normalization does not move them.
 
     Args:
         reference: A model, or a point such as `parameters_of(model)`.
         filter_dim: Along which dimension the filters of some parameters lie, as in `parameters_of`.
 
     Returns:
-        For each tensor that has any, the numbers of its output channels (its slices along dimension 0, or where
-        its filters are). A one-dimensional tensor is one filter. Of a pruned weight, what its mask keeps counts.
+        For each tensor that has any, the numbers of the output channels whose filters are dead. A one-dimensional
+        tensor is one filter. Of a pruned weight, only what its mask keeps counts.
 
     Raises:
         ValueError: Entries that are not finite, or a rule that does not fit.
@@ -239,8 +243,8 @@ def relative_steps(
 ) -> tuple[float, float]:
     """The smallest and the largest step of a filter, or of a layer, in units of its own weights.
 
-    A normalized direction has 1 and 1; one that was normalized to another network has not. What stays
-    put and what has no weights but 0 is left out.
+    A normalized direction has 1 and 1; one that was normalized to another network does not. Filters that do not
+    move, and filters whose weights are all 0, are left out.
 
     Args:
         direction: A direction.
@@ -252,7 +256,7 @@ def relative_steps(
         Both ratios ‖d‖ / ‖w‖; NaN if nothing moves.
 
     Raises:
-        ValueError: Another method, a direction that does not fit, or a rule that does not.
+        ValueError: An unknown method, a direction that does not fit the reference, or a rule that does not.
         TypeError: `direction` is not a dict of tensors, or `reference` neither that nor a model.
 
     Example:
@@ -265,7 +269,7 @@ def relative_steps(
     check_choice("method", method, ("filter", "layer"))
     reference = as_params("reference", reference, filter_dim)
     check_params("direction", direction, reference)
-    filters = filters_of(carrying(reference, joined_layouts(direction, reference)))
+    filters = filters_of(carrying(reference, joined_filter_fields(direction, reference)))
 
     def lengths(point: Params) -> Tensor:
         kept = {name: filters[name].masked(point[name]) for name in reference}
@@ -278,7 +282,7 @@ def relative_steps(
 
 
 def check_ignore(ignore: object) -> None:
-    """Raise a `ValueError` unless the argument says what is ignored."""
+    """Raise a `ValueError` unless the argument is one that `normalize_direction` takes as `ignore`."""
     is_function = callable(ignore) and not isinstance(ignore, type)
     if not (ignore is None or is_function or (isinstance(ignore, str) and ignore == "one-dimensional")):
         raise ValueError(f"ignore: got {ignore!r}, wants 'one-dimensional', a function of a parameter's name, or None")
@@ -304,7 +308,7 @@ def _norm(tensor: Tensor) -> Tensor:
 
 
 def _ratio(wanted: Tensor | float, norms: Tensor) -> Tensor:
-    """The factors that give filters of such norms others; 0 for those that are zero and stay so."""
+    """Factors that take filters from their norms to the wanted ones; 0 for a filter of norm 0, which stays zero."""
     return torch.where(norms == 0, 0.0, wanted / (norms + _EPSILON))
 
 

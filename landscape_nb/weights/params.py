@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from landscape_nb._common.checks import check_kind, check_number
-from landscape_nb.weights.filters import FilterDim, carrying, layouts_in, layouts_of, ruled_layouts
+from landscape_nb.weights.filters import FilterDim, carrying, filter_fields_in, filter_fields_of, ruled_filter_fields
 
 Params = dict[str, Shaped[Tensor, "..."]]
+"""A point or a direction in weight space: tensors by name, keyed like `named_parameters()`."""
 _FORMATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _WHOLE = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
@@ -20,19 +21,21 @@ _WHOLE = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.i
 def parameters_of(model: nn.Module, filter_dim: FilterDim | None = None) -> Params:
     """Copy a model's parameters, detached; tied weights appear once, under their first name.
 
-    Where a module has its filters elsewhere than along dimension 0, or is pruned, the dict carries that for
-    filter normalization. Points and directions made from it by this library keep it, and so do `copy.copy(...)` and
-    `copy.deepcopy(...)`. The dict's own `.copy()` and `|`, and `dict(...)`, drop it: give `filter_dim` again then.
+    The dict also carries what filter normalization has to know: where a module's filters are not along dimension 0,
+    and which weights are pruned. Points and directions that this library makes from it keep that, and so do
+    `copy.copy(...)` and `copy.deepcopy(...)`. The dict's own `.copy()` and `|`, and `dict(...)`, drop it: give
+    `filter_dim` again then.
 
     Args:
         model: The model.
-        filter_dim: Along which dimension the filters of a parameter lie, where it is not what torch's own modules
-            say: a dict from name patterns or module classes to dimensions, `{"decoder.*": 1}` or `{MyLayer: 1}`, or
-            a function of name and tensor that gives a dimension, or None for the module's own.
+        filter_dim: Along which dimension the filters of a parameter lie, where that differs from torch's own modules:
+            a dict from name patterns or module classes to dimensions, `{"decoder.*": 1}` or `{MyLayer: 1}`; or a
+            function of name and tensor that returns a dimension, or None for the module's own.
 
     Raises:
-        ValueError: A rule that fits no parameter, a dimension that a parameter has not, or one without values.
-        TypeError: `model` or `filter_dim` is of no such kind.
+        ValueError: A rule fits no parameter or names a dimension that a parameter does not have, or a parameter has no
+            values yet.
+        TypeError: `model` is not a module, or `filter_dim` neither a dict nor a function.
 
     Example:
         >>> list(parameters_of(nn.Linear(2, 1)))
@@ -42,10 +45,10 @@ def parameters_of(model: nn.Module, filter_dim: FilterDim | None = None) -> Para
     if lazy := [name for name, parameter in model.named_parameters() if is_lazy(parameter)]:
         raise ValueError(f"model: {lazy[0]!r} has no values yet; call the model once on a batch first")
     params = {name: p.detach().clone() for name, p in model.named_parameters()}
-    layouts = layouts_in(model)
+    fields = filter_fields_in(model)
     if filter_dim is not None:
-        layouts = ruled_layouts(filter_dim, params, layouts, model)
-    return carrying(params, layouts)
+        fields = ruled_filter_fields(filter_dim, params, fields, model)
+    return carrying(params, fields)
 
 
 def add(x: Params, y: Params) -> Params:
@@ -56,7 +59,7 @@ def add(x: Params, y: Params) -> Params:
         2.0
     """
     _check_pair(x, y)
-    return carrying({name: x[name] + y[name] for name in x}, layouts_of(x))
+    return carrying({name: x[name] + y[name] for name in x}, filter_fields_of(x))
 
 
 def scale(x: Params, factor: float) -> Params:
@@ -68,7 +71,7 @@ def scale(x: Params, factor: float) -> Params:
     """
     check_tensors("x", x)
     factor = check_number("factor", factor)
-    return carrying({name: factor * tensor for name, tensor in x.items()}, layouts_of(x))
+    return carrying({name: factor * tensor for name, tensor in x.items()}, filter_fields_of(x))
 
 
 def dot(x: Params, y: Params) -> float:
@@ -102,20 +105,23 @@ def move(origin: Params, directions: Sequence[Params], coordinates: Sequence[flo
     check_tensors("origin", origin)
     for number, direction in enumerate(directions_of(directions)):
         check_params(f"directions[{number}]", direction, origin)
-    numbers = coordinates if isinstance(coordinates, Sequence | np.ndarray) and not isinstance(coordinates, str) else ()
-    if len(numbers) != len(directions) or not all(isinstance(c, int | float | np.number) for c in numbers):
+    coords = coordinates if isinstance(coordinates, Sequence | np.ndarray) and not isinstance(coordinates, str) else ()
+    if len(coords) != len(directions) or not all(isinstance(c, int | float | np.number) for c in coords):
         raise ValueError(f"coordinates: got {coordinates!r}, wants {len(directions)} numbers, one a direction")
-    numbers = [check_number(f"coordinates[{i}]", number) for i, number in enumerate(numbers)]
-    return carrying(Affine(origin, directions)(*numbers), layouts_of(origin))
+    coords = [check_number(f"coordinates[{i}]", number) for i, number in enumerate(coords)]
+    return carrying(Affine(origin, directions)(*coords), filter_fields_of(origin))
 
 
 class Affine:
     """The map from coordinates to points origin + Σ coordinate · direction, made once for many points.
 
+    All tensors of a point lie in one flat vector, so that a point takes one addition for each direction instead of
+    one for each tensor, and can be written into a buffer that is used again. The point's tensors are views of it.
+
     Args:
         origin: The point at coordinates 0.
         directions: One direction a coordinate, keyed like `origin`.
-        like: A point that gives all of them its number formats and device; default `origin`.
+        like: The template: a point whose number formats and device all of them get; default `origin`.
 
     Example:
         >>> at = Affine({"w": torch.zeros(1)}, [{"w": torch.ones(1)}])
@@ -128,18 +134,19 @@ class Affine:
         self.origin = flatten(formatted_like(origin, self.like))
         self.directions = [flatten(formatted_like(direction, self.like)) for direction in directions]
 
-    def __call__(self, *coordinates: float, out: Shaped[Tensor, "n"] | None = None) -> Params:
-        """The point at these coordinates, in new memory or in `out`."""
+    def __call__(self, *coords: float, out: Shaped[Tensor, "n"] | None = None) -> Params:
+        """The point at these coordinates, in new memory or in the buffer `out`."""
+        # From left to right, as `move` promises: the bits of a point do not depend on what asked for it.
         vector = self.origin
-        for coordinate, direction in zip(coordinates, self.directions, strict=True):
-            vector = torch.add(vector, direction, alpha=coordinate, out=out)
+        for coord, direction in zip(coords, self.directions, strict=True):
+            vector = torch.add(vector, direction, alpha=coord, out=out)
         return unflatten(vector, self.like)
 
 
-def formatted_like(params: Params, reference: Params) -> dict[str, Shaped[Tensor, "..."]]:
-    """The same point in the number formats and on the device of `reference`."""
-    moved = {name: params[name].to(tensor.device, tensor.dtype) for name, tensor in reference.items()}
-    return carrying(moved, layouts_of(reference))
+def formatted_like(params: Params, template: Params) -> dict[str, Shaped[Tensor, "..."]]:
+    """The same point in the number formats and on the device of `template`."""
+    moved = {name: params[name].to(tensor.device, tensor.dtype) for name, tensor in template.items()}
+    return carrying(moved, filter_fields_of(template))
 
 
 def flatten(params: Params) -> Shaped[Tensor, "n"]:
@@ -152,20 +159,20 @@ def flatten(params: Params) -> Shaped[Tensor, "n"]:
     return torch.cat([tensor.reshape(-1) for tensor in params.values()])
 
 
-def unflatten(vector: Shaped[Tensor, "*stack n"], like: Params) -> Params:
-    """The entries of a vector, or of each vector of a stack, in the shapes (and number formats) of `like`.
+def unflatten(vector: Shaped[Tensor, "*stack n"], template: Params) -> Params:
+    """The entries of a vector, or of each vector of a stack, in the shapes and number formats of `template`.
 
     Example:
         >>> unflatten(torch.arange(3.0), {"w": torch.ones(1, 2), "b": torch.zeros(1)})["w"]
         tensor([[0., 1.]])
     """
-    parts = vector.split([tensor.numel() for tensor in like.values()], dim=-1)
-    pairs = zip(like.items(), parts, strict=True)
+    parts = vector.split([tensor.numel() for tensor in template.values()], dim=-1)
+    pairs = zip(template.items(), parts, strict=True)
     return {name: part.reshape((*vector.shape[:-1], *tensor.shape)).to(tensor.dtype) for (name, tensor), part in pairs}
 
 
 def is_same(tensor: Tensor, other: Tensor) -> bool:
-    """Whether two tensors have the same entries, NaN in the same places included.
+    """Whether two tensors have the same entries; NaN equals NaN.
 
     Example:
         >>> is_same(torch.tensor([torch.nan]), torch.tensor([torch.nan])), is_same(torch.ones(1), torch.ones(2))
@@ -176,18 +183,18 @@ def is_same(tensor: Tensor, other: Tensor) -> bool:
     return torch.equal(tensor, other) or torch.allclose(tensor, other, rtol=0, atol=0, equal_nan=True)
 
 
-def check_params(name: str, params: object, reference: Params) -> None:
-    """Raise unless `params` has the keys and shapes of `reference` and only finite real entries.
+def check_params(name: str, params: object, template: Params) -> None:
+    """Raise unless `params` has the keys and shapes of `template` and only finite real entries.
 
     Args:
         name: What the caller calls the argument, for the message.
         params: The point or direction to check.
-        reference: A point of the same weight space.
+        template: A point of the same weight space.
 
     Raises:
         TypeError: `params` is not a dict of tensors.
         ValueError: A key is missing or unknown, a shape differs, a tensor is sparse or holds no values, entries are
-            complex (or whole in `reference`), or one is NaN or infinite.
+            complex (or whole numbers in `template`), or one is NaN or infinite.
 
     Example:
         >>> check_params("d", {"w": torch.ones(2)}, {"w": torch.ones(3)})
@@ -195,17 +202,17 @@ def check_params(name: str, params: object, reference: Params) -> None:
         ...
         ValueError: d: 'w' has shape (2,), wants (3,)
     """
-    check_fits(name, params, reference)
+    check_fits(name, params, template)
     for key, tensor in params.items():
-        if tensor.dtype not in _FORMATS + _WHOLE or reference[key].dtype not in _FORMATS:
+        if tensor.dtype not in _FORMATS + _WHOLE or template[key].dtype not in _FORMATS:
             kind = str(tensor.dtype).removeprefix("torch.")
             raise ValueError(f"{name}: {key!r} is {kind}, wants real numbers that can move, such as float32")
         if not torch.isfinite(tensor).all():
             raise ValueError(f"{name}: {key!r} has NaN or infinite entries")
 
 
-def check_fits(name: str, params: object, reference: Params) -> None:
-    """Raise unless `params` is a dict of tensors with the keys and shapes of `reference`.
+def check_fits(name: str, params: object, template: Params) -> None:
+    """Raise unless `params` is a dict of tensors with the keys and shapes of `template`.
 
     Example:
         >>> check_fits("d", {}, {"w": torch.ones(3)})
@@ -213,17 +220,17 @@ def check_fits(name: str, params: object, reference: Params) -> None:
         ValueError: d: has no tensor for 'w'
     """
     check_tensors(name, params)
-    if missing := [key for key in reference if key not in params]:
+    if missing := [key for key in template if key not in params]:
         raise ValueError(f"{name}: has no tensor for {', '.join(map(repr, missing))}")
-    if unknown := [key for key in params if key not in reference]:
-        raise ValueError(f"{name}: has a tensor for {', '.join(map(repr, unknown))}, which is no parameter")
+    if unknown := [key for key in params if key not in template]:
+        raise ValueError(f"{name}: has a tensor for {', '.join(map(repr, unknown))}, which is not a parameter")
     for key, tensor in params.items():
-        if tensor.shape != reference[key].shape:
-            raise ValueError(f"{name}: {key!r} has shape {tuple(tensor.shape)}, wants {tuple(reference[key].shape)}")
+        if tensor.shape != template[key].shape:
+            raise ValueError(f"{name}: {key!r} has shape {tuple(tensor.shape)}, wants {tuple(template[key].shape)}")
 
 
 def check_tensors(name: str, params: object) -> None:
-    """Raise a `TypeError` unless this is a dict of tensors, and a `ValueError` unless all are dense and hold values.
+    """Raise a `TypeError` unless this is a dict of tensors, a `ValueError` unless all are dense and hold values.
 
     Example:
         >>> check_tensors("x", {"w": [1.0]})
@@ -237,13 +244,15 @@ def check_tensors(name: str, params: object) -> None:
             kind = type(tensor).__name__
             raise TypeError(f"{name}: {key!r} is a {kind}, wants tensors (torch.from_numpy makes one of an array)")
         if tensor.is_nested or tensor.layout != torch.strided:
-            raise ValueError(f"{name}: {key!r} is sparse or nested, wants dense tensors, as its to_dense() may be")
+            raise ValueError(f"{name}: {key!r} is sparse or nested, wants dense tensors, such as its to_dense()")
         if tensor.is_meta:
-            raise ValueError(f"{name}: {key!r} is on the device 'meta' and has no values, wants one that has")
+            raise ValueError(
+                f"{name}: {key!r} is on the device 'meta' and has no values, wants a tensor that has values"
+            )
 
 
 def _check_pair(x: Params, y: Params) -> None:
-    """Raise unless these are points of which the second has all tensors of the first, in its shapes."""
+    """Raise unless the second point has every tensor of the first, with the same shapes."""
     check_tensors("x", x)
     check_tensors("y", y)
     for key, tensor in x.items():
@@ -254,11 +263,11 @@ def _check_pair(x: Params, y: Params) -> None:
 
 
 def directions_of(directions: object, plane: bool = False) -> Sequence[Params]:
-    """The directions, if they are a sequence, and for a plane two.
+    """The directions, if they are a sequence; for a plane, of two.
 
     Raises:
-        TypeError: No sequence of directions.
-        ValueError: One direction in the place of several, or another number than a plane has.
+        TypeError: They are not a sequence.
+        ValueError: One direction instead of a sequence, or for a plane not two.
 
     Example:
         >>> directions_of({"w": torch.ones(2)}, plane=True)
@@ -276,13 +285,13 @@ def directions_of(directions: object, plane: bool = False) -> Sequence[Params]:
     return directions
 
 
-def check_frame(origin: object, directions: Sequence[object], reference: Params) -> None:
+def check_frame(origin: object, directions: Sequence[object], template: Params) -> None:
     """Raise unless a point and directions from it fit a weight space; see `check_params`.
 
     Args:
         origin: The point that a line or plane goes through.
-        directions: What it is spanned by.
-        reference: A point of the weight space.
+        directions: The directions that span it.
+        template: A point of the weight space.
 
     Raises:
         TypeError: One of them is not a dict of tensors.
@@ -294,6 +303,6 @@ def check_frame(origin: object, directions: Sequence[object], reference: Params)
         ...
         ValueError: directions[0]: 'w' has shape (1,), wants (2,)
     """
-    check_params("origin", origin, reference)
+    check_params("origin", origin, template)
     for number, direction in enumerate(directions_of(directions)):
-        check_params(f"directions[{number}]", direction, reference)
+        check_params(f"directions[{number}]", direction, template)

@@ -27,7 +27,7 @@ def rescale_relu(model: Net, first: str, second: str, factor: float) -> Net:
         A copy of the network with other weights and the same outputs, up to rounding.
 
     Raises:
-        ValueError: `factor` is not positive, there are no such layers, or a weight is shared or not a parameter.
+        ValueError: `factor` is not positive, a name is not that of such a layer, or a weight is shared or computed.
         TypeError: `model` is not a model.
 
     Example:
@@ -69,7 +69,7 @@ def rescale_batch_norm(model: Net, layer: str, norm: str, factor: float) -> Net:
         A copy of the network with other weights and the same outputs, up to rounding.
 
     Raises:
-        ValueError: `factor` is not positive, there are no such layers, or a weight is shared or not a parameter.
+        ValueError: `factor` is not positive, a name is not that of such a layer, or a weight is shared or computed.
         TypeError: `model` is not a model.
 
     Example:
@@ -84,7 +84,7 @@ def rescale_batch_norm(model: Net, layer: str, norm: str, factor: float) -> Net:
     check_kind("model", model, nn.Module, "a torch.nn.Module")
     _check_weighted(model, "layer", layer)
     if _layer(model, "norm", norm, _BatchNorm).running_mean is None:
-        raise ValueError(f"norm: {norm!r} keeps no running statistics, so there is nothing that must follow")
+        raise ValueError(f"norm: {norm!r} keeps no running statistics, so there is nothing to rescale with the layer")
     model = copied_model(model)
     before, after = model.get_submodule(layer), model.get_submodule(norm)
     with torch.no_grad():
