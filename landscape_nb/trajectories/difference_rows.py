@@ -1,4 +1,4 @@
-"""Points of weight space as rows of a matrix that is never held: each is read when it is asked for."""
+"""Points of weight space as rows of a matrix that is never in memory: each row is read when it is indexed."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from landscape_nb._common.checks import check_kind
 from landscape_nb.trajectories.trajectory import Trajectory
-from landscape_nb.weights.filters import carrying, layouts_in, layouts_of
+from landscape_nb.weights.filters import carrying, filter_fields_in, filter_fields_of
 from landscape_nb.weights.params import Params, check_params, flatten, formatted_like, unflatten
 
 Points = Trajectory | Sequence[Params]
@@ -20,7 +20,7 @@ _BLOCK_POINTS, _BLOCK_BYTES = 16, 2**28
 
 
 def points_of(name: str, points: Points) -> Sequence[Params]:
-    """The points of a run, or the sequence that they are already; a `TypeError` names the argument otherwise."""
+    """The points of a run, or a sequence of points as it is; anything else is a `TypeError` that names the argument."""
     points = points.points if isinstance(points, Trajectory) else points
     if isinstance(points, Mapping) or not (hasattr(points, "__len__") and hasattr(points, "__getitem__")):
         raise TypeError(f"{name}: got {type(points).__name__}, wants a Trajectory or a sequence of points")
@@ -28,12 +28,12 @@ def points_of(name: str, points: Points) -> Sequence[Params]:
 
 
 def parameters_in(name: str, points: Sequence[Params], model: nn.Module | None) -> Sequence[Params]:
-    """The points, of which a model says what are parameters; without one they must hold nothing else.
+    """The points without buffers, which a model tells from parameters; without a model there must not be any.
 
     Args:
         name: What the caller calls them, for the message.
         points: Points, or whole `state_dict`s.
-        model: A model with these parameters and buffers, if it is given.
+        model: The model of these points, or None.
 
     Raises:
         TypeError: `model` is not a model.
@@ -50,10 +50,10 @@ def parameters_in(name: str, points: Sequence[Params], model: nn.Module | None) 
 
 
 class Chosen(Sequence):
-    """A model's parameters out of `state_dict`s, each read when it is asked for."""
+    """A model's parameters out of `state_dict`s, each read when it is indexed."""
 
     def __init__(self, states: Sequence[Params], model: nn.Module):
-        self.states, self.layouts = states, layouts_in(model)
+        self.states, self.filter_fields = states, filter_fields_in(model)
         self.names = [name for name, _ in model.named_parameters()]
 
     def __len__(self) -> int:
@@ -63,11 +63,11 @@ class Chosen(Sequence):
         state = self.states[index]
         if not isinstance(state, Mapping):
             return state
-        return carrying({name: state[name] for name in self.names if name in state}, self.layouts)
+        return carrying({name: state[name] for name in self.names if name in state}, self.filter_fields)
 
 
 class Stacked(Sequence):
-    """Several sequences as one, without reading any."""
+    """Several sequences as one; none is read before it is indexed."""
 
     def __init__(self, parts: Sequence[Sequence[Params]]):
         self.parts = parts
@@ -82,7 +82,7 @@ class Stacked(Sequence):
 
 
 class Rows:
-    """The differences of points from an origin as vectors, each made when it is asked for."""
+    """The differences of points from an origin as vectors, each made when it is indexed."""
 
     def __init__(self, name: str, points: Sequence[Params], origin: Params):
         self.name, self.points, self.origin = name, points, origin
@@ -93,7 +93,7 @@ class Rows:
 
     def __getitem__(self, index: int) -> Float[Tensor, "n"]:
         point = self.points[index]
-        if isinstance(point, Mapping):  # a whole state_dict, too: of it, what the origin has counts
+        if isinstance(point, Mapping):  # of a whole state_dict, only the tensors that the origin has
             point = {name: tensor for name, tensor in point.items() if name in self.origin}
         check_params(f"{self.name}[{index}]", point, self.origin)
         return as_vector({name: point[name] for name in self.origin}) - self.zero
@@ -106,7 +106,7 @@ class Rows:
         return formatted_like(unflatten(vector, self.origin), self.origin)
 
     def blocks(self, begin: int = 0) -> Iterator[tuple[slice, Float[Tensor, "block n"]]]:
-        """A few rows at a time, and which they are."""
+        """A few rows at a time, each time with the slice that says which."""
         size = max(1, min(_BLOCK_POINTS, _BLOCK_BYTES // (self.zero.nbytes + 1)))
         for start in range(begin, len(self), size):
             part = slice(start, min(start + size, len(self)))
@@ -120,7 +120,7 @@ def as_vector(params: Params) -> Float[Tensor, "n"]:
 
 
 def final_point(name: str, points: Sequence[Params]) -> Params:
-    """A copy of the last point in float32 or better, so that float16 checkpoints lose nothing more."""
+    """A copy of the last point in float32 or better, so that float16 checkpoints are not rounded again."""
     if not len(points):
         raise ValueError(f"{name}: got no points")
     last = len(points) - 1
@@ -132,4 +132,4 @@ def final_point(name: str, points: Sequence[Params]) -> Params:
         key: tensor.detach().to(torch.promote_types(tensor.dtype, torch.float32), copy=True)
         for key, tensor in point.items()
     }
-    return carrying(final, layouts_of(point))
+    return carrying(final, filter_fields_of(point))

@@ -1,4 +1,4 @@
-"""Where a training run went: the plane that holds most of it, how far it leaves that plane, and what chance gives.
+"""Where a training run went: the plane that holds most of it, and how far it leaves that plane.
 
 A plane through principal components always shows more of a path than a random plane does, and it
 does so for a random walk too: hence the distances, the gap between the loss on the path and the
@@ -61,27 +61,27 @@ def pca_directions(
 ) -> PCA:
     """The principal components of a training run.
 
-    They are those of the matrix whose rows are the points minus the final one, its last row of
-    zeros included, with columns centred. For m points this needs the m×m products of the rows
-    only: the points are read a few at a time, again and again, and never held all at once.
+    They are those of the matrix whose rows are the points minus the final one (the last row is zero), with
+    columns centred. For m points only the m×m inner products of the rows are needed: the points are read a few
+    at a time, several times, and are never in memory all at once.
 
     Args:
-        trajectory: A run, or points; any object with a length and an index will do, for instance
-            one that reads a checkpoint when asked for it. float16 points are computed with in float32.
-            Points may be whole `state_dict`s; with `model` only its parameters count.
+        trajectory: A run, or points: any sequence, for instance one that reads a checkpoint when it is
+            indexed. float16 points are converted to float32. Points may be whole `state_dict`s; with `model`
+            only its parameters count.
         count: How many components.
-        center: The origin of the plane: `'final'`, the last point, as in the paper, or `'mean'`, the
-            mean of all points, through which the plane that fits best runs. The components are the same.
-        model: A model of these points, which tells their parameters from buffers.
+        center: The origin of the plane: `'final'`, the last point, as in the paper; or `'mean'`, the mean of
+            all points, through which the plane of best fit runs. The components are the same.
+        model: The model of these points, which tells parameters from buffers.
 
     Returns:
         The components, their shares of the variance and the origin. The largest entry of each
         component is positive.
 
     Raises:
-        ValueError: Fewer than `count` + 1 points, points that are all equal or span fewer directions,
-            a point that does not fit the last one, or that has buffers and no `model` that says so.
-        TypeError: `trajectory` is no run and no sequence.
+        ValueError: Fewer than `count` + 1 points, points that are all equal or span fewer directions, a point
+            that does not fit the last one, or points with buffers where `model` is not given.
+        TypeError: `trajectory` is neither a run nor a sequence.
 
     Example:
         >>> line = [{"w": torch.tensor([3.0 * t, 4.0 * t])} for t in (2, 1, 0)]
@@ -103,14 +103,14 @@ def shared_plane(trajectories: Sequence[Points], count: int = 2, model: nn.Modul
     Args:
         trajectories: Runs of one network, each as in `pca_directions`.
         count: How many components.
-        model: A model of these points, as in `pca_directions`.
+        model: The model of these points, as in `pca_directions`.
 
     Returns:
         The components of all points; the origin is the final point of the first run.
 
     Raises:
-        ValueError: No runs, or points that do not do for `pca_directions`.
-        TypeError: A run is no run and no sequence.
+        ValueError: No runs, or points that `pca_directions` refuses.
+        TypeError: An item is neither a run nor a sequence.
 
     Example:
         >>> along = [{"w": torch.tensor([t, 0.0])} for t in (2.0, 1.0, 0.0)]
@@ -138,7 +138,7 @@ def project(points: Points, directions: Sequence[Params], origin: Params) -> xr.
     draws it.
 
     Args:
-        points: A run, or points, as in `pca_directions`; of whole `state_dict`s, what `origin` has counts.
+        points: A run, or points, as in `pca_directions`; of whole `state_dict`s only the tensors that `origin` has.
         directions: One direction for each coordinate, keyed like `origin`.
         origin: The point at coordinates 0.
 
@@ -149,7 +149,7 @@ def project(points: Points, directions: Sequence[Params], origin: Params) -> xr.
 
     Raises:
         ValueError: No points, directions that are linearly dependent, or tensors that do not fit `origin`.
-        TypeError: `points` is no run and no sequence.
+        TypeError: `points` is neither a run nor a sequence.
 
     Example:
         >>> origin = {"w": torch.zeros(3)}
@@ -167,11 +167,11 @@ def project(points: Points, directions: Sequence[Params], origin: Params) -> xr.
     basis, triangle = _factors(directions, origin)
     rows = Rows("points", sequence, origin)
     found = np.array([_closest(row.double(), basis, triangle) for row in rows])
-    coordinates, distances, in_plane = found[:, :-2], found[:, -2], found[:, -1]
+    coords, distances, in_plane = found[:, :-2], found[:, -2], found[:, -1]
     if len(directions) in _NAMES:
-        values = {name: ("point", column) for name, column in zip(_NAMES[len(directions)], coordinates.T, strict=True)}
+        values = {name: ("point", column) for name, column in zip(_NAMES[len(directions)], coords.T, strict=True)}
     else:
-        values = {"coordinate": (("point", "direction"), coordinates)}
+        values = {"coordinate": (("point", "direction"), coords)}
     values |= {"distance": ("point", distances), "in_plane": ("point", in_plane)}
     made = [getattr(direction, "made", {}) for direction in directions]
     attrs = {"kind": "projection", "directions": json.dumps(made), "versions": versions()}
@@ -181,27 +181,27 @@ def project(points: Points, directions: Sequence[Params], origin: Params) -> xr.
 
 
 def plane_gap(objective: Objective, trajectory: Points, directions: Sequence[Params], origin: Params) -> xr.Dataset:
-    """How much the loss on a path differs from the loss in the plane under (or over) it.
+    """How much the loss on a path differs from the loss in the plane below it.
 
-    A path drawn on a contour plot seems to have the loss of the contours that it crosses. It has
+    A path drawn on a contour plot seems to have the loss of the contours that it crosses. It does
     not: the network at epoch t is off the plane.
 
     Args:
         objective: What is measured.
-        trajectory: A run, or points, as in `pca_directions`. A run is measured with the buffers
-            (batch norm's running statistics) that it had, and so are points that are whole
-            `state_dict`s, unless the objective recalibrates them; other points with the objective's.
+        trajectory: A run, or points, as in `pca_directions`. A run, and points that are whole `state_dict`s, are
+            measured with their own buffers (batch norm's running statistics), unless the objective recalibrates
+            them; other points with the objective's.
         directions: The plane, as in `project`.
         origin: The point at coordinates 0.
 
     Returns:
         What `project` returns, and over `point`: `loss`, the loss of the network itself;
-        `plane_loss`, the loss at its projection, with the objective's buffers, which is what a
-        contour plot shows there; and `gap`, the first minus the second.
+        `plane_loss`, the loss at its projection with the objective's buffers, which is what a
+        contour plot shows there; and `gap`, `loss` minus `plane_loss`.
 
     Raises:
         ValueError: As in `project`, or points that do not fit the objective's model.
-        TypeError: `trajectory` is no run and no sequence.
+        TypeError: `trajectory` is neither a run nor a sequence.
 
     Example:
         >>> model = torch.nn.Linear(2, 1, bias=False)
@@ -216,15 +216,20 @@ def plane_gap(objective: Objective, trajectory: Points, directions: Sequence[Par
     points = points_of("trajectory", trajectory)
     path = project(trajectory, directions, origin)
     names = _NAMES.get(len(directions))
-    coordinates = np.stack([path[name] for name in names], axis=1) if names else path.coordinate.values
+    coords = np.stack([path[name] for name in names], axis=1) if names else path.coordinate.values
     plane = Affine(origin, directions, objective.origin)
     buffers = _buffers(objective, trajectory)
     loss = [objective(formatted_like(points[i], objective.origin), buffers(i))["loss"] for i in range(len(points))]
-    plane_loss = [objective(plane(*map(float, row)))["loss"] for row in coordinates]
+    plane_loss = [objective(plane(*map(float, at)))["loss"] for at in coords]
     values = {"loss": loss, "plane_loss": plane_loss, "gap": np.subtract(loss, plane_loss)}
     return path.assign({name: ("point", np.asarray(value)) for name, value in values.items()})
 
 
+# With m points of n weights, m ≪ n, the n×n covariance XᵀX of the centred rows X could never be stored. XXᵀ, of
+# m×m inner products, has the same eigenvalues; from each of its eigenvectors v, Xᵀv is a component, a weighted sum
+# of rows. Centring takes place in the products, for the rows are read one by one. It fails where rounding decides:
+# squaring halves the digits, so inner products are summed in float64, and eigenvalues below 10⁻¹² of the largest
+# count as zero. Rows are differences from the final point, as products of the points themselves would nearly cancel.
 def _principal(rows: Rows, count: int, center: str) -> PCA:
     gram = centred(_gram(rows))
     total = np.trace(gram)
@@ -235,6 +240,7 @@ def _principal(rows: Rows, count: int, center: str) -> PCA:
     if spanned < count:
         raise ValueError(f"count: got {count}, the {len(rows)} points span {spanned} direction(s)")
     mean = np.full(len(rows), 1 / len(rows))
+    # Weights that sum to zero give the same sum of rows as of centred rows; the last weights give the mean row.
     weights = np.vstack([vectors[:, :count].T - vectors[:, :count].mean(axis=0)[:, None], mean])
     *found, shift = _combine(rows, weights)
     directions = [
@@ -246,7 +252,7 @@ def _principal(rows: Rows, count: int, center: str) -> PCA:
 
 
 def _gram(rows: Rows) -> Float[np.ndarray, "m m"]:
-    """All inner products of the rows, from pairs of blocks, summed in float64."""
+    """All inner products of the rows, block by block, summed in float64."""
     gram = np.zeros((len(rows), len(rows)))
     for part, left in rows.blocks():
         gram[part, part] = _products(left, left)
@@ -270,12 +276,12 @@ def _combine(rows: Rows, weights: Float[np.ndarray, "k m"]) -> Float[Tensor, "k 
 
 
 def _oriented(vector: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
-    """A vector of norm 1 whose largest entry is positive."""
+    """The vector with norm 1 and the sign with which its largest entry is positive."""
     return vector / (vector.norm() * vector[vector.abs().argmax()].sign())
 
 
 def _factors(directions: Sequence[Params], origin: Params) -> tuple[Float[Tensor, "n k"], Float[Tensor, "k k"]]:
-    """An orthonormal basis of the plane, and the directions in it, as columns of a triangle."""
+    """An orthonormal basis of the plane, and the directions in that basis: the QR decomposition."""
     if not len(directions_of(directions)):
         raise ValueError("directions: got none, wants one or more")
     for number, direction in enumerate(directions):
@@ -284,7 +290,7 @@ def _factors(directions: Sequence[Params], origin: Params) -> tuple[Float[Tensor
     basis, triangle = torch.linalg.qr(matrix)
     lengths = torch.linalg.vector_norm(matrix, dim=0)
     if not lengths.all() or torch.linalg.matrix_rank(triangle / lengths, rtol=1e-6) < len(directions):
-        raise ValueError(f"directions: the {len(directions)} are linearly dependent, they span no plane of their own")
+        raise ValueError(f"directions: the {len(directions)} are linearly dependent, they do not span a plane")
     return basis, triangle
 
 
@@ -293,12 +299,12 @@ def _closest(
 ) -> Float[np.ndarray, "columns"]:
     """The coordinates of the closest point, its distance from the row and from the origin."""
     inside = basis.T @ row
-    coordinates = torch.linalg.solve_triangular(triangle, inside[:, None], upper=True)[:, 0]
-    return torch.cat([coordinates, (row - basis @ inside).norm()[None], inside.norm()[None]]).numpy()
+    coords = torch.linalg.solve_triangular(triangle, inside[:, None], upper=True)[:, 0]
+    return torch.cat([coords, (row - basis @ inside).norm()[None], inside.norm()[None]]).numpy()
 
 
 def _buffers(objective: Objective, trajectory: Points) -> Callable[[int], Buffers]:
-    """What gives the buffers of a run, or of a `state_dict`, at its i-th point; the objective's where it has none."""
+    """A function that returns the buffers at the i-th point: the point's own, else the objective's."""
     own = objective.buffers
     states = trajectory.states if isinstance(trajectory, Trajectory) else trajectory
     return lambda i: own | {n: t.to(own[n].device, own[n].dtype) for n, t in states[i].items() if n in own}

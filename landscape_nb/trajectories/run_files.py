@@ -17,23 +17,23 @@ from safetensors.torch import load_file, save_file
 from landscape_nb._common.paths import local_path
 from landscape_nb.trajectories.trajectory import State
 
-_INDEX = "run.json"
+_MANIFEST = "run.json"
 
 
 class DamagedEntryError(Exception):
-    """A file of a cached run is missing or is not what was written."""
+    """A file of a cached run is missing, or its content is not what was written."""
 
 
 @dataclass
 class Expected:
-    """What the files of a run must say to be its files.
+    """What the files of a run must contain.
 
     Attributes:
         epochs: How many epochs the whole run has.
         record: The epochs to record.
-        quantities: Names in the history.
-        state: A recorded state: names, shapes and types of its tensors.
-        resumable: The same for what an unfinished run goes on from.
+        quantities: The names in the history.
+        state: A template of a recorded state: its tensors have the names, shapes and types that files must have.
+        resumable: The same for the checkpoint that an unfinished run goes on from.
         weights: Names of tensors that are finite throughout a run.
     """
 
@@ -45,7 +45,7 @@ class Expected:
     weights: set[str]
 
     def files(self, epoch: int) -> dict[str, State]:
-        """The files of a run whose last finished epoch is `epoch`, by name, and what tensors they hold."""
+        """The files of a run whose last finished epoch is `epoch`: by name, a template of their tensors."""
         files = {state_name(recorded): self.state for recorded in self.recorded(epoch)}
         return files | ({resume_name(epoch): self.resumable} if epoch < self.epochs else {})
 
@@ -54,7 +54,7 @@ class Expected:
         return [recorded for recorded in self.record if recorded <= epoch]
 
     def check(self, content: object) -> None:
-        """Raise a `DamagedEntryError` unless this is the index of such a run: its files may come from elsewhere."""
+        """Raise a `DamagedEntryError` unless this is the manifest of such a run: files may come from elsewhere."""
         _demand(isinstance(content, dict), "its content is not a dict")
         epoch, history, files = (content.get(name) for name in ("epoch", "history", "files"))
         _demand(type(epoch) is int and 1 <= epoch <= self.epochs, "its epoch is not one of the run's")
@@ -77,7 +77,7 @@ class Expected:
 
 @dataclass
 class Progress:
-    """What was found of a run: its last finished epoch, and what it goes on from, unless it is finished."""
+    """What was found of a run: its last finished epoch, and unless it is finished the checkpoint it goes on from."""
 
     epoch: int
     history: dict[str, list[float]]
@@ -88,12 +88,14 @@ class Progress:
 class RunFiles:
     """The files of one training run, written so that a kill at any moment leaves a usable run.
 
-    Every file is written whole under another name and then renamed; `run.json`, renamed last, names
-    the others with their checksums and carries its own. No file is read or deleted unless its name is
-    one that the run would give it.
+    Every file is written under another name and then renamed. `run.json`, the manifest, is renamed last: it
+    names the other files with their checksums, and has one of its own. A kill before that moment leaves the old
+    manifest with its old files, which are deleted only after it was replaced; new files without a manifest count
+    for nothing. No file is read or deleted unless its name is one that the run would give it, so that a manifest
+    from elsewhere cannot point to other files.
 
     Args:
-        folder: Where they are.
+        folder: The directory of the run.
     """
 
     def __init__(self, folder: Path):
@@ -101,13 +103,13 @@ class RunFiles:
         self.checksums: dict[str, str] = {}
 
     def read(self, expected: Expected) -> Progress | None:
-        """What is there of the run, or None if there is nothing or it is damaged (with a warning)."""
-        if not os.path.lexists(self.folder / _INDEX):
+        """What there is of the run; None if there is nothing, or with a warning if it is damaged."""
+        if not os.path.lexists(self.folder / _MANIFEST):
             return None
         try:
             content = self._content(expected)
             epoch, self.checksums = content["epoch"], content["files"]
-            tensors = {name: self._load(name, like) for name, like in expected.files(epoch).items()}
+            tensors = {name: self._load(name, template) for name, template in expected.files(epoch).items()}
             expected.check_tensors(tensors)
         except Exception as error:  # nonsense in a file raises nearly anything, and all of it means the same
             warnings.warn(f"the cached training in {self.folder} is damaged ({error}); training anew", stacklevel=3)
@@ -117,24 +119,25 @@ class RunFiles:
         return Progress(epoch, content["history"], states, tensors.get(resume_name(epoch)))
 
     def _content(self, expected: Expected) -> dict:
-        """The content of the index."""
-        index = json.loads(self._bytes(_INDEX))
-        _demand(isinstance(index, dict) and set(index) == {"content", "checksum"}, f"{_INDEX} is not an index")
-        right = index["checksum"] == _checksum(json.dumps(index["content"]).encode())
-        _demand(right, f"{_INDEX} does not match its checksum")
-        expected.check(index["content"])
-        return index["content"]
+        """The content of the manifest."""
+        manifest = json.loads(self._bytes(_MANIFEST))
+        well_formed = isinstance(manifest, dict) and set(manifest) == {"content", "checksum"}
+        _demand(well_formed, f"{_MANIFEST} is not a manifest")
+        matches = manifest["checksum"] == _checksum(json.dumps(manifest["content"]).encode())
+        _demand(matches, f"{_MANIFEST} does not match its checksum")
+        expected.check(manifest["content"])
+        return manifest["content"]
 
     def _bytes(self, name: str) -> bytes:
         _demand((self.folder / name).is_file(), f"{name} is not a file")
         return (self.folder / name).read_bytes()
 
-    def _load(self, name: str, like: State) -> State:
-        """Read tensors that have the names, shapes and types of others, in their order."""
+    def _load(self, name: str, template: State) -> State:
+        """Read tensors that have the names, shapes and types of a template, in its order."""
         _demand(_checksum(self._bytes(name)) == self.checksums[name], f"{name} does not match its checksum")
         tensors = load_file(self.folder / name)
-        _demand(_shapes(tensors) == _shapes(like), f"{name} has other tensors than this network")
-        return {key: tensors[key] for key in like}
+        _demand(_shapes(tensors) == _shapes(template), f"{name} has other tensors than this network")
+        return {key: tensors[key] for key in template}
 
     def save(self, name: str, tensors: State) -> None:
         """Write tensors; they count once `commit` has named them."""
@@ -144,27 +147,27 @@ class RunFiles:
         self._put(temporary, name)
 
     def commit(self, content: dict, keep: list[str]) -> None:
-        """Write the index, naming the files to keep, and delete those that nothing names any more."""
+        """Write the manifest with the files to keep, and delete those that it no longer names."""
         stale = [name for name in self.checksums if name not in keep]
         self.checksums = {name: self.checksums[name] for name in keep}
         content = content | {"files": self.checksums}
-        index = {"content": content, "checksum": _checksum(json.dumps(content).encode())}
-        temporary = self.folder / f"{_INDEX}.{os.getpid()}"
-        temporary.write_text(json.dumps(index, indent=1))
-        self._put(temporary, _INDEX)
+        manifest = {"content": content, "checksum": _checksum(json.dumps(content).encode())}
+        temporary = self.folder / f"{_MANIFEST}.{os.getpid()}"
+        temporary.write_text(json.dumps(manifest, indent=1))
+        self._put(temporary, _MANIFEST)
         for name in stale:
             (self.folder / name).unlink(missing_ok=True)
 
     def _put(self, temporary: Path, name: str) -> None:
-        """Rename a file to its name, which a damaged entry may have given to a directory."""
-        place = self.folder / name
-        if place.is_dir() and not place.is_symlink():
-            shutil.rmtree(place)
-        os.replace(temporary, place)
+        """Rename a file to its final name, where a damaged entry may have a directory."""
+        target = self.folder / name
+        if target.is_dir() and not target.is_symlink():
+            shutil.rmtree(target)
+        os.replace(temporary, target)
 
 
 def state_name(epoch: int) -> str:
-    """The file of a recorded state.
+    """The name of the file with a recorded state.
 
     Example:
         >>> state_name(7)
@@ -174,7 +177,7 @@ def state_name(epoch: int) -> str:
 
 
 def resume_name(epoch: int) -> str:
-    """The file of what an unfinished run goes on from.
+    """The name of the file with the checkpoint that an unfinished run goes on from.
 
     Example:
         >>> resume_name(7)
@@ -196,10 +199,10 @@ def cache_directory(cache: str | PathLike[str] | None = None) -> Path:
     """Where trained networks are kept.
 
     Args:
-        cache: A directory, which then is the answer.
+        cache: A directory; default as below.
 
     Returns:
-        `cache`, else the environment variable `LANDSCAPE_NB_CACHE`, else `trained` in the user's cache
+        `cache` if it is given, else the environment variable `LANDSCAPE_NB_CACHE`, else `trained` in the user's cache
         directory. A `~` at the start is the home directory.
 
     Raises:

@@ -79,7 +79,7 @@ def train(
         augment: How training images are varied; True means as the data say (digits: not at all).
         record: Epochs to record besides the initial and the final one; a number n means every nth.
         criterion: `criterion(outputs, targets)`, the mean loss of a batch.
-        metrics: Further measures for the history; default the accuracy.
+        metrics: What else the history has, as functions of outputs and targets; default the accuracy.
         seed: Seed of the order of samples, of the augmentation and of dropout. (The initial weights
             are the model's.)
         cache: A directory for cached runs; True means the one of `cache_directory`, False none.
@@ -147,22 +147,28 @@ def drop_epochs(epochs: int, drops: Sequence[float] = PAPER_DROPS) -> list[int]:
 
 
 class _Run:
-    """The state of a training run between epochs, and what takes it one epoch further."""
+    """A training run between two epochs, and what takes it one epoch further.
+
+    An interrupted run ends bit for bit where an uninterrupted one ends. For that, an epoch depends on nothing but
+    what a checkpoint keeps (the network's parameters and buffers, and the optimizer's buffers) and the number of
+    the epoch, which seeds the order of samples, the augmentation and dropout anew. Random state that went
+    on from epoch to epoch, or an optimizer buffer that a checkpoint leaves out, would break this without an error.
+    """
 
     def __init__(self, net, pair, tests, has_tests, criterion, metrics, augment, settings):
         self.net, self.inputs, self.targets = net.to(memory_format=_LAYOUT), *pair
         self.tests, self.has_tests = tests, has_tests
-        self.measures = {"loss": criterion, **metrics}
+        self.metrics = {"loss": criterion, **metrics}
         self.augment, self.settings = augment, settings
         self.weights = [p for p in net.parameters() if p.requires_grad]
-        self.memory = _empty_memory(settings["optimizer"], self.weights)
+        self.buffers = _empty_buffers(settings["optimizer"], self.weights)
         self.epoch = 0
         self.history: dict[str, list[float]] = {}
         self.states: dict[int, State] = {0: self._snapshot()}
         self.files: RunFiles | None = None
 
     def open(self, folder: Path) -> None:
-        """Take up what an earlier run with the same settings left in `folder`."""
+        """Go on from what an earlier run with the same settings left in `folder`."""
         self.files = RunFiles(folder)
         found = self.files.read(self._expected())
         if found is None:
@@ -175,21 +181,21 @@ class _Run:
             self._restore(found.resumable)
 
     def _expected(self) -> Expected:
-        kinds = ("train", "test") if self.has_tests else ("train",)
-        quantities = {"lr", "weight_norm"} | {f"{kind}_{name}" for kind in kinds for name in self.measures}
+        parts = ("train", "test") if self.has_tests else ("train",)
+        quantities = {"lr", "weight_norm"} | {f"{part}_{name}" for part in parts for name in self.metrics}
         settings = self.settings
         weights = {prefix + name for name, _ in self.net.named_parameters() for prefix in ("", _NET)}
         # Adam's mean of squares may overflow while the weights stay finite: they stand still then.
-        weights |= {f"{slot}/{number}" for slot in ("momentum", "mean") for number in range(len(self.weights))}
+        weights |= {f"{kind}/{number}" for kind in ("momentum", "mean") for number in range(len(self.weights))}
         return Expected(settings["epochs"], settings["record"], quantities, self.states[0], self._resumable(), weights)
 
     def _in_order(self, state: State) -> State:
-        """A state from a file, its tensors in the network's order: a file has an order of its own."""
+        """A state from a file, its tensors in the network's order: a file sorts them by name."""
         return {name: state[name] for name in self.states[0]}
 
     def finish(self, progress: bool) -> None:
         total = self.settings["epochs"]
-        steps = len(self._order(0))
+        steps = len(self._batches(0))
         with tqdm(total=total * steps, initial=self.epoch * steps, leave=False, disable=not progress) as bar:
             while self.epoch < total:
                 bar.set_description(f"Epoch {self.epoch + 1}/{total}")
@@ -216,19 +222,19 @@ class _Run:
         generator = torch.Generator().manual_seed(int(seed))
         rate = self.settings["lr"] * 0.1 ** sum(self.epoch >= drop for drop in self.settings["drops"])
         device = next(self.net.parameters()).device
-        totals = dict.fromkeys(self.measures, 0.0)
+        totals = dict.fromkeys(self.metrics, 0.0)
         seen = 0
         self.net.train()
-        for rows in self._order(int(seed)):
-            inputs, targets = self.inputs[rows], self.targets[rows].to(device)
+        for samples in self._batches(int(seed)):
+            inputs, targets = self.inputs[samples], self.targets[samples].to(device)
             if self.augment:
                 inputs = self._augmented(inputs, generator)
             if inputs.ndim == 4:
                 inputs = inputs.contiguous(memory_format=_LAYOUT)
             values = self._step(inputs.to(device), targets, rate)
-            seen += len(rows)
+            seen += len(samples)
             for name in totals:
-                totals[name] += len(rows) * values[name]
+                totals[name] += len(samples) * values[name]
             bar.set_postfix({name: f"{total / seen:.3f}" for name, total in totals.items()}, refresh=False)
             bar.update()
         self.epoch += 1
@@ -236,16 +242,18 @@ class _Run:
 
     def _augmented(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
         try:
-            made = self.augment(inputs, generator)
+            varied = self.augment(inputs, generator)
         except Exception as error:  # a caller's function raises whatever it likes
             shape = tuple(inputs.shape)
             raise ValueError(
                 f"augment: it failed on inputs of shape {shape} ({type(error).__name__}: {error})"
             ) from error
-        check_kind("augment", made, Tensor, "one that returns a tensor of inputs")
-        if made.ndim == 0 or len(made) != len(inputs):
-            raise ValueError(f"augment: it returned shape {tuple(made.shape)} for {len(inputs)} inputs, wants as many")
-        return made
+        check_kind("augment", varied, Tensor, "one that returns a tensor of inputs")
+        if varied.ndim == 0 or len(varied) != len(inputs):
+            raise ValueError(
+                f"augment: it returned shape {tuple(varied.shape)} for {len(inputs)} inputs, wants as many"
+            )
+        return varied
 
     def _outputs(self, inputs: Tensor) -> Any:
         try:
@@ -253,7 +261,7 @@ class _Run:
         except ValueError as error:
             if len(inputs) > 1:
                 raise
-            # Batch norm refuses a single sample, in training mode alone: the objective's trial cannot see it.
+            # In training mode batch norm refuses a single sample; the objective's trial runs in evaluation mode.
             name = "data" if len(self.inputs) == 1 else "batch_size"
             raise ValueError(f"{name}: got 1 sample a step, too few to train this network ({error})") from error
 
@@ -261,7 +269,7 @@ class _Run:
         self.net.zero_grad()
         with SafeLayout():
             outputs = self._outputs(inputs)
-            values = {name: batch_value(measure(outputs, targets)) for name, measure in self.measures.items()}
+            values = {name: batch_value(metric(outputs, targets)) for name, metric in self.metrics.items()}
         _check_loss(values["loss"])
         values["loss"].backward()
         with torch.no_grad():
@@ -276,36 +284,37 @@ class _Run:
             raise FloatingPointError(f"the {what} became {value} in epoch {epoch}; a lower lr than {lr} may help")
 
     def _update(self, rate: float) -> None:
-        """Move the weights. (torch's optimizer classes would import its compiler: 150 MB and two seconds.)"""
+        """Take a step. (torch's optimizer classes would import its compiler: 150 MB and two seconds.)"""
         gradients = [w.grad if w.grad is not None else torch.zeros_like(w) for w in self.weights]
         common = {"lr": rate, "weight_decay": self.settings["weight_decay"], "maximize": False, "fused": True}
         if self.settings["optimizer"] == "sgd":
             momentum = self.settings["momentum"]
             options = {"momentum": momentum, "dampening": 0, "nesterov": momentum > 0}
-            sgd(self.weights, gradients, self.memory["momentum"], **options, **common)
+            sgd(self.weights, gradients, self.buffers["momentum"], **options, **common)
         else:
-            slots = [self.memory[name] for name in ("mean", "square")]
+            moments = [self.buffers[name] for name in ("mean", "square")]
             options = {"amsgrad": False, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
-            adam(self.weights, gradients, *slots, [], self.memory["step"], **options, **common)
+            adam(self.weights, gradients, *moments, [], self.buffers["step"], **options, **common)
 
-    def _order(self, seed: int) -> list[Tensor]:
-        """Shuffled rows, batch by batch; a last batch of one joins its neighbour (batch norm needs two)."""
+    def _batches(self, seed: int) -> list[Tensor]:
+        """The numbers of shuffled samples, batch by batch; a last batch of one joins its neighbour for batch norm."""
         order = torch.randperm(len(self.inputs), generator=torch.Generator().manual_seed(seed))
         batches = list(order.split(min(self.settings["batch_size"], len(order))))
         if len(batches) > 1 and len(batches[-1]) == 1:
             batches[-2:] = [torch.cat(batches[-2:])]
         return batches
 
-    def _remember(self, row: dict[str, float]) -> None:
+    def _remember(self, values: dict[str, float]) -> None:
         params = {name: p.detach() for name, p in self.net.named_parameters()}
         weight_norm = norm(params)
         self._check_finite("norm of the weights", weight_norm, self.epoch)
         if self.has_tests or self.epoch == self.settings["epochs"]:
-            # No training step sees the weights of the last one: without test data, some training data do.
-            values = self.tests(params, dict(self.net.named_buffers()))
-            self._check_finite(f"{'test ' * self.has_tests}loss", values["loss"], self.epoch)
-            row |= {f"test_{name}": value for name, value in values.items() if self.has_tests}
-        for name, value in (row | {"weight_norm": weight_norm}).items():
+            # The last step may have made weights whose loss is not finite, and no step after it would notice. So
+            # without test data the final weights are evaluated on some training data.
+            found = self.tests(params, dict(self.net.named_buffers()))
+            self._check_finite(f"{'test ' * self.has_tests}loss", found["loss"], self.epoch)
+            values |= {f"test_{name}": value for name, value in found.items() if self.has_tests}
+        for name, value in (values | {"weight_norm": weight_norm}).items():
             self.history.setdefault(name, []).append(value)
         if self.epoch in self.settings["record"]:
             self.states[self.epoch] = self._snapshot()
@@ -320,7 +329,7 @@ class _Run:
         if self.files is None:
             return
         names = [state_name(epoch) for epoch in self.states]
-        if state_name(0) not in self.files.checksums:  # a run that cannot begin leaves no files
+        if state_name(0) not in self.files.checksums:  # only now: a run that cannot begin leaves no files
             self.files.save(state_name(0), self.states[0])
         if self.epoch in self.states:
             self.files.save(state_name(self.epoch), self.states[self.epoch])
@@ -331,22 +340,22 @@ class _Run:
         self.files.commit(content | {"settings": self.settings, "versions": versions()}, names)
 
     def _resumable(self) -> State:
-        """The network's and the optimizer's tensors under flat names."""
+        """The network's and the optimizer's tensors, named as in a file: `net/conv1.weight`, `momentum/0`."""
         tensors = {f"{_NET}{name}": tensor for name, tensor in self._snapshot().items()}
-        for slot, values in self.memory.items():
-            tensors |= {f"{slot}/{number}": value for number, value in enumerate(values)}
+        for kind, buffers in self.buffers.items():
+            tensors |= {f"{kind}/{number}": buffer for number, buffer in enumerate(buffers)}
         return tensors
 
     def _restore(self, tensors: State) -> None:
         state = {name.removeprefix(_NET): tensor for name, tensor in tensors.items() if name.startswith(_NET)}
         self.net.load_state_dict(state)
-        for slot, values in self.memory.items():
-            for number, value in enumerate(values):
-                value.copy_(tensors[f"{slot}/{number}"])
+        for kind, buffers in self.buffers.items():
+            for number, buffer in enumerate(buffers):
+                buffer.copy_(tensors[f"{kind}/{number}"])
 
 
-def _empty_memory(optimizer: str, weights: Sequence[Tensor]) -> dict[str, list[Tensor]]:
-    """What an optimizer remembers of earlier steps, before the first."""
+def _empty_buffers(optimizer: str, weights: Sequence[Tensor]) -> dict[str, list[Tensor]]:
+    """An optimizer's buffers before the first step."""
     zeros = [[torch.zeros_like(w, requires_grad=False) for w in weights] for _ in range(2)]
     if optimizer == "sgd":
         return {"momentum": zeros[0]}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 
 from landscape_nb.weights.copies import copied_model
-from landscape_nb.weights.filters import carrying, layouts_in
+from landscape_nb.weights.filters import carrying, filter_fields_in
 from landscape_nb.weights.params import Params
 
 State = dict[str, Tensor]
@@ -20,10 +20,10 @@ class Trajectory:
         epochs: The epochs at which points were recorded; 0 is the initial point, the last the final.
         states: Parameters and buffers at those epochs, keyed like `state_dict()`.
         lr_drops: Epochs after which the learning rate was divided by ten.
-        history: One list a quantity, one number an epoch, from epoch 1 on: `train_loss` and
+        history: For each quantity a list with one number for each epoch, from epoch 1 on: `train_loss` and
             `train_accuracy` (running means in training mode), `test_loss` and `test_accuracy`
             (after the epoch, if there are test data), `weight_norm` and `lr`.
-        settings: What the run was made with.
+        settings: The settings it was trained with.
     """
 
     model: nn.Module
@@ -36,8 +36,8 @@ class Trajectory:
     @property
     def points(self) -> list[Params]:
         """The parameters at each recorded epoch, without buffers."""
-        names, layouts = [name for name, _ in self.model.named_parameters()], layouts_in(self.model)
-        return [carrying({name: state[name] for name in names}, layouts) for state in self.states]
+        names, fields = [name for name, _ in self.model.named_parameters()], filter_fields_in(self.model)
+        return [carrying({name: state[name] for name in names}, fields) for state in self.states]
 
     def model_at(self, epoch: int) -> nn.Module:
         """A copy of the network as it was after an epoch, in evaluation mode.
