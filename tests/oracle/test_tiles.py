@@ -116,9 +116,9 @@ def test_results_in_kept_memory_may_replace_what_is_added():
     generator = torch.Generator().manual_seed(0)
     images, weight = drawn(generator, 5, 16, 9, 9), drawn(generator, 16, 16, 3, 3)
     filters = mapped_filters(weight, 6)
-    first = Convolution(6, (1, 1), place=1)(images, filters)
+    first = Convolution(6, (1, 1), buffer=1)(images, filters)
     wanted = first + Convolution(6, (1, 1))(images, filters)
-    second = Convolution(6, (1, 1), place=1)(images, filters, added=first)
+    second = Convolution(6, (1, 1), buffer=1)(images, filters, added=first)
     assert second.data_ptr() == first.data_ptr()
     torch.testing.assert_close(second, wanted)
 
@@ -144,7 +144,7 @@ def test_threads_have_memory_of_their_own():
     wanted = [Convolution(6, (1, 1))(images, filters).sum() for images in sets]
     with ThreadPoolExecutor(4) as pool:
         for _ in range(5):
-            found = list(pool.map(lambda images: Convolution(6, (1, 1), place=0)(images, filters).sum(), sets))
+            found = list(pool.map(lambda images: Convolution(6, (1, 1), buffer=0)(images, filters).sum(), sets))
             assert found == wanted
 
 
@@ -241,7 +241,7 @@ def test_blocks_of_a_resnet_are_a_call_a_convolution():
     others = [call.function.__name__ for call in calls if not isinstance(call.function, Convolution)]
     assert len(tiled) == 16
     assert all(function.relu for function in tiled)
-    assert {function.place for function in tiled} == {0, 1}
+    assert {function.buffer for function in tiled} == {0, 1}
     assert sorted(others) == ["conv2d"] * 5 + ["linear", "mean"] + ["relu_"] * 3
 
 

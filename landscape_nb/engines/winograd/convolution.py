@@ -1,4 +1,4 @@
-"""3×3 convolutions of images in tiles, with the sum and the ReLU that may follow, in memory that threads keep."""
+"""3×3 convolutions of images in tiles, with the sum and the ReLU that may follow, in buffers that threads keep."""
 
 import threading
 from dataclasses import dataclass
@@ -27,8 +27,8 @@ class Convolution:
             for an image that has 2×2 pixels and results.
         padding: Rows and columns of zeros around the images.
         relu: Whether negative results become 0 (NaN stays NaN).
-        place: Where results are written: into new memory, or into a piece with this number, which a thread
-            keeps; it may be where `added` is, but not where the images are.
+        buffer: Where results are written: into new memory (None), or into the buffer with this number, one of
+            those that the thread keeps. `added` may be in it, but the images may not.
 
     Example:
         >>> images, weight = torch.randn(2, 16, 8, 8), torch.randn(32, 16, 3, 3)
@@ -42,11 +42,11 @@ class Convolution:
     products: int
     padding: tuple[int, int] = (0, 0)
     relu: bool = False
-    place: int | None = None
+    buffer: int | None = None
 
     @staticmethod
     def takes(weight: Tensor) -> bool:
-        """Whether this processor convolves so with a weight like this: 3×3, single, channels that fill vectors."""
+        """Whether this weight can be convolved so: 3×3, single precision, channels that fill vectors, an AVX2 CPU."""
         if this_processor() is None or weight.dtype is not torch.float32 or weight.device.type != "cpu":
             return False
         return weight.shape[2:] == (3, 3) and not (weight.shape[0] % 8 or weight.shape[1] % 8)
@@ -68,7 +68,7 @@ class Convolution:
         """
         (count, _, height, width), outputs = images.shape, weight.shape[2]
         rows, columns = height + 2 * self.padding[0] - 2, width + 2 * self.padding[1] - 2
-        results = _KEPT.piece(self.place, count * rows * columns * outputs).view(count, rows, columns, outputs)
+        results = _BUFFERS.get(self.buffer, count * rows * columns * outputs).view(count, rows, columns, outputs)
         images = _channels_last(images)
         bias = images.new_zeros(outputs) if bias is None else bias.contiguous()
         added = None if added is None else _channels_last(added)
@@ -87,39 +87,44 @@ class Convolution:
         """Write the results of some of the images."""
         run, scratch = kernel(*weight.shape[1:], self.products, this_processor() or _ANY_PROCESSOR)
         addition = _ZEROS if added is None else added[part]
-        memory = _KEPT.piece("scratch", scratch)
-        tensors = images[part], weight, bias, addition, _ZEROS, results[part], memory
+        buffer = _BUFFERS.get("scratch", scratch)
+        tensors = images[part], weight, bias, addition, _ZEROS, results[part], buffer
         sizes = part.stop - part.start, *images.shape[2:], *results.shape[1:3], *self.padding, int(added is not None)
         run(*(tensor.data_ptr() for tensor in tensors), 0.0 if self.relu else -torch.inf, *sizes)
 
 
-class _Kept(threading.local):
-    """Pieces of memory that a thread uses again: new ones have to be cleared by the operating system first."""
+class _Buffers(threading.local):
+    """Buffers that a thread uses again.
+
+    The operating system clears new memory page by page as it is first written, which takes longer than a small
+    convolution. The price: what is in a buffer lasts only until the thread's next call with the same name. Whoever
+    names a buffer has to know that nobody reads the old results any more (`graph_pass` does).
+    """
 
     def __init__(self):
-        self.pieces: dict[int | str, Tensor] = {}
+        self.kept: dict[int | str, Tensor] = {}
 
-    def piece(self, name: int | str | None, floats: int) -> Float[Tensor, "floats"]:
-        """A piece of this length; a new one each time if it has no name, or is large."""
+    def get(self, name: int | str | None, floats: int) -> Float[Tensor, "floats"]:
+        """A buffer of this length; new memory each time if it does not have a name, or is large."""
         if name is None or floats > _MOST_KEPT:
             return torch.empty(floats, dtype=torch.float32)
-        if name not in self.pieces or len(self.pieces[name]) < floats:
-            self.pieces[name] = torch.empty(floats, dtype=torch.float32)
-        return self.pieces[name][:floats]
+        if name not in self.kept or len(self.kept[name]) < floats:
+            self.kept[name] = torch.empty(floats, dtype=torch.float32)
+        return self.kept[name][:floats]
 
 
-_KEPT = _Kept()
+_BUFFERS = _Buffers()
 
 
 def _channels_last(images: Tensor) -> Float[Tensor, "n channels height width"]:
-    """The images without gaps between them (`Tensor.to` leaves a part of larger images as it is)."""
+    """The images in one dense block of memory (`Tensor.to(memory_format=…)` keeps the strides of a part of images)."""
     return images.to(torch.float32).contiguous(memory_format=torch.channels_last)
 
 
 def mapped_filters(
     weight: Float[Tensor, "outputs inputs 3 3"], products: int
 ) -> Float[Tensor, "products² inputs outputs"]:
-    """The filters as what a tile's pixels are multiplied with.
+    """The filters in the form that a tile's mapped pixels are multiplied with.
 
     Example:
         >>> mapped_filters(torch.randn(32, 16, 3, 3), 6).shape

@@ -18,7 +18,7 @@ _CONV2D_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation",
 _CONV2D_DEFAULTS = {"bias": None, "stride": 1, "padding": 0, "dilation": 1, "groups": 1}
 _PADDINGS = {"same": 1, "valid": 0}
 _PAIRS_A_TILE = 256
-"""Pairs of channels whose filters are mapped in about the time that a tile of them saves, when memory is the limit."""
+"""So many pairs of channels have their filters mapped in about the time that one tile of them saves."""
 _COPYING = {
     *MAKERS, torch.mean, Tensor.mean, F.adaptive_avg_pool2d, torch._C._nn.adaptive_avg_pool2d, F.avg_pool2d,
     F.max_pool2d, torch.max_pool2d,
@@ -27,7 +27,7 @@ _COPYING = {
 
 @dataclass(frozen=True)
 class MappedFilters:
-    """Makes a convolution's filters what tiles are multiplied with."""
+    """Maps a convolution's filters to what tiles are multiplied with."""
 
     weight: str
     products: int
@@ -43,13 +43,13 @@ class MappedFilters:
 
 
 def in_tiles(program: Program, weights: State, filters: dict[str, MappedFilters], samples: int) -> Program:
-    """The program with 3×3 convolutions in tiles, where this processor computes so and it is worth it.
+    """The program with 3×3 convolutions in tiles, where this processor can and it is worth it.
 
     Args:
         program: Calls on images of single precision.
         weights: The parameters and buffers, or others of their shapes.
-        filters: What has to be made from them is added here.
-        samples: How many images are convolved with the same weights: few do not pay for mapping many filters.
+        filters: Maps of filters that the program needs are added here.
+        samples: How many images are convolved with the same weights: mapping many filters does not pay for few images.
 
     Example:
         >>> convolution = Call(F.conv2d, (Slot(0), Weight("w"), None, 1, 1), {}, Slot(1))
@@ -59,6 +59,9 @@ def in_tiles(program: Program, weights: State, filters: dict[str, MappedFilters]
         >>> len(tiled.calls) if Convolution.takes(torch.zeros(16, 16, 3, 3)) else 1
         1
     """
+    # A convolution takes in the sum and the ReLU that follow it one at a time, and moves to the place of the one it
+    # took in last: later, not earlier, for the other summand may be computed in between. It goes wrong if what the
+    # convolution reads is overwritten in between, or if anybody else sees the result before the sum: `_taker` looks.
     calls: list[Call | None] = list(program.calls)
     uses = program.uses()
     for start, call in enumerate(program.calls):
@@ -70,19 +73,22 @@ def in_tiles(program: Program, weights: State, filters: dict[str, MappedFilters]
         ):
             calls[at], tiled, at = None, joined, taker
         calls[at] = tiled
-    return _placed(program.with_calls(filter(None, calls)))
+    return _with_buffers(program.with_calls(filter(None, calls)))
 
 
-def _placed(program: Program) -> Program:
-    """The program with results of convolutions in as few pieces of memory as hold what is still to be read.
-
-    Results that somebody else may hold on to (as a view, or the outputs) get memory of their own.
-    """
+# As a compiler assigns registers: in the order of the calls, each result gets the first buffer in which nothing is
+# still to be read. A call's images are still read while it writes, and a tile reads pixels that neighbouring tiles
+# also need: their buffer is never the one written to. What is added is read pixel by pixel just before the same pixel
+# is written: if this call is its last reader, its buffer is used again. It would go wrong for a result that is read
+# by other ways than the calls that name it: as the program's output, or through a view that some call returns.
+# Only functions known to copy may read a result in a buffer; other results get new memory.
+def _with_buffers(program: Program) -> Program:
+    """The program with the results of convolutions in as few buffers as possible."""
     readers: dict[int, list[int]] = defaultdict(list)
     for at, call in enumerate(program.calls):
         for slot in call.reads():
             readers[slot].append(at)
-    places: dict[int, int] = {}
+    buffers: dict[int, int] = {}
     calls = list(program.calls)
     for at, call in enumerate(program.calls):
         if not isinstance(call.function, Convolution):
@@ -90,11 +96,11 @@ def _placed(program: Program) -> Program:
         result, (images, *_, added) = call.result.number, call.args
         if result == program.output or not all(_copies(program.calls[reader]) for reader in readers[result]):
             continue
-        taken = {place for slot, place in places.items() if max(readers[slot], default=-1) >= at}
+        taken = {buffer for slot, buffer in buffers.items() if max(readers[slot], default=-1) >= at}
         if added and added != images and readers[added.number][-1] == at:
-            taken.discard(places.get(added.number))
-        places[result] = next(place for place in count() if place not in taken)
-        calls[at] = replace(call, function=replace(call.function, place=places[result]))
+            taken.discard(buffers.get(added.number))
+        buffers[result] = next(buffer for buffer in count() if buffer not in taken)
+        calls[at] = replace(call, function=replace(call.function, buffer=buffers[result]))
     return program.with_calls(calls)
 
 
@@ -109,33 +115,36 @@ def _tiled(
     """The same convolution in tiles, if it can be."""
     if call.function is not F.conv2d:
         return None
-    said = _CONV2D_DEFAULTS | dict(zip(_CONV2D_ARGUMENTS, call.args, strict=False)) | call.kwargs
-    images, weight, bias = said["input"], said["weight"], said["bias"]
+    given = _CONV2D_DEFAULTS | dict(zip(_CONV2D_ARGUMENTS, call.args, strict=False)) | call.kwargs
+    images, weight, bias = given["input"], given["weight"], given["bias"]
     if not isinstance(images, Slot) or not isinstance(weight, Weight) or not isinstance(bias, Weight | None):
         return None
-    if any(_pair(said[name]) != (1, 1) for name in ("stride", "dilation", "groups")):
+    if any(_pair(given[name]) != (1, 1) for name in ("stride", "dilation", "groups")):
         return None
     if len(shapes[images.number]) != 4 or not Convolution.takes(weights[weight.name]):
         return None
-    padding = said["padding"]
+    padding = given["padding"]
     padding = _pair(_PADDINGS[padding] if isinstance(padding, str) else padding)
     rows, columns = shapes[call.result.number][2:]
-    made = MappedFilters(weight.name, fewest_products(rows, columns, padding))
+    mapped = MappedFilters(weight.name, fewest_products(rows, columns, padding))
     pairs = weights[weight.name].shape[:2].numel()
-    if samples * tiles_of(rows, columns, made.products) * _PAIRS_A_TILE < pairs:
+    if samples * tiles_of(rows, columns, mapped.products) * _PAIRS_A_TILE < pairs:
         return None
-    filters[made.key] = made
-    return Call(Convolution(made.products, padding), (images, Weight(made.key), bias, None), {}, call.result)
+    filters[mapped.key] = mapped
+    return Call(Convolution(mapped.products, padding), (images, Weight(mapped.key), bias, None), {}, call.result)
 
 
 def _pair(value: int | Sequence[int]) -> tuple[int, int]:
-    """What torch makes of a number for both directions, or of two."""
+    """A number for both directions, or two of them or a list of one, as torch understands them."""
     numbers = (value,) if isinstance(value, int) else tuple(value)
     return (*numbers, *numbers)[:2]
 
 
 def _taker(calls: Sequence[Call | None], made: Call, at: int, uses: Mapping[int, int]) -> int | None:
-    """Which call takes what another made, if nobody else sees it, and nothing is overwritten until then."""
+    """The number of the call that reads what another made, if it is the only one and nothing is overwritten before it.
+
+    A call in place reads the result and writes it: those that come after it see what it wrote.
+    """
     (result,) = made.writes()
     for later in range(at + 1, len(calls)):
         call = calls[later]
@@ -147,12 +156,16 @@ def _taker(calls: Sequence[Call | None], made: Call, at: int, uses: Mapping[int,
 
 
 def _overwrites(call: Call) -> bool:
-    """Whether a call changes a tensor that was there: it gives back what it was given."""
+    """Whether a call writes in place: it returns a tensor that it was given."""
     return not set(call.reads()).isdisjoint(call.writes())
 
 
 def _joined(tiled: Call, follower: Call, shapes: Mapping[int, torch.Size]) -> Call | None:
-    """A convolution in tiles and what follows it as one call, if that is a sum of two of one shape, or a ReLU."""
+    """A convolution in tiles and its follower as one call, if that is a ReLU or a sum with images of the same shape.
+
+    A sum after the ReLU is left alone, as the kernel adds first; and so is one in place in the other summand, which
+    may be read under its own name later.
+    """
     (result,), convolution = tiled.writes(), tiled.function
     if convolution.relu or isinstance(follower.function, Convolution):
         return None

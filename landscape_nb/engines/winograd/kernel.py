@@ -1,10 +1,10 @@
 """3×3 convolutions with fewer products than they have: Winograd's minimal filtering.
 
-An image is cut into tiles of m×m results. A tile needs (m + 2)² pixels; they, and the 3×3 filter, are mapped
-linearly to (m + 2)² numbers, multiplied there, summed over channels, and mapped back: (m + 2)² products for
+An image is cut into tiles of m×m results. A tile needs (m + 2)² pixels. They, and the 3×3 filter, are each mapped
+linearly to (m + 2)² numbers; these are multiplied, summed over channels, and mapped back: (m + 2)² products for
 m² results instead of 9 m², a quarter of them for m = 4. The maps have small entries, so that float32 still
 has five correct digits. (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016,
-section 4, give the maps for m = 2 and m = 4.) An image of 2×2 pixels among zeros takes nine products: in
+section 4, give the maps for m = 2 and m = 4.) An image of 2×2 pixels with a padding of 1 takes nine products: in
 one direction, w₁ (x₀ + x₁) is part of both its results.
 
 Images are channels-last, and a vector holds neighbouring channels of one pixel. What comes after a
@@ -19,7 +19,8 @@ from typing import NamedTuple
 from landscape_nb.engines.winograd.llvm import INTEGER, NUMBER, POINTER, Processor, Value, Writer
 
 _FEW_WEIGHTS = 256 * 256
-"""Above them, filters come from memory: more tiles are multiplied for each time they come."""
+"""With more weights, filters do not stay in the cache: then larger blocks of tiles are multiplied each time they are
+read."""
 _BLOCK, _LARGE_BLOCK = 12, 48
 _MOST_KERNELS = 256
 """Kernels that are kept; a third of a second to make, half a megabyte each."""
@@ -49,7 +50,7 @@ def tiles_of(rows: int, columns: int, products: int) -> int:
 
 @lru_cache(_MOST_KERNELS)
 def kernel(inputs: int, outputs: int, products: int, processor: Processor) -> tuple[Callable, int]:
-    """What convolves with this number of channels, and how many floats it needs to work in."""
+    """The function that convolves with this number of channels, and the size of its scratch buffer in floats."""
     kernel = _Kernel(inputs, outputs, TILES[products], processor)
     return kernel.writer.compiled(), kernel.scratch
 
@@ -60,12 +61,14 @@ class Tile(NamedTuple):
     results: int
     pixels: int
     first: int
-    """The first pixel, counted from the first that the first result's filter covers."""
+    """The tile's first pixel, counted from the first pixel under the filter of the tile's first result."""
     filter_map: list[list[float]]
     map_pixels: Callable[..., tuple[Value, ...]]
     map_sums: Callable[..., tuple[Value, ...]]
 
 
+# The maps for m = 4 evaluate polynomials at 0, ±1, ±2 and ∞ (Cook and Toom). The even and odd parts at x and −x are
+# computed once for both, which is why sums and differences come in pairs.
 def _map_6_pixels(a: Value, b: Value, c: Value, d: Value, e: Value, f: Value) -> tuple[Value, ...]:
     even, odd = e - 4 * c, d - 4 * b
     apart, twice = e - c, 2 * (d - b)
@@ -123,6 +126,7 @@ class _Kernel:
         self.lanes = next(lanes for lanes in (processor.lanes, 8) if not (inputs % lanes or outputs % lanes))
         most = 4 if processor.registers == 32 else 2
         self.vectors = next(v for v in range(most, 0, -1) if not outputs // self.lanes % v)
+        # All sums of the innermost loop (`_multiply`) have to stay in registers, beside the weights and one pixel.
         free = processor.registers - self.vectors - 1
         self.together = next(tiles for tiles in (12, 6) if tiles * self.vectors <= free)
         self.block = _BLOCK if inputs * outputs <= _FEW_WEIGHTS else _LARGE_BLOCK
@@ -152,15 +156,19 @@ class _Kernel:
             with writer.loop(here) as at:
                 self._map_back(first + at, at)
 
-    def _place(self, number: Value) -> tuple[Value, Value, Value]:
+    def _position(self, number: Value) -> tuple[Value, Value, Value]:
         """A tile's image, and the row and column of its first result."""
-        a_row, across = number // self.across, number % self.across
-        return a_row // self.down, a_row % self.down * self.tile.results, across * self.tile.results
+        tile_row, across = number // self.across, number % self.across
+        return tile_row // self.down, tile_row % self.down * self.tile.results, across * self.tile.results
 
     def _map_pixels(self, number: Value, at: Value) -> None:
-        """From the pixels of a tile to what its products are made of."""
+        """Map the pixels of a tile; those outside of the image are zeros.
+
+        Integers are unsigned: a row above the image wraps around to a huge number, so that one comparison with the
+        height tells rows above it and below it. Outside, the address is replaced before anything is read from it.
+        """
         writer = self.writer
-        image, row, column = self._place(number)
+        image, row, column = self._position(number)
         pixels, map_pixels = range(self.tile.pixels), self.tile.map_pixels
         rows = [row + (r + self.tile.first) - self.above for r in pixels]
         columns = [column + (c + self.tile.first) - self.left for c in pixels]
@@ -168,17 +176,25 @@ class _Kernel:
         with writer.loop(self.inputs, self.lanes) as channel:
 
             def pixel(r: int, c: int) -> Value:
-                place = ((image * self.height + rows[r]) * self.width + columns[c]) * self.inputs + channel
-                return writer.load(writer.choose(inside[r][c], writer.at(self.images, place), self.zeros))
+                offset = ((image * self.height + rows[r]) * self.width + columns[c]) * self.inputs + channel
+                return writer.load(writer.choose(inside[r][c], writer.at(self.images, offset), self.zeros))
 
             by_column = [map_pixels(*(pixel(r, c) for r in pixels)) for c in pixels]
             for r, row_of in enumerate(zip(*by_column, strict=True)):
                 for c, value in enumerate(map_pixels(*row_of)):
-                    place = ((r * self.products + c) * self.block + at) * self.inputs + channel
-                    writer.store(value, writer.at(self.mapped, place))
+                    offset = ((r * self.products + c) * self.block + at) * self.inputs + channel
+                    writer.store(value, writer.at(self.mapped, offset))
 
     def _multiply(self, product: Value, here: Value) -> None:
-        """Sum over the input channels what one of the products gives, for all tiles of a block."""
+        """Multiply matrices: for one of the products, tiles × inputs by inputs × outputs.
+
+        Nearly all of the time is spent here. A step of the innermost loop loads a few vectors of weights and spreads
+        one number of each of several tiles: every loaded weight is used for all these tiles, every number for all the
+        vectors, and the sums stay in registers until the loop ends. With one sum too many for the registers they
+        would go to memory at every step: the results would be the same, several times later.
+        The last step over tiles may go past the block's last tile, into what an earlier block left in the buffer: the
+        block's length is a multiple of the step, so that this is within the buffer, and it is not mapped back.
+        """
         writer, lanes = self.writer, self.lanes
         mapped = writer.at(self.mapped, product * (self.block * self.inputs))
         filters = writer.at(self.filters, product * (self.inputs * self.outputs))
@@ -199,22 +215,26 @@ class _Kernel:
                 writer.store(total, writer.at(multiplied, (tile + t) * self.outputs + output + v * lanes))
 
     def _map_back(self, number: Value, at: Value) -> None:
-        """From the sums of a tile to its results, with bias, what is added, and ReLU."""
+        """Map the sums of a tile to its results, with bias, what is added, and ReLU.
+
+        If nothing is added, the step is 0, and zeros are read again and again. Without ReLU the floor is −∞; NaN is
+        not below any floor, and stays.
+        """
         writer, products, map_sums = self.writer, range(self.products), self.tile.map_sums
-        image, row, column = self._place(number)
+        image, row, column = self._position(number)
         with writer.loop(self.outputs, self.lanes) as channel:
             bias = writer.load(writer.at(self.bias, channel))
 
             def summed(r: int, c: int) -> Value:
-                place = ((r * self.products + c) * self.block + at) * self.outputs + channel
-                return writer.load(writer.at(self.multiplied, place))
+                offset = ((r * self.products + c) * self.block + at) * self.outputs + channel
+                return writer.load(writer.at(self.multiplied, offset))
 
             by_column = [map_sums(*(summed(r, c) for r in products)) for c in products]
             for r, row_of in enumerate(zip(*by_column, strict=True)):
                 for c, value in enumerate(map_sums(*row_of)):
                     inside = (row + r < self.rows) & (column + c < self.columns)
-                    place = ((image * self.rows + row + r) * self.columns + column + c) * self.outputs + channel
+                    offset = ((image * self.rows + row + r) * self.columns + column + c) * self.outputs + channel
                     with writer.when(inside):
-                        total = value + bias + writer.load(writer.at(self.added, place * self.added_step))
+                        total = value + bias + writer.load(writer.at(self.added, offset * self.added_step))
                         floored = writer.choose(total < self.floor, self.floor, total)
-                        writer.store(floored, writer.at(self.results, place))
+                        writer.store(floored, writer.at(self.results, offset))

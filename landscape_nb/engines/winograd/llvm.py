@@ -1,8 +1,8 @@
 """Machine code on vectors of floats, made for this processor by LLVM: loops, loads, products and sums.
 
-What torch's libraries lack is written here in Python, turned into LLVM's intermediate language by llvmlite,
-and compiled when it is first needed, in a twentieth of a second. LLVM's passes over the code are left out: they
-take longer than that, and what is written here leaves them nothing to do.
+What torch's libraries lack is written here in Python, turned into LLVM's intermediate representation by llvmlite,
+and compiled when it is first needed, in a twentieth of a second. LLVM's optimization passes are left out: they
+take longer than that, and the code is written so that they would find nothing to do.
 """
 
 import ctypes
@@ -24,12 +24,12 @@ POINTER = ir.PointerType()
 _C_TYPES = {INTEGER: ctypes.c_int64, NUMBER: ctypes.c_float, POINTER: ctypes.c_void_p}
 _NUMBERS = count()
 _FUSED = ("contract",)
-"""Lets a product and a sum round once, as processors like it."""
+"""Allows a fused multiply-add, which rounds once: the processor has one instruction for it."""
 
 
 @dataclass(frozen=True)
 class Processor:
-    """What a processor computes with: how many floats are in a vector register, and how many registers there are."""
+    """A processor's vector registers: how many floats are in one, and how many registers there are."""
 
     lanes: int
     registers: int
@@ -54,7 +54,7 @@ def this_processor() -> Processor | None:
 
 
 def _features() -> llvm.FeatureMap:
-    """What this processor can do, as far as it is allowed."""
+    """The instruction sets of this processor that may be used."""
     features = llvm.get_host_cpu_features()
     if allowed_isa() == "avx2":
         features |= {name: False for name in features if name.startswith(("avx512", "avx10", "evex512"))}
@@ -62,34 +62,34 @@ def _features() -> llvm.FeatureMap:
 
 
 class Value:
-    """An integer, a vector or a truth value in a function that is being written: arithmetic on it is written down."""
+    """An integer, a vector or a truth value in a function that is being written: arithmetic on it writes code."""
 
     def __init__(self, builder: ir.IRBuilder, code: ir.Value):
         self.builder, self.code = builder, code
 
-    def _made(self, other: "Value | float", on_integers: str, on_vectors: str) -> "Value":
+    def _written(self, other: "Value | float", on_integers: str, on_vectors: str) -> "Value":
         right = _code(other, self.code.type)
         if isinstance(self.code.type, ir.VectorType):
             return Value(self.builder, getattr(self.builder, on_vectors)(self.code, right, flags=_FUSED))
         return Value(self.builder, getattr(self.builder, on_integers)(self.code, right))
 
     def __add__(self, other: "Value | float") -> "Value":
-        return self._made(other, "add", "fadd")
+        return self._written(other, "add", "fadd")
 
     def __sub__(self, other: "Value | float") -> "Value":
-        return self._made(other, "sub", "fsub")
+        return self._written(other, "sub", "fsub")
 
     def __mul__(self, other: "Value | float") -> "Value":
-        return self._made(other, "mul", "fmul")
+        return self._written(other, "mul", "fmul")
 
     def __floordiv__(self, other: "Value | int") -> "Value":
-        return self._made(other, "udiv", "")
+        return self._written(other, "udiv", "")
 
     def __mod__(self, other: "Value | int") -> "Value":
-        return self._made(other, "urem", "")
+        return self._written(other, "urem", "")
 
     def __and__(self, other: "Value") -> "Value":
-        return self._made(other, "and_", "")
+        return self._written(other, "and_", "")
 
     def __lt__(self, other: "Value | float") -> "Value":
         right = _code(other, self.code.type)
@@ -101,17 +101,18 @@ class Value:
 
 
 def _code(value: Value | float, kind: ir.Type) -> ir.Value:
-    """A value's code, or a number as a constant of that type: everywhere in a vector."""
+    """A value's code, or a number as a constant of that type (in a vector, in all lanes)."""
     if isinstance(value, Value):
         return value.code
     return ir.Constant(kind, [value] * kind.count if isinstance(kind, ir.VectorType) else value)
 
 
 class Writer:
-    """Writes a function of loops and arithmetic; integers in it count from 0.
+    """Writes a function of loops and arithmetic; integers in it are unsigned.
 
     Args:
-        arguments: Types of its arguments. What is written through one pointer must not be read through another.
+        arguments: Types of its arguments. LLVM is told that pointers do not alias: what is written through one must
+            not be read through another afterwards.
         lanes: Floats in a vector.
 
     Example:
@@ -148,7 +149,7 @@ class Writer:
         return self._value(_code(value, self.vector))
 
     def at(self, pointer: Value, floats: Value | int) -> Value:
-        """The pointer, so many floats on."""
+        """The pointer, moved by so many floats."""
         return self._value(self._builder.gep(pointer.code, [_code(floats, INTEGER)], source_etype=NUMBER))
 
     def load(self, pointer: Value) -> Value:
@@ -174,13 +175,19 @@ class Writer:
 
     @contextmanager
     def loop(self, stop: Value | int, step: int = 1, carried: list[Value] | None = None) -> Iterator[Value]:
-        """Write what is done for 0, step, 2 step, … below `stop`.
+        """A loop over 0, step, 2 step, … below `stop`; what is written within the `with` statement is its body.
+
+        A value in LLVM is assigned once. What changes from round to round is a phi node at the head of the loop: it is
+        the start's value when control comes from before the loop, and the body's when it comes from the body's end.
+        Phi nodes written here stay in registers; variables in memory would have to be found and lifted by a pass.
+        Every carried value needs its phi before the body is written, and its second source after it: a value that the
+        body made and the list does not carry is not defined after the loop, and LLVM's verifier refuses it.
 
         Args:
             stop: Where to stop.
             step: From one to the next.
-            carried: Values that one round hands to the next: the list holds, and takes, those of the round,
-                and in the end those of the last.
+            carried: Values that one round passes to the next. In the body the list has this round's values, and has
+                to be set to the next round's; after the loop it has the last round's.
         """
         builder, carried = self._builder, carried if carried is not None else []
         before, head = builder.block, builder.append_basic_block()
@@ -188,22 +195,22 @@ class Writer:
         builder.branch(head)
         builder.position_at_end(head)
         start = [self._value(_code(0, INTEGER)), *carried]
-        handed = [builder.phi(value.code.type) for value in start]
-        for phi, value in zip(handed, start, strict=True):
+        phis = [builder.phi(value.code.type) for value in start]
+        for phi, value in zip(phis, start, strict=True):
             phi.add_incoming(value.code, before)
-        index, *carried[:] = map(self._value, handed)
+        index, *carried[:] = map(self._value, phis)
         builder.cbranch((index < stop).code, body, after)
         builder.position_at_end(body)
         yield index
-        for phi, value in zip(handed, (index + step, *carried), strict=True):
+        for phi, value in zip(phis, (index + step, *carried), strict=True):
             phi.add_incoming(value.code, builder.block)
         builder.branch(head)
         builder.position_at_end(after)
-        carried[:] = map(self._value, handed[1:])
+        carried[:] = map(self._value, phis[1:])
 
     @contextmanager
     def when(self, condition: Value) -> Iterator[None]:
-        """Write what is done where the condition holds."""
+        """What is written within the `with` statement is done only where the condition holds."""
         with self._builder.if_then(condition.code):
             yield
 
@@ -216,13 +223,13 @@ class Writer:
         memory.add_object_file(llvm.ObjectFileRef.from_data(code))
         types = [_C_TYPES[argument.type] for argument in self._function.args]
         function = ctypes.CFUNCTYPE(None, *types)(memory.get_function_address(self._function.name))
-        function.memory = memory  # the code is gone with it
+        function.memory = memory  # without it the code would be freed
         return function
 
 
 @cache
 def _machine() -> llvm.TargetMachine:
-    """What turns LLVM's intermediate language into this processor's."""
+    """Turns LLVM's intermediate representation into this processor's machine code."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     target = llvm.Target.from_default_triple()
@@ -230,6 +237,6 @@ def _machine() -> llvm.TargetMachine:
 
 
 def _memory() -> llvm.ExecutionEngine:
-    """What holds one function's machine code: that alone, for LLVM's other notes on a function take a megabyte."""
+    """Holds one function's machine code, compiled elsewhere: an engine that compiles keeps notes of a megabyte."""
     machine = llvm.Target.from_default_triple().create_target_machine()
     return llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
