@@ -70,8 +70,8 @@ def points_of_adaptive(name, heights):
     plane = _Plane([axis, axis], ["loss"], ERROR, seed=0)
     while not len(plane.estimates) or error_of(plane.heights, heights) > ERROR:
         for number in plane.next_points():
-            loss = 10 ** float(truth(*plane.coordinates(number))[0, 0])
-            plane.measure(number, Estimate({"loss": loss}, {"loss": 0.0}, 0.0, 1))
+            loss = 10 ** float(truth(*plane.coords(number))[0, 0])
+            plane.add(number, Estimate({"loss": loss}, {"loss": 0.0}, 0.0, 1))
         plane.interpolate()
     learner = adaptive.Learner2D(lambda xy: float(truth(*xy)[0, 0]), bounds=[(-1, 1), (-1, 1)])
     found = np.inf

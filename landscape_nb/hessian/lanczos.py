@@ -1,9 +1,9 @@
 """Both extreme eigenpairs of a symmetric operator from one run of Lanczos with thick restarts.
 
-ARPACK's implicitly restarted Lanczos looks at its Ritz pairs only when a basis is full. Products with a
-Hessian are what costs, so here every new vector is followed by a look: the run ends with the product that
-made it good enough. Vectors are multiplied by torch: threads of NumPy's BLAS go on spinning for a while after
-each product, and a Hessian's next product, in torch's threads, takes twice as long.
+ARPACK's implicitly restarted Lanczos checks its Ritz pairs only when a basis is full. Products with a
+Hessian are what takes time, so here they are checked after every product, and the run ends as soon as they are
+good enough. Vectors are multiplied by torch: threads of NumPy's BLAS go on spinning for a while after each
+product, and the Hessian's next product, in torch's threads, would take twice as long.
 """
 
 import numpy as np
@@ -30,22 +30,21 @@ def extreme_pairs(
 
     With an orthonormal basis V of the Krylov space and T = VᵀAV, each eigenpair (θ, s) of T gives the Ritz
     pair (θ, Vs), whose residual is β·|last entry of s|, β being the length of what the last product added.
-    A full basis is replaced by its Ritz vectors at both ends, half of it, and the run goes on.
-    New vectors are made orthogonal to all others, twice.
+    A full basis is replaced by its Ritz vectors at both ends, half as many, and the run goes on.
+    Each new vector is made orthogonal to all others, twice.
 
     Args:
         operator: A symmetric operator; it is multiplied with one vector at a time.
-        start: Where to start. An end is found if the start has a share of its eigenvector.
-        tolerance: Both residuals end at most tolerance · (|λ| + max|λ| / 10): a bound that does not vanish
-            at an eigenvalue of zero, as ARPACK's does. A Hessian has a multitude of eigenvalues near zero,
-            and a start lies mostly among their vectors: an end that is smaller than its bound has to stay
-            so for as many products again.
+        start: The first vector. An end is found if the start is not orthogonal to its eigenvector.
+        tolerance: Each residual ends at or below tolerance · (|λ| + max|λ| / 10), a bound that does not vanish
+            at an eigenvalue of zero, as ARPACK's does. An end that is itself within its bound of zero has to
+            stay there for as many products again.
 
     Returns:
         The two eigenvalues, ascending, and their vectors as columns, of norm 1.
 
     Raises:
-        NotConvergedError: Not within 100 restarts.
+        NotConvergedError: The residuals are still larger after 100 restarts.
 
     Example:
         >>> operator = LinearOperator((30, 30), lambda v: np.arange(30.0) * v.ravel(), dtype=float)
@@ -57,21 +56,26 @@ def extreme_pairs(
     size = min(len(start), max(_LEAST_VECTORS, min(_MOST_VECTORS, _MOST_BYTES // start.nbytes)))
     basis, projected = torch.from_numpy(np.empty((size, len(start)), start.dtype)), np.zeros((size, size))
     new, last, steps = F.normalize(torch.from_numpy(start), dim=0), 0, 0
-    seen, since = np.zeros(2), 0
+    ends_then, steps_then = np.zeros(2), 0
     while True:
         basis[last] = new
         product, steps = torch.from_numpy(operator @ new.numpy()), steps + 1
-        rest, shares = orthogonal(product, basis[: last + 1])
-        projected[last, : last + 1] = projected[: last + 1, last] = shares
+        rest, coefficients = orthogonal(product, basis[: last + 1])
+        projected[last, : last + 1] = projected[: last + 1, last] = coefficients
         length = float(rest.norm())
         values, vectors = np.linalg.eigh(projected[: last + 1, : last + 1])
         largest = np.abs(values[[0, -1]]).max()
         bounds = tolerance * (np.abs(values[[0, -1]]) + 0.1 * largest)
+        # A small residual says that some eigenvalue is near, not that it is the last one on its side. Most of a
+        # Hessian's eigenvalues are near zero, and so a random start lies mostly among their vectors: the lower end may
+        # look settled at zero before the run has found the few negative ones. An end near zero therefore counts only
+        # after as many products again without a change. Still missed is an eigenvector of which the start has a
+        # share so small that twice the products do not bring it out.
         good = steps >= _LEAST_STEPS and bool((length * np.abs(vectors[-1, [0, -1]]) <= bounds).all())
         if good and (np.abs(values[[0, -1]]) <= bounds).any():
-            if not since or (np.abs(values[[0, -1]] - seen) > bounds).any():
-                seen, since = values[[0, -1]], steps
-            good = steps >= 2 * since
+            if not steps_then or (np.abs(values[[0, -1]] - ends_then) > bounds).any():
+                ends_then, steps_then = values[[0, -1]], steps
+            good = steps >= 2 * steps_then
         if good or length <= 10 * np.finfo(start.dtype).eps * largest or last + 1 == len(start):
             break
         last += 1
@@ -87,11 +91,14 @@ def extreme_pairs(
 def orthogonal(
     vector: Float[Tensor, "n"], basis: Float[Tensor, "k n"]
 ) -> tuple[Float[Tensor, "n"], Float[np.ndarray, "k"]]:
-    """What of a vector is orthogonal to an orthonormal basis, and its shares along the basis.
+    """The part of a vector that is orthogonal to an orthonormal basis, and its coefficients in that basis.
+
+    Twice, for once is not enough: where the vector lies almost in the basis, subtraction leaves mostly rounding, which
+    is not orthogonal to it. Then converged eigenvectors come back, and each eigenvalue is found several times.
 
     Example:
-        >>> rest, shares = orthogonal(torch.tensor([1.0, 2.0]), torch.tensor([[1.0, 0.0]]))
-        >>> rest.tolist(), shares.tolist()
+        >>> rest, coefficients = orthogonal(torch.tensor([1.0, 2.0]), torch.tensor([[1.0, 0.0]]))
+        >>> rest.tolist(), coefficients.tolist()
         ([0.0, 2.0], [1.0])
     """
     first = basis @ vector
@@ -106,7 +113,11 @@ def _restart(
     values: Float[np.ndarray, "m"],
     vectors: Float[np.ndarray, "m m"],
 ) -> int:
-    """Keep the Ritz vectors at both ends, in place; the number kept."""
+    """Replace the basis in place by the Ritz vectors at both ends; returns how many.
+
+    They diagonalize the operator among themselves. How they couple with the next vector is not written down here: the
+    coefficients of the next product, taken with the whole basis, contain it.
+    """
     quarter = len(values) // 4
     ends = np.r_[:quarter, len(values) - quarter : len(values)]
     basis[: len(ends)] = torch.from_numpy(vectors[:, ends].T.copy()).to(basis) @ basis

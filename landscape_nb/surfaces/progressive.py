@@ -1,8 +1,7 @@
 """A plane that is there at once and gets better: coarse to fine in its grid, and in its data.
 
-A smooth plane is saved by its grid: points between measured ones are interpolated, and measured only
-where that would be wrong. A rough one is saved by its data: no point takes more samples than its error
-bar needs.
+On a smooth plane the grid saves time: most points are interpolated, and measured only where that would be
+wrong. On a rough one the data do: no point takes more samples than its error bar needs.
 """
 
 import time
@@ -48,27 +47,27 @@ def progressive_plane(
 ) -> Iterator[xr.Dataset]:
     """Measure a plane from coarse to fine, yielding all of it again and again until it is good enough.
 
-    Every yield is a whole plane, for any function that draws planes: measured where it is measured,
-    interpolated elsewhere. What comes next is where interpolation would be most wrong, and, for a fair
+    Every yield is a whole plane, for any function that draws planes: some points are measured, the others
+    interpolated. Measured next are the points where interpolation is probably most wrong and, for a fair
     estimate of the error, some points at random. A point takes as many samples as bring the standard
-    deviation of its log₁₀(loss) down to 0.7 · `error`; most need far fewer.
+    deviation of its log₁₀(loss) down to 0.7 · `error`; most take far fewer than there are.
 
     Args:
-        objective: What is measured: its own data, not its extra data.
+        objective: What is measured, on its own data, not on its extra data.
         directions: Two directions, keyed like `objective.origin`.
         extent: The first and last coordinate, one pair for both axes or one pair each.
         resolution: The number of points along an axis, one for both or one each.
         error: The root mean square, over the grid, of the error of log₁₀(loss) against the plane on all
             samples at all points, at which to stop. Where a loss is not positive, the error is that of
             the loss, divided by the range of losses on the first, coarse grid.
-        seconds: A time budget; None has none. What is begun is finished, so it takes a point longer.
+        seconds: A time budget; None means no limit. A point that is begun is finished, so it may take a little longer.
         origin: The point at (0, 0); default the objective's.
         seed: Seed of the order of samples and of the points at random.
         progress: Whether to show a progress bar, of measured points.
 
     Yields:
         `loss` and every metric over `alpha` and `beta`, as `evaluate_plane` returns them, with
-        `..._stderr`; and `measured` (False: interpolated), `samples` (how many a point took) and
+        `..._stderr`; and `measured` (False: interpolated), `samples` (how many samples a point took) and
         `loss_error` (the estimated error, as for `error`). In `attrs`, besides the provenance:
         `estimated_error`, `evaluations` (samples · points so far), `seconds`, `remaining_seconds`
         (an estimate; NaN at first) and `stopped`: `''`, or at the last yield why: `'error'`,
@@ -88,7 +87,7 @@ def progressive_plane(
         >>> plane.attrs["stopped"], bool(plane.measured.mean() < 0.5)
         ('error', True)
 
-    Source: Shown as Figures 1 and 5 of Li et al. (2018) are; the refinement is our own.
+    Source: For planes as in Figures 1 and 5 of Li et al. (2018); the refinement is our own.
     """
     directions = directions_of(directions, plane=True)
     check_positive("error", error)
@@ -126,7 +125,7 @@ def _refined(
         while not stopped:
             try:
                 for number in plane.next_points():
-                    plane.measure(number, sampler(affine(*plane.coordinates(number)), _NOISE * error * np.log(10)))
+                    plane.add(number, sampler(affine(*plane.coords(number)), _NOISE * error * np.log(10)))
                     bar.update()
                     if time.perf_counter() - began > seconds:
                         stopped = "seconds"
@@ -144,11 +143,13 @@ def _refined(
 
 
 class _Plane:
-    """What is measured of a plane so far, what that says of the rest, and what to measure next.
+    """What is measured of a plane so far, what that says about the other points, and what to measure next.
+
+    A grid point goes by its number (row · columns + column) or by its index (row, column); distances are in grid steps.
 
     Args:
         axes: The coordinates along both directions.
-        names: The measures, the loss first.
+        names: The loss and the metrics, the loss first.
         error: The error at which to stop.
         seed: Seed of the points at random.
     """
@@ -157,21 +158,21 @@ class _Plane:
         self.axes, self.names, self.error = axes, names, error
         self.shape = len(axes[0]), len(axes[1])
         self.size = self.shape[0] * self.shape[1]
-        self.places = np.stack(np.unravel_index(np.arange(self.size), self.shape), 1).astype(float)
+        self.indices = np.stack(np.unravel_index(np.arange(self.size), self.shape), 1).astype(float)
         self.rng = np.random.default_rng(seed)
         self.estimates: dict[int, Estimate] = {}
         self.at_random: list[int] = []
-        self.hits: list[tuple[np.ndarray, np.ndarray]] = []
+        self.comparisons: list[tuple[np.ndarray, np.ndarray]] = []
         self.history: list[tuple[int, float]] = []
         self.range: float | None = None
 
-    def coordinates(self, number: int) -> tuple[float, float]:
+    def coords(self, number: int) -> tuple[float, float]:
         """α and β of a grid point."""
         row, column = divmod(number, self.shape[1])
         return float(self.axes[0][row]), float(self.axes[1][column])
 
-    def measure(self, number: int, estimate: Estimate) -> None:
-        """Take note of what was measured at a grid point."""
+    def add(self, number: int, estimate: Estimate) -> None:
+        """Add what was measured at a grid point."""
         self.estimates[number] = estimate
 
     def next_points(self) -> list[int]:
@@ -179,6 +180,10 @@ class _Plane:
         if not self.estimates:
             ticks = [sorted({*range(0, n, max(1, (n - 1) // _FIRST_CELLS)), n - 1}) for n in self.shape]
             return [row * self.shape[1] + column for row in ticks[0] for column in ticks[1]]
+        # The worst points alone would not do: where the interpolant is wrong and does not know it (a narrow ravine
+        # between measured points), nothing would ever look. Points at random do, and they are a nearly fair sample of
+        # the error (the worst are taken out before): at the worst points it is large by choice. The worst are kept
+        # apart from each other, for the first that is measured changes what is known of its surroundings.
         count = max(_LEAST_NEW, int(_GROWTH * len(self.estimates)))
         free = np.flatnonzero(~self.measured)
         order = free[np.argsort(-self.errors[free], kind="stable")]
@@ -195,7 +200,7 @@ class _Plane:
         return mask
 
     def interpolate(self) -> None:
-        """Fill the grid from what is measured, and estimate the error everywhere."""
+        """Fill the grid from the measured points, and estimate the error everywhere."""
         numbers, losses = self._measured_values("loss")
         positive = bool((losses[np.isfinite(losses)] > 0).all())
         if self.range is None:
@@ -211,14 +216,16 @@ class _Plane:
 
     def _fill(self, numbers: Int[np.ndarray, "n"], heights: Float[np.ndarray, "n"], positive: bool) -> None:
         finite = np.isfinite(heights)
-        self.away, nearest = neighbour_tree(self.places[numbers]).query(self.places, min(_NEARBY, len(numbers)))
+        self.away, nearest = neighbour_tree(self.indices[numbers]).query(self.indices, min(_NEARBY, len(numbers)))
         surroundings = finite[nearest.reshape(self.size, -1)]
         self.away, self.nearest = self.away.reshape(self.size, -1)[:, 0], numbers[nearest.reshape(self.size, -1)[:, 0]]
         self.heights, self.scale = np.full(self.size, np.nan), np.zeros(self.size)
         if finite.sum() >= _LEAST_TO_INTERPOLATE:
             inside = surroundings[:, 0]
-            found = interpolate_scattered(self.places[numbers[finite]], heights[finite], self.places[inside])
+            found = interpolate_scattered(self.indices[numbers[finite]], heights[finite], self.indices[inside])
             self.heights[inside], self.scale[inside] = found.values, found.errors
+        # Between finite and other values nothing can be interpolated: there an error of a factor of ten is assumed,
+        # so that the border is measured first.
         rim = surroundings.any(1) & ~surroundings.all(1) & ~self.measured
         self.heights[numbers], self.scale[numbers] = heights, 0.0
         means = np.array([self.estimates[n].means["loss"] for n in self.nearest.tolist()])
@@ -227,19 +234,24 @@ class _Plane:
         self.errors = np.where(rim, 1.0, np.sqrt((self.factor * self.scale) ** 2 + np.nan_to_num(noise) ** 2))
 
     def _compare(self, heights: Float[np.ndarray, "m"]) -> None:
-        """Compare what was foretold at the random points with what was found there."""
-        foretold, scale = self.heights[self.at_random], self.scale[self.at_random]
-        known = np.isfinite(foretold) & np.isfinite(heights)
-        pairs = (np.where(known, heights - foretold, 0.0) ** 2, np.where(known, scale, 0.0) ** 2)
-        self.hits = [*self.hits, pairs][-_ROUNDS_REMEMBERED:]
+        """Compare what was predicted at the random points, before they were measured, with what was found there."""
+        predicted, scale = self.heights[self.at_random], self.scale[self.at_random]
+        known = np.isfinite(predicted) & np.isfinite(heights)
+        pairs = (np.where(known, heights - predicted, 0.0) ** 2, np.where(known, scale, 0.0) ** 2)
+        self.comparisons = [*self.comparisons, pairs][-_ROUNDS_REMEMBERED:]
         self.at_random = []
 
+    # The interpolation says how its errors are spread over the grid, but only up to a factor. The random points tell
+    # the factor: the root mean square of errors found there, over that of the scales predicted. From n points such a
+    # ratio is known to within 1/√(2n) of itself (for Gaussian errors), and three such standard errors are added.
+    # Only the last rounds count, for those before had a coarser grid. It fails where errors are far from Gaussian: one
+    # narrow ravine that no random point has met raises nothing, and the estimate is too low.
     @property
     def factor(self) -> float:
-        """How much larger errors are than the interpolation's scale of them: from the random points, three σ up."""
-        if not self.hits:
+        """How much larger errors are than the interpolation's scale of them, with a margin."""
+        if not self.comparisons:
             return 1.0
-        found, scale = (np.concatenate(parts) for parts in zip(*self.hits, strict=True))
+        found, scale = (np.concatenate(parts) for parts in zip(*self.comparisons, strict=True))
         return float(np.sqrt(found.sum() / scale.sum()) * (1 + 3 / np.sqrt(2 * len(found)))) if scale.any() else 1.0
 
     @property
@@ -250,12 +262,13 @@ class _Plane:
     def finished(self) -> str:
         """Why to stop, or ''.
 
-        Until enough points at random have been measured, the error is not known; and as one stops when the
-        estimate happens to be low, it has to be a fifth below the error asked for.
+        Until enough random points have been measured, the error is not known. The estimate goes up and down from
+        round to round, and the first one below the goal is likely one that happens to be low: so it has to be a
+        fifth below.
         """
         if len(self.estimates) == self.size:
             return "complete"
-        enough = sum(len(found) for found, _ in self.hits) >= _LEAST_AT_RANDOM
+        enough = sum(len(found) for found, _ in self.comparisons) >= _LEAST_AT_RANDOM
         return "error" if enough and self.estimated_error <= _CAUTION * self.error else ""
 
     def _measured_values(self, name: str) -> tuple[Int[np.ndarray, "n"], Float[np.ndarray, "n"]]:
@@ -298,7 +311,7 @@ class _Plane:
             whole = self.loss_at(self.heights)
         elif np.isfinite(values).sum() >= _LEAST_TO_INTERPOLATE:
             finite = np.isfinite(values)
-            whole = interpolate_scattered(self.places[numbers[finite]], values[finite], self.places).values
+            whole = interpolate_scattered(self.indices[numbers[finite]], values[finite], self.indices).values
         else:
             whole = np.full(self.size, np.nan)
         whole[numbers] = values

@@ -17,8 +17,8 @@ class Interpolation:
 
     Attributes:
         values: The interpolated values.
-        errors: How wrong they may be, up to a common factor: how wrong the measured values nearby would
-            be if each were interpolated from the others, more so further from a measured one.
+        errors: How wrong they may be, up to a common factor: by how much the measured values nearby would be
+            missed if each were interpolated from the others, in proportion to the distance from a measured point.
         power: 1 or 3, the interpolant's kernel rᵖ.
     """
 
@@ -28,7 +28,7 @@ class Interpolation:
 
 
 def neighbour_tree(points: Points):
-    """SciPy's k-d tree of points; its module is imported when it is first needed, for it takes a while."""
+    """SciPy's k-d tree of points; the module is imported when it is first needed, for that takes a while."""
     from scipy.spatial import cKDTree
 
     return cKDTree(points)
@@ -37,7 +37,7 @@ def neighbour_tree(points: Points):
 def interpolate_scattered(points: Points, values: Float[np.ndarray, "n"], targets: Points) -> Interpolation:
     """Interpolate with radial functions r or r³ and a linear part, from the 24 nearest points.
 
-    Of the two kernels, the one is taken that foretells each point better from the others: r³ for
+    Of the two kernels, the one is taken that predicts each point better from the others: r³ for
     smooth planes, r for rough ones.
 
     Args:
@@ -53,6 +53,10 @@ def interpolate_scattered(points: Points, values: Float[np.ndarray, "n"], target
 
     Source: Wendland (2004), chapter 8; leaving one out as in Rippa (1999).
     """
+    # Leaving one out: with small local systems, interpolating a point from its neighbours without itself is as cheap
+    # as anything else, and what is missed tells both the kernel and how rough the surface is there. Measured points
+    # are further from each other than a target is from the nearest one, so what is missed is scaled by that distance
+    # over the usual spacing. It fails for roughness between points: values that hit by chance look smooth.
     tree = neighbour_tree(points)
     distances, neighbours = tree.query(points, min(_NEIGHBOURS, len(points) - 1) + 1)
     distances, neighbours = distances[:, 1:], neighbours[:, 1:]
@@ -71,7 +75,12 @@ def interpolate_scattered(points: Points, values: Float[np.ndarray, "n"], target
 
 
 def _weights(offsets: Float[np.ndarray, "targets k 2"], power: int) -> Float[np.ndarray, "targets k"]:
-    """Weights of the neighbours' values at each target, given where the neighbours are from there."""
+    """Weights of the neighbours' values at each target, given the neighbours' offsets from the target.
+
+    The weights solve the interpolation's system with the target's kernel values on the right: its matrix is symmetric,
+    so this is the same as interpolating and evaluating, and leaves the values out. Neighbours on one line do not
+    determine a linear part across it: a ridge keeps the system solvable.
+    """
     targets, k, _ = offsets.shape
     sign = 1 if power == 3 else -1
     between = np.linalg.norm(offsets[:, :, None] - offsets[:, None], axis=-1)
@@ -88,16 +97,17 @@ def _weights(offsets: Float[np.ndarray, "targets k 2"], power: int) -> Float[np.
 def spread_out(
     order: Int[np.ndarray, "m"], shape: tuple[int, int], apart: Float[np.ndarray, "m"], count: int
 ) -> tuple[list[int], Bool[np.ndarray, "n"]]:
-    """The first grid points of an order, leaving out those too near to one already chosen.
+    """The first grid points of an order, without those that are too close to one already chosen.
 
     Args:
         order: Numbers of grid points (row · columns + column), best first.
         shape: Rows and columns of the grid.
-        apart: How far each point is from a measured one: others closer than that are left out.
+        apart: How far each point is from a measured one. That is as far as its measurement will count, so that other
+            points closer to it than that are left out.
         count: How many at most.
 
     Returns:
-        The chosen points, and which of the grid they are.
+        The numbers of the chosen points, and a mask of them over the grid.
 
     Example:
         >>> spread_out(np.array([4, 5, 8]), (3, 3), np.array([2.0, 2.0, 1.0]), 3)[0]

@@ -1,8 +1,8 @@
 """No more samples than an error bar needs: the means of an objective at a point from part of its data.
 
-Samples are taken in proportion to their classes, and the mean is put together class by class. Far from
-the minimum a network answers the same to every image, so that the loss depends on the class alone: a
-few images of each class then give it to all its digits.
+Samples are taken in proportion to their classes, and the mean is put together class by class (stratified
+sampling). Far from the minimum a network answers the same to every image, so that the loss depends on the
+class alone: then a few images of each class give it to all its digits.
 """
 
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ _LEAST_PER_CLASS = 3
 
 @dataclass(frozen=True)
 class Estimate:
-    """What part of the data says of all of it.
+    """What part of the data says about all of it.
 
     Attributes:
-        means: The mean of each measure.
+        means: The means of the loss and of each metric.
         stderrs: Their standard errors over the data, as `Objective.measure` has them.
-        error: The standard deviation of the loss's mean around that of all samples, relative to it; 0
+        error: The standard deviation of the mean loss around that over all samples, relative to it; 0
             once all are used.
-        samples: How many were used.
+        samples: How many samples were used.
     """
 
     means: dict[str, float]
@@ -46,9 +46,9 @@ class Sampler:
     """Measures an objective's own data (not its extra data) at a point, on as many samples as a precision needs.
 
     Args:
-        evaluator: What measures. Its samples are taken apart where batches are pairs of tensors and
-            each measure is a mean over samples; else all of them are always used.
-        seed: Seed of their order.
+        evaluator: What is measured. Part of its samples is used where batches are pairs of tensors, and the
+            loss and each metric are means over samples; otherwise always all of them.
+        seed: Seed of the order of samples.
 
     Example:
         >>> from landscape_nb.objective.objective import Objective
@@ -69,12 +69,12 @@ class Sampler:
         order = _balanced_order(classes, seed)
         self.classes, self.total = classes[order], len(order)
         self.sizes = np.bincount(classes)
-        places = torch.from_numpy(order).to(inputs.device)
-        batches = _growing(inputs[places], targets[places])
+        indices = torch.from_numpy(order).to(inputs.device)
+        batches = _growing(inputs[indices], targets[indices])
         self.evaluator = evaluator.with_data(Batches(batches, [len(x) for x, _ in batches]))
 
     def __call__(self, params: Params, relative_error: float) -> Estimate:
-        """The means at a point, on as many samples as bring the loss's relative error down to `relative_error`."""
+        """The means at a point, from as many samples as bring the relative error of the loss to `relative_error`."""
         if not self.divisible:
             values = self.evaluator.measure(params)
             stderrs = {name: values[f"{name}_stderr"] for name in self.names}
@@ -99,8 +99,14 @@ class Sampler:
         error = 0.0 if count == self.total else errors["loss"] / max(abs(means["loss"]), np.finfo(float).tiny)
         return Estimate(means, stderrs, float(error), count)
 
+    # The mean of all data is the sum of each class's share of the data times the class's mean, which is estimated from
+    # the samples seen of it. So what differs between classes adds nothing to the error, only what varies within one:
+    # per class its variance over the samples seen, times the part of the class that has not been seen (none, once all
+    # have). It fails if a class's samples seen so far happen to be alike: hence three of each class at least, by the
+    # first batch (`_classes`). The standard error is another question, how far the mean of all data is from that of
+    # the distribution they are drawn from: there the spread between classes counts too.
     def _stratified(self, values: Float[np.ndarray, "n"], classes: Int[np.ndarray, "n"]) -> tuple[float, float, float]:
-        """The mean over all data, its standard error as the data's, and its error as that of a part of them."""
+        """The mean over all data, its standard error, and its error from having seen only part of them."""
         counts = np.bincount(classes, minlength=len(self.sizes))
         with np.errstate(invalid="ignore"):
             sums = np.bincount(classes, values, len(self.sizes))
@@ -116,7 +122,7 @@ class Sampler:
 
 
 def _is_divisible(evaluator: Evaluator) -> bool:
-    """Whether samples can be taken apart: pairs of tensors, means over samples, no outputs that heed the neighbours."""
+    """Whether part of the samples can be used: pairs of tensors, means over samples, samples that do not interact."""
     return (
         evaluator.data.divisible
         and not evaluator.forward.only_plain
@@ -127,7 +133,7 @@ def _is_divisible(evaluator: Evaluator) -> bool:
 
 
 def _is_independent(evaluator: Evaluator) -> bool:
-    """Whether the first samples have the same outputs without the others of their batch."""
+    """Whether the first samples have the same outputs with and without the others of their batch."""
     inputs, targets = max(evaluator.data.batches, key=lambda batch: len(batch[0]))
     some, forward = max(1, min(_PILOT, len(inputs) // 2)), evaluator.forward.plain
     with torch.no_grad(), preserved_rng():
@@ -141,7 +147,7 @@ def _is_independent(evaluator: Evaluator) -> bool:
 
 
 def _classes(targets: Tensor) -> Int[np.ndarray, "n"]:
-    """Numbers from 0 up that say which samples belong together: classes, if there are labels with enough of each."""
+    """The class of each sample, from 0 up; rare classes count as one, and data without usable labels as one class."""
     if targets.ndim != 1 or targets.is_floating_point():
         return np.zeros(len(targets), int)
     _, classes = np.unique(targets.numpy(force=True), return_inverse=True)
@@ -152,7 +158,11 @@ def _classes(targets: Tensor) -> Int[np.ndarray, "n"]:
 
 
 def _balanced_order(classes: Int[np.ndarray, "n"], seed: int) -> Int[np.ndarray, "n"]:
-    """An order, random within a class, whose every beginning has the classes in their proportion."""
+    """An order, random within a class, of which every beginning has the classes in their proportions.
+
+    Each class is spread evenly over the interval from 0 to 1, from a random offset on: the samples below any bound are
+    that share of each class, give or take one.
+    """
     rng = np.random.default_rng(seed)
     ranks = np.empty(len(classes))
     for number, size in enumerate(np.bincount(classes)):
@@ -161,7 +171,7 @@ def _balanced_order(classes: Int[np.ndarray, "n"], seed: int) -> Int[np.ndarray,
 
 
 def _growing(inputs: Tensor, targets: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Batches that double the samples, up to a size at which doubling is no saving."""
+    """Batches each of which doubles the samples so far, up to a size from which larger batches do not save time."""
     edges = [0]
     while edges[-1] < len(inputs):
         edges.append(min(len(inputs), edges[-1] + min(max(edges[-1], _PILOT), _LARGEST_BATCH)))
