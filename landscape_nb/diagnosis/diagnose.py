@@ -1,4 +1,4 @@
-"""Is my plot right? What can be told from the measured values alone, in plain words."""
+"""Is my plot right? What the measured values alone can tell, in plain words."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import xarray as xr
 from landscape_nb._common.drawable import Plot, check_path
 from landscape_nb._common.levels import Levels, limits
 from landscape_nb.diagnosis.suggest_extent import in_words, narrower, wider
-from landscape_nb.diagnosis.view import SIGNS, Measured, read
+from landscape_nb.diagnosis.view import SIGNS, View, read
 
 _SEVERITIES = ("problem", "warning", "note")
 _TOO_MUCH = 2 / 3
@@ -73,30 +73,30 @@ class Diagnosis(list[Finding]):
 def diagnose(dataset: Plot, levels: Levels = None, path: xr.Dataset | None = None) -> Diagnosis:
     """Look for what makes a plot of a loss landscape misleading.
 
-    Nothing is measured: only the values, their standard errors (`loss_stderr`, if there) and the
+    Nothing is measured: only the values, their standard errors (`loss_stderr`, if it is there) and the
     attributes are looked at. The codes:
 
-    - `off-centre`: a point of the grid is lower than the centre, which thus is no minimum;
+    - `off-centre`: a point of the grid is lower than the centre, which is therefore not a minimum;
     - `below-zero`: the loss goes below zero, so the paper's levels and logarithmic heights do not apply;
     - `too-high`: even the lowest loss is above the last contour level;
-    - `too-wide`: more than two thirds of the grid lie above the last level, or its rim a hundredfold;
+    - `too-wide`: more than two thirds of the grid lie above the last level, or its rim lies a hundred times as high;
     - `too-narrow`: fewer than two levels are crossed;
     - `not-finite`: the loss is NaN or infinite somewhere;
     - `zero-direction`: a direction is zero, so that nothing changes along its axis;
     - `parallel-directions`: both directions are (almost) the same or opposite, so that the plane is a line;
-    - `noise`: the data are too few for levels that close;
+    - `noise`: the samples are too few for levels so close to each other;
     - `un-normalized`: random directions that are not rescaled to the weights;
     - `borrowed-scale`: directions that were rescaled to other weights than those they start from;
-    - `wrong-statistics`: an interpolation that misses its ends' own losses, for its batch-norm statistics
-      are not theirs;
+    - `wrong-statistics`: an interpolation misses the losses of the networks at its ends, as its batch-norm
+      statistics are not theirs;
     - `off-plane`: a path that is farther from the plane than from the centre, or leaves the grid;
     - `one-seed`: the directions are one random draw;
     - `frozen-batch-norm`: running statistics are those of the centre, far away too.
 
     Args:
         dataset: What `evaluate_line`, `evaluate_plane` or `interpolate` returned; of several draws
-            (`repeats=`) the first is looked at. Of its variable `loss` alone less can be said: how it was
-            measured stands in the Dataset's `attrs`.
+            (`repeats=`) the first is looked at. Its variable `loss` alone will do, but tells less: how it was
+            measured is in the Dataset's `attrs`.
         levels: The contour levels that are drawn, or how many, as in `plot_contours`; for a line, the
             heights that matter.
         path: What `project` or `plane_gap` returned, if a path is drawn on the plane.
@@ -118,146 +118,146 @@ def diagnose(dataset: Plot, levels: Levels = None, path: xr.Dataset | None = Non
         >>> diagnose(flat)[0].suggestion
         'Widen it: extent=(-2.9, 2.9), where quadratic growth would reach the last level, 9.6.'
     """
-    plot = read(dataset, levels)
-    found = [finding for check in _CHECKS for finding in check(plot)]
-    found += _below_zero(plot, levels is None)
+    view = read(dataset, levels)
+    found = [finding for check in _CHECKS for finding in check(view)]
+    found += _below_zero(view, levels is None)
     if path is not None:
-        found += _off_plane(plot, path)
+        found += _off_plane(view, path)
     if all(finding.severity == "note" for finding in found):
-        found += _frozen_batch_norm(plot)
+        found += _frozen_batch_norm(view)
     return Diagnosis(sorted(found, key=lambda finding: _SEVERITIES.index(finding.severity)))
 
 
-def _off_centre(plot: Measured) -> Iterator[Finding]:
-    if plot.centre is None or not np.isfinite(plot.centre) or not plot.finite.any():
+def _off_centre(view: View) -> Iterator[Finding]:
+    if view.centre is None or not np.isfinite(view.centre) or not view.finite.any():
         return
-    index = np.unravel_index(np.where(plot.finite, plot.loss, np.inf).argmin(), plot.loss.shape)
-    lowest = plot.lowest
-    drop, rounding = plot.centre - lowest, 1e-6 * abs(plot.centre)
-    noise = 1e-3 * abs(plot.centre) if plot.stderr is None else np.nan_to_num(plot.stderr[index])
+    index = np.unravel_index(np.where(view.finite, view.loss, np.inf).argmin(), view.loss.shape)
+    lowest = view.lowest
+    drop, rounding = view.centre - lowest, 1e-6 * abs(view.centre)
+    noise = 1e-3 * abs(view.centre) if view.stderr is None else np.nan_to_num(view.stderr[index])
     if drop <= max(noise, rounding):
         return
-    height = min(float(plot.loss[plot.finite].max()), plot.levels[-1]) - lowest
-    visible = drop > _VISIBLE * height or np.ptp(np.searchsorted(plot.levels, [lowest, plot.centre])) > 0
+    height = min(float(view.loss[view.finite].max()), view.levels[-1]) - lowest
+    visible = drop > _VISIBLE * height or np.ptp(np.searchsorted(view.levels, [lowest, view.centre])) > 0
     yield Finding(
         "off-centre",
         "problem" if visible else "note",
-        f"The centre is not the lowest point: its loss is {plot.centre:.3g}, and {lowest:.3g} at {plot.place(index)} "
+        f"The centre is not the lowest point: its loss is {view.centre:.3g}, and {lowest:.3g} at {view.where(index)} "
         f"({drop:.2g} lower){'' if visible else ', which is too little to be seen at this height'}.",
         "The network is not at a minimum of this loss: train longer, measure on the data (and with the loss and the "
         "batch-norm statistics) that it was trained with, or do not call the centre a minimum.",
     )
 
 
-def _below_zero(plot: Measured, by_default: bool) -> Iterator[Finding]:
-    if not plot.below_zero or not (by_default or plot.levels[0] > 0):
+def _below_zero(view: View, by_default: bool) -> Iterator[Finding]:
+    if not view.below_zero or not (by_default or view.levels[0] > 0):
         return
-    low, high = limits([plot.loss])
-    index = np.unravel_index(np.where(plot.finite, plot.loss, np.inf).argmin(), plot.loss.shape)
+    low, high = limits([view.loss])
+    index = np.unravel_index(np.where(view.finite, view.loss, np.inf).argmin(), view.loss.shape)
     drawn = (
         "The plots have levels between its lowest and its highest value, and linear heights, in their place."
         if by_default
-        else f"What is below the first level, {plot.levels[0]:.3g}, has one colour."
+        else f"What is below the first level, {view.levels[0]:.3g}, has one colour."
     )
     yield Finding(
         "below-zero",
         "note" if by_default else "problem",
-        f"The loss goes below zero (it is {low:.3g} at {plot.place(index)}): the paper's levels, and logarithmic "
+        f"The loss goes below zero (it is {low:.3g} at {view.where(index)}): the paper's levels, and logarithmic "
         f"heights, do not apply to it. {drawn}",
         f"Compare such planes on common levels of their own between {low:.3g} and {high:.3g}, such as levels=10, or "
         "measure a loss that is bounded by zero.",
     )
 
 
-def _too_high(plot: Measured) -> Iterator[Finding]:
-    if plot.finite.any() and plot.levels[-1] < plot.lowest < np.inf:
-        top = float(plot.loss[plot.finite].max())
+def _too_high(view: View) -> Iterator[Finding]:
+    if view.finite.any() and view.levels[-1] < view.lowest < np.inf:
+        top = float(view.loss[view.finite].max())
         yield Finding(
             "too-high",
             "problem",
-            f"The lowest loss, {plot.lowest:.3g}, is above the last level, {plot.levels[-1]:.3g}: there is nothing to "
+            f"The lowest loss, {view.lowest:.3g}, is above the last level, {view.levels[-1]:.3g}: there is nothing to "
             "draw.",
-            f"Choose levels between {plot.lowest:.3g} and {top:.3g}, or check that the trained weights were loaded.",
+            f"Choose levels between {view.lowest:.3g} and {top:.3g}, or check that the trained weights were loaded.",
         )
 
 
-def _too_wide(plot: Measured) -> Iterator[Finding]:
-    last, values = plot.levels[-1], np.where(plot.finite, plot.loss, np.inf)
-    above, rim = float((values > last).mean()), float(np.median(values[plot.rim]))
-    steep = rim > last + (_FAR_ABOVE - 1) * (last - min(plot.lowest, 0.0))
-    if plot.between or not plot.lowest <= last or not (above > _TOO_MUCH or steep):
+def _too_wide(view: View) -> Iterator[Finding]:
+    last, values = view.levels[-1], np.where(view.finite, view.loss, np.inf)
+    above, rim = float((values > last).mean()), float(np.median(values[view.rim]))
+    steep = rim > last + (_FAR_ABOVE - 1) * (last - min(view.lowest, 0.0))
+    if view.between or not view.lowest <= last or not (above > _TOO_MUCH or steep):
         return
     height = f"{rim:.3g}" if np.isfinite(rim) else "not finite"
     yield Finding(
         "too-wide",
         "warning",
-        f"{above:.0%} of the {plot.noun} lie above the last level, {last:.3g}, and the loss at the rim is {height}: "
+        f"{above:.0%} of the {view.noun} lie above the last level, {last:.3g}, and the loss at the rim is {height}: "
         "what matters is a small part of the picture.",
-        f"Zoom in: {narrower(plot)}, about where the loss crosses the last level.",
+        f"Zoom in: {narrower(view)}, about where the loss crosses the last level.",
     )
 
 
-def _too_narrow(plot: Measured) -> Iterator[Finding]:
-    highest = float(plot.loss[plot.finite].max(initial=-np.inf))
-    crossed = int(((plot.levels > plot.lowest) & (plot.levels <= highest)).sum())
-    hidden = plot.below_zero and plot.levels[0] > 0
-    still = {*plot.lengths} == {0}
+def _too_narrow(view: View) -> Iterator[Finding]:
+    highest = float(view.loss[view.finite].max(initial=-np.inf))
+    crossed = int(((view.levels > view.lowest) & (view.levels <= highest)).sum())
+    hidden = view.below_zero and view.levels[0] > 0
+    still = {*view.lengths} == {0}
     if hidden or still:  # a wider extent would show no more
         return
-    if plot.between or crossed >= 2 or plot.lowest > plot.levels[-1] or not plot.finite.all():
+    if view.between or crossed >= 2 or view.lowest > view.levels[-1] or not view.finite.all():
         return
     yield Finding(
         "too-narrow",
         "warning",
-        f"The loss goes from {plot.lowest:.3g} to {highest:.3g} and crosses {crossed or 'none'} of the levels "
-        f"({plot.levels[0]:.3g}, {plot.levels[1]:.3g}, …): the {plot.noun} looks flat on them.",
-        f"Widen it: {wider(plot)}.",
+        f"The loss goes from {view.lowest:.3g} to {highest:.3g} and crosses {crossed or 'none'} of the levels "
+        f"({view.levels[0]:.3g}, {view.levels[1]:.3g}, …): the {view.noun} looks flat on them.",
+        f"Widen it: {wider(view)}.",
     )
 
 
-def _not_finite(plot: Measured) -> Iterator[Finding]:
-    bad = ~plot.finite
+def _not_finite(view: View) -> Iterator[Finding]:
+    bad = ~view.finite
     if not bad.any():
         return
     if bad.all():
-        yield _nothing_finite(plot)
+        yield _nothing_finite(view)
         return
-    sizes = [max(abs(low), abs(high)) for low, high in plot.extent]
-    scaled = [np.abs(axis) / size for axis, size in zip(plot.axes, sizes, strict=True)]
+    sizes = [max(abs(low), abs(high)) for low, high in view.extent]
+    scaled = [np.abs(axis) / size for axis, size in zip(view.axes, sizes, strict=True)]
     radius = np.max(np.meshgrid(*scaled, indexing="ij"), axis=0)
     nearest = np.unravel_index(np.where(bad, radius, np.inf).argmin(), bad.shape)
-    negative = 0 if plot.negative is None else int((bad & plot.negative.astype(bool)).sum())
+    negative = 0 if view.negative is None else int((bad & view.negative.astype(bool)).sum())
     explained = negative == bad.sum()
-    text = f"The loss is not finite at {bad.mean():.1%} of the points, the nearest of them at {plot.place(nearest)}."
+    text = f"The loss is not finite at {bad.mean():.1%} of the points, the nearest of them at {view.where(nearest)}."
     if negative:
         text += f" At {'all' if explained else negative} of them a running variance of batch norm is negative, "
         text += "so there is no such network."
     advice = (
-        "This is no property of the loss: extrapolate less, or use interpolate(..., batch_norm='recalibrated')."
+        "This is not a property of the loss: extrapolate less, or use interpolate(..., batch_norm='recalibrated')."
         if explained
         else "The plots mark these points; do not read a height there. The loss overflows, or the network cannot be "
         "evaluated: make the extent smaller, or measure in float64."
     )
-    shares = [(0.9 * radius[nearest] * low, 0.9 * radius[nearest] * high) for low, high in plot.extent]
-    if not plot.between and radius[nearest] > 0:
+    shares = [(0.9 * radius[nearest] * low, 0.9 * radius[nearest] * high) for low, high in view.extent]
+    if not view.between and radius[nearest] > 0:
         advice += f" All is finite within about {in_words(shares)}."
     grave = not explained and (bad.mean() > _NOISY or radius[nearest] < _FAR)
     yield Finding("not-finite", "problem" if grave else "warning", text, advice)
 
 
-def _nothing_finite(plot: Measured) -> Finding:
+def _nothing_finite(view: View) -> Finding:
     return Finding(
         "not-finite",
         "problem",
-        f"There is no finite loss: at 100.0% of the points of this {plot.noun} it is NaN or infinite, so there is "
+        f"There is no finite loss: at 100.0% of the points of this {view.noun} it is NaN or infinite, so there is "
         "nothing to draw.",
         "Look at the loss of the network itself, objective(): if it is not finite either, the weights, the data or "
         "the loss are broken; if it is, make the extent much smaller, or measure in float64.",
     )
 
 
-def _zero_direction(plot: Measured) -> Iterator[Finding]:
-    for dim, length in zip(plot.dims, plot.lengths, strict=False):
+def _zero_direction(view: View) -> Iterator[Finding]:
+    for dim, length in zip(view.dims, view.lengths, strict=False):
         if length == 0:
             yield Finding(
                 "zero-direction",
@@ -268,8 +268,8 @@ def _zero_direction(plot: Measured) -> Iterator[Finding]:
             )
 
 
-def _parallel_directions(plot: Measured) -> Iterator[Finding]:
-    for cosine in np.ravel(plot.attrs.get("direction_cosine", [])):
+def _parallel_directions(view: View) -> Iterator[Finding]:
+    for cosine in np.ravel(view.attrs.get("direction_cosine", [])):
         if abs(cosine) <= _ALMOST:
             continue
         line = abs(cosine) > 1 - _PARALLEL
@@ -278,16 +278,16 @@ def _parallel_directions(plot: Measured) -> Iterator[Finding]:
             "parallel-directions",
             "problem" if line else "warning",
             f"Both directions are {'' if line else 'almost '}{'the same' if cosine > 0 else 'opposite'} up to their "
-            f"lengths (the cosine of their angle is {cosine:.4g}): they span no plane of their own, and {shown}.",
+            f"lengths (the cosine of their angle is {cosine:.4g}): they do not span a plane, and {shown}.",
             "Give two different directions, such as random_directions(model, 2), or make them orthogonal "
             "(orthogonal=True, or orthogonalized).",
         )
 
 
-def _noise(plot: Measured) -> Iterator[Finding]:
-    """Whether contours are closer to each other than the error of what they are drawn through."""
-    samples = plot.attrs.get("samples")
-    if plot.stderr is None:
+def _noise(view: View) -> Iterator[Finding]:
+    """Whether levels are closer to each other than twice the standard error of the loss, where they are drawn."""
+    samples = view.attrs.get("samples")
+    if view.stderr is None:
         if samples is not None and samples < _FEW_SAMPLES:
             yield Finding(
                 "noise",
@@ -296,11 +296,14 @@ def _noise(plot: Measured) -> Iterator[Finding]:
                 f"Measure on {_FEW_SAMPLES} samples or more, or compare two halves of the data.",
             )
         return
-    drawn = plot.finite & (plot.loss <= plot.levels[-1]) & np.isfinite(plot.stderr)
+    # A contour between two levels may move by a whole level where twice the error exceeds their distance. The error
+    # falls with the root of the number of samples: the ratio at the quantile that must come down to 1, squared, is the
+    # factor of samples that is wanted.
+    drawn = view.finite & (view.loss <= view.levels[-1]) & np.isfinite(view.stderr)
     if not drawn.any():
         return
-    bands = np.searchsorted(plot.levels, plot.loss[drawn]).clip(1, len(plot.levels) - 1) - 1
-    ratio = 2 * plot.stderr[drawn] / np.diff(plot.levels)[bands]
+    bands = np.searchsorted(view.levels, view.loss[drawn]).clip(1, len(view.levels) - 1) - 1
+    ratio = 2 * view.stderr[drawn] / np.diff(view.levels)[bands]
     noisy = float((ratio > 1).mean())
     if noisy <= _NOISY:
         return
@@ -315,8 +318,8 @@ def _noise(plot: Measured) -> Iterator[Finding]:
     )
 
 
-def _un_normalized(plot: Measured) -> Iterator[Finding]:
-    made, normalization = plot.made, str(plot.attrs.get("normalization", ""))
+def _un_normalized(view: View) -> Iterator[Finding]:
+    made, normalization = view.made, str(view.attrs.get("normalization", ""))
     plain = any(d.get("kind") == "random" and d.get("normalization") in _PLAIN for d in made)
     if plain or (not made and normalization in _PLAIN):
         yield Finding(
@@ -336,43 +339,43 @@ def _un_normalized(plot: Measured) -> Iterator[Finding]:
         )
 
 
-def _borrowed_scale(plot: Measured) -> Iterator[Finding]:
-    steps = plot.attrs.get("relative_steps", [])
+def _borrowed_scale(view: View) -> Iterator[Finding]:
+    steps = view.attrs.get("relative_steps", [])
     if any(abs(step - 1) > _OTHER for step in steps):
         yield Finding(
             "borrowed-scale",
             "warning",
-            f"The directions say that they are {plot.attrs.get('normalization')}-normalized, but their steps are "
+            f"The directions say that they are {view.attrs.get('normalization')}-normalized, but their steps are "
             f"{steps[0]:.3g} to {steps[1]:.3g} times as long as the weights they start from: they were rescaled to "
             "another network, so the width of the picture says nothing about this one.",
             "Draw them for this network, or rescale them: normalize_direction(direction, parameters_of(model), ...).",
         )
 
 
-def _wrong_statistics(plot: Measured) -> Iterator[Finding]:
-    finite = plot.loss[plot.finite]
-    if len(plot.axes) > 1:
+def _wrong_statistics(view: View) -> Iterator[Finding]:
+    finite = view.loss[view.finite]
+    if len(view.axes) > 1:
         return
-    for end, own in enumerate(plot.attrs.get("end_losses", [])):
-        (axis,) = plot.axes
+    for end, own in enumerate(view.attrs.get("end_losses", [])):
+        (axis,) = view.axes
         at = int(np.abs(axis - end).argmin())
-        drawn = float(plot.loss[at])
+        drawn = float(view.loss[at])
         if not (np.isclose(axis[at], end) and np.isfinite(drawn) and np.isfinite(own)):
             continue
-        crossed = np.ptp(np.searchsorted(plot.levels, [own, drawn])) > 0
-        if crossed and abs(drawn - own) > _VISIBLE * (min(finite.max(), plot.levels[-1]) - finite.min()):
+        crossed = np.ptp(np.searchsorted(view.levels, [own, drawn])) > 0
+        if crossed and abs(drawn - own) > _VISIBLE * (min(finite.max(), view.levels[-1]) - finite.min()):
             yield Finding(
                 "wrong-statistics",
                 "problem",
                 f"At α = {end} the curve has a loss of {drawn:.3g}; that network's own loss is {own:.3g}. The "
-                f"batch-norm statistics ({plot.attrs.get('batch_norm')}) are not its own there.",
+                f"batch-norm statistics ({view.attrs.get('batch_norm')}) are not its own there.",
                 "Interpolate them with the weights (batch_norm='interpolated') or find them anew from the data "
                 "(batch_norm='recalibrated').",
             )
 
 
-def _dead_filters(plot: Measured) -> Iterator[Finding]:
-    dead = max((made.get("dead_filters", 0) for made in plot.made), default=0)
+def _dead_filters(view: View) -> Iterator[Finding]:
+    dead = max((made.get("dead_filters", 0) for made in view.made), default=0)
     if dead:
         yield Finding(
             "dead-filters",
@@ -383,21 +386,21 @@ def _dead_filters(plot: Measured) -> Iterator[Finding]:
         )
 
 
-def _one_seed(plot: Measured) -> Iterator[Finding]:
-    if plot.repeats == 1 and any(direction.get("kind") == "random" for direction in plot.made):
+def _one_seed(view: View) -> Iterator[Finding]:
+    if view.repeats == 1 and any(direction.get("kind") == "random" for direction in view.made):
         yield Finding(
             "one-seed",
             "note",
-            f"The directions are a single random draw (seed {plot.attrs.get('seed', 'unknown')}).",
+            f"The directions are a single random draw (seed {view.attrs.get('seed', 'unknown')}).",
             "Draw it again (repeats=3, or other seeds), and believe only what all of them show.",
         )
 
 
-def _off_plane(plot: Measured, path: xr.Dataset) -> Iterator[Finding]:
-    check_path("path", path, (*plot.dims, "distance"))
-    places = [path[dim].values for dim in plot.dims]
+def _off_plane(view: View, path: xr.Dataset) -> Iterator[Finding]:
+    check_path("path", path, (*view.dims, "distance"))
+    coords = [path[dim].values for dim in view.dims]
     distance = path.distance.values
-    inside = path.in_plane.values if "in_plane" in path else np.linalg.norm(places, axis=0)
+    inside = path.in_plane.values if "in_plane" in path else np.linalg.norm(coords, axis=0)
     moved = distance + inside > _NEARBY * (distance + inside).max()
     off = float((distance > inside)[moved].mean()) if moved.any() else 0.0
     if off > 0:
@@ -409,22 +412,22 @@ def _off_plane(plot: Measured, path: xr.Dataset) -> Iterator[Finding]:
             "Draw the path in the plane of its own principal components (pca_directions), and say how large the gap "
             "between both losses is (plane_gap).",
         )
-    out = np.any([(x < low) | (x > high) for x, (low, high) in zip(places, plot.extent, strict=True)], axis=0)
+    out = np.any([(x < low) | (x > high) for x, (low, high) in zip(coords, view.extent, strict=True)], axis=0)
     if out.any():
-        ends = [(min(x.min(), low), max(x.max(), high)) for x, (low, high) in zip(places, plot.extent, strict=True)]
+        ends = [(min(x.min(), low), max(x.max(), high)) for x, (low, high) in zip(coords, view.extent, strict=True)]
         margins = [0.1 * (high - low) for low, high in ends]
         wanted = [(low - margin, high + margin) for (low, high), margin in zip(ends, margins, strict=True)]
         yield Finding(
             "off-plane",
             "warning",
-            f"{out.mean():.0%} of the path's points are outside of the {plot.noun}.",
+            f"{out.mean():.0%} of the path's points are outside of the {view.noun}.",
             f"Measure {in_words(wanted)}.",
         )
 
 
-def _frozen_batch_norm(plot: Measured) -> Iterator[Finding]:
-    frozen = plot.attrs.get("batch_norm") == "frozen" and plot.attrs.get("batch_norm_layers") != 0
-    if frozen and np.abs(plot.extent).max() > _FAR:
+def _frozen_batch_norm(view: View) -> Iterator[Finding]:
+    frozen = view.attrs.get("batch_norm") == "frozen" and view.attrs.get("batch_norm_layers") != 0
+    if frozen and np.abs(view.extent).max() > _FAR:
         yield Finding(
             "frozen-batch-norm",
             "note",
@@ -440,7 +443,7 @@ def _round_up(samples: float) -> int:
     return int(np.ceil(samples / step) * step)
 
 
-_CHECKS: tuple[Callable[[Measured], Iterator[Finding]], ...] = (
+_CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (
     _off_centre, _too_high, _too_wide, _too_narrow, _not_finite, _zero_direction, _parallel_directions, _noise,
     _un_normalized, _borrowed_scale, _wrong_statistics, _dead_filters, _one_seed,
 )  # fmt: skip

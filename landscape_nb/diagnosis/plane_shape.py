@@ -1,4 +1,4 @@
-"""The shape of a plane that has been measured: where it bends down, how much of it lies low."""
+"""The shape of a measured plane: how it is curved, and how much of it bends down."""
 
 import numpy as np
 from jaxtyping import Float
@@ -10,12 +10,12 @@ from landscape_nb._common.drawable import Plot, single
 def plane_curvatures(plane: Plot, variable: str = "loss") -> Float[np.ndarray, "a b two"]:
     """Both principal curvatures of a plane at its inner points, from second differences.
 
-    These are curvatures of the drawn surface, weighted means of the Hessian's eigenvalues, and not
-    eigenvalues of the Hessian itself.
+    These are curvatures of the drawn surface: weighted means of the Hessian's eigenvalues, not the
+    eigenvalues themselves.
 
     Args:
         plane: What `evaluate_plane` returned, at least 3×3, or one of its variables.
-        variable: Which of its values.
+        variable: Which of its variables.
 
     Returns:
         The smaller and the larger curvature; NaN beside points that are not finite.
@@ -47,12 +47,12 @@ def plane_curvatures(plane: Plot, variable: str = "loss") -> Float[np.ndarray, "
 
 
 def nonconvex_fraction(plane: Plot, tolerance: float = 0.05) -> float:
-    """The fraction of a plane's inner points at which it bends down in some direction.
+    """The fraction of a plane's inner points at which it bends down in some direction: its curvature is negative.
 
     Args:
         plane: What `evaluate_plane` returned, at least 3×3, or one of its variables.
         tolerance: A point counts when the smaller curvature is below −tolerance times the size of
-            the larger one, so that noise on a straight slope does not.
+            the larger one, so that noise on a straight slope does not count.
 
     Returns:
         A number between 0 and 1; points beside non-finite values do not count. NaN if none counts.

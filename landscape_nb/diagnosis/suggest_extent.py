@@ -1,14 +1,14 @@
-"""A better extent for a line or plane whose own is too wide or too narrow."""
+"""A better extent for a line or plane that is too wide or too narrow."""
 
 import numpy as np
 from jaxtyping import Float
 
-from landscape_nb.diagnosis.view import Measured
+from landscape_nb.diagnosis.view import View
 
 _TOO_FAR = 100
 
 
-def narrower(plot: Measured) -> str:
+def narrower(view: View) -> str:
     """An extent that ends about where the loss crosses the last level, in words.
 
     Example:
@@ -18,20 +18,20 @@ def narrower(plot: Measured) -> str:
         >>> narrower(read(xr.Dataset({"loss": ("alpha", a**2)}, {"alpha": a}), [1, 2, 4]))
         'extent=(-2, 2)'
     """
-    last, nearest = plot.levels[-1], float(plot.loss[plot.start])
-    if not nearest <= last and plot.lowest == plot.centre:  # of the bowl only its centre is known
-        share = np.sqrt(len(plot.dims) * (last - plot.centre) / (nearest - plot.centre)) if nearest < np.inf else 0.5
-        return in_words([(-reach, reach) for reach in (share * np.abs(axis).min() for axis in plot.axes)])
-    floor = nearest if np.isfinite(nearest) else plot.lowest
-    pairs = _pairs(plot, [[_crossing(*ray, floor, last) for ray in rays] for rays in plot.rays()])
-    spans = [(high - low) / (b - a) for (low, high), (a, b) in zip(pairs, plot.extent, strict=True)]
+    last, nearest = view.levels[-1], float(view.loss[view.start])
+    if not nearest <= last and view.lowest == view.centre:  # of the bowl only its centre is known
+        share = np.sqrt(len(view.dims) * (last - view.centre) / (nearest - view.centre)) if nearest < np.inf else 0.5
+        return in_words([(-reach, reach) for reach in (share * np.abs(axis).min() for axis in view.axes)])
+    floor = nearest if np.isfinite(nearest) else view.lowest
+    pairs = _pairs(view, [[_crossing(*ray, floor, last) for ray in rays] for rays in view.rays()])
+    spans = [(high - low) / (b - a) for (low, high), (a, b) in zip(pairs, view.extent, strict=True)]
     if max(spans) > 0.95:  # the axes themselves lie low: the loss rises beside them
-        pairs = [(low / 2, high / 2) for low, high in plot.extent]
+        pairs = [(low / 2, high / 2) for low, high in view.extent]
     return in_words(pairs)
 
 
-def wider(plot: Measured) -> str:
-    """A better extent from the quadratic growth along each axis, or a tenfold one; and why.
+def wider(view: View) -> str:
+    """A wider extent, from the quadratic growth along each axis, or ten times as wide; and why.
 
     Example:
         >>> import xarray as xr
@@ -40,27 +40,30 @@ def wider(plot: Measured) -> str:
         >>> wider(read(xr.Dataset({"loss": ("alpha", a**2)}, {"alpha": a}), [1, 2, 4]))
         'extent=(-2, 2), where quadratic growth would reach the last level, 4'
     """
-    reaches = [_growing_to(*(np.concatenate(part) for part in zip(*rays, strict=True)), plot) for rays in plot.rays()]
-    present = [np.abs(axis - axis[begin]).max() for axis, begin in zip(plot.axes, plot.start, strict=True)]
+    reaches = [_growing_to(*(np.concatenate(part) for part in zip(*rays, strict=True)), view) for rays in view.rays()]
+    present = [np.abs(axis - axis[begin]).max() for axis, begin in zip(view.axes, view.start, strict=True)]
     if any(reach > _TOO_FAR * size for reach, size in zip(reaches, present, strict=True)):
-        tenfold = in_words([(10 * low, 10 * high) for low, high in plot.extent])
+        tenfold = in_words([(10 * low, 10 * high) for low, high in view.extent])
         return f"{tenfold}, ten times as wide, and look again, for the growth is too small to tell more"
     both = [
         [reach if len(distances) > 1 else 0.0 for distances, _ in rays]
-        for reach, rays in zip(reaches, plot.rays(), strict=True)
+        for reach, rays in zip(reaches, view.rays(), strict=True)
     ]
-    return f"{in_words(_pairs(plot, both))}, where quadratic growth would reach the last level, {plot.levels[-1]:.3g}"
+    return f"{in_words(_pairs(view, both))}, where quadratic growth would reach the last level, {view.levels[-1]:.3g}"
 
 
-def _growing_to(distances: Float[np.ndarray, "_"], losses: Float[np.ndarray, "_"], plot: Measured) -> float:
-    """Where the parabola that fits the losses best, its bottom in the centre, reaches the last level."""
+def _growing_to(distances: Float[np.ndarray, "_"], losses: Float[np.ndarray, "_"], view: View) -> float:
+    """The distance at which the parabola of best fit, with its bottom in the centre, reaches the last level."""
     rise = losses - losses[0]
     growth = (rise * distances**2).sum() / (distances**4).sum()
-    return float(np.sqrt(max(0.0, plot.levels[-1] - losses[0]) / growth)) if growth > 0 else np.inf
+    return float(np.sqrt(max(0.0, view.levels[-1] - losses[0]) / growth)) if growth > 0 else np.inf
 
 
 def _crossing(distances: Float[np.ndarray, "_"], losses: Float[np.ndarray, "_"], floor: float, top: float) -> float:
-    """How far along a ray the loss first reaches `top`: its root above the floor is interpolated, as in a bowl."""
+    """The distance along a ray at which the loss first reaches `top`.
+
+    The square root of its height above the floor is interpolated: in a quadratic bowl, that is linear in the distance.
+    """
     heights = np.sqrt(np.where(np.isfinite(losses), losses - floor, np.inf).clip(0))
     goal = np.sqrt(max(top - floor, 0))
     (reached,) = np.nonzero(heights >= goal)
@@ -74,10 +77,10 @@ def _crossing(distances: Float[np.ndarray, "_"], losses: Float[np.ndarray, "_"],
     return float(distances[before] + share * (distances[after] - distances[before]))
 
 
-def _pairs(plot: Measured, reaches: list[list[float]]) -> list[tuple[float, float]]:
+def _pairs(view: View, reaches: list[list[float]]) -> list[tuple[float, float]]:
     """Extents that reach that far down and up from the centre; symmetric where the present ones are."""
     pairs = []
-    for axis, begin, (down, up) in zip(plot.axes, plot.start, reaches, strict=True):
+    for axis, begin, (down, up) in zip(view.axes, view.start, reaches, strict=True):
         low, high = axis[begin] - down, axis[begin] + up
         if abs(axis[0] + axis[-1]) < 1e-6 * (axis[-1] - axis[0]):
             low, high = -max(-low, high), max(-low, high)

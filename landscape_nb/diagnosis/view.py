@@ -1,4 +1,4 @@
-"""What a diagnosis looks at: the values of a line or plane, and what is known of how they were measured."""
+"""What a diagnosis looks at: the values of a line or plane, and what is known about how they were measured."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -16,17 +16,19 @@ SIGNS = {"alpha": "α", "beta": "β"}
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What the checks look at.
+class View:
+    """A line or plane as the checks of `diagnose` see it.
 
     Attributes:
-        dims: The names of the axes; `axes` has their coordinates.
-        loss: The values; `stderr` has their standard errors, if they are known.
+        dims: The names of the axes.
+        axes: The coordinates along each axis.
+        loss: The loss at each point.
+        stderr: Its standard errors, if they are known.
         levels: The contour levels.
-        centre: The loss at coordinates 0; None if there is no such point, or if it means nothing.
+        centre: The loss at coordinates 0; None if it is not known, or for an interpolation, where 0 is just one end.
         between: Whether this is an interpolation, whose coordinates are fixed by its ends.
-        attrs: The Dataset's.
-        negative: Where a running variance was negative, if known.
+        attrs: The Dataset's attributes.
+        negative: Where a running variance of batch norm was negative, if that is known.
         repeats: How many draws of the directions were measured.
     """
 
@@ -69,12 +71,12 @@ class Measured:
 
     @property
     def lengths(self) -> Float[np.ndarray, "directions"]:
-        """The norms of the directions, if known; read from a file, one of them is not a list."""
+        """The norms of the directions, if they are known. (Read from a file, a list of one is a number.)"""
         return np.ravel(self.attrs.get("direction_norms", []))
 
     @property
     def noun(self) -> str:
-        """What it is called."""
+        """What to call it in a sentence."""
         return "line" if len(self.dims) == 1 else "plane"
 
     @property
@@ -94,29 +96,29 @@ class Measured:
         """The index of the grid point closest to the centre."""
         return tuple(int(np.abs(axis).argmin()) for axis in self.axes)
 
-    def place(self, index: tuple[int | np.integer, ...]) -> str:
+    def where(self, index: tuple[int | np.integer, ...]) -> str:
         """The coordinates of a grid point, in words."""
         pairs = zip(self.dims, self.axes, index, strict=True)
         return ", ".join(f"{SIGNS[dim]} = {axis[i]:.3g}" for dim, axis, i in pairs)
 
     def rays(self) -> Iterator[list[tuple[Float[np.ndarray, "_"], Float[np.ndarray, "_"]]]]:
-        """For each axis, distances from the centre and losses, downwards and upwards."""
+        """For each axis two rays from the centre, downwards and upwards: distances from it, and losses."""
         for number, (axis, begin) in enumerate(zip(self.axes, self.start, strict=True)):
             values = self.loss[(*self.start[:number], slice(None), *self.start[number + 1 :])]
             distances = np.abs(axis - axis[begin])
             yield [(distances[begin::-1], values[begin::-1]), (distances[begin:], values[begin:])]
 
 
-def read(dataset: Plot, levels: Levels = None) -> Measured:
-    """Take from a Dataset what a diagnosis looks at; of several draws the first.
+def read(dataset: Plot, levels: Levels = None) -> View:
+    """View a Dataset as a diagnosis does; of several draws the first.
 
     Args:
         dataset: What `evaluate_line`, `evaluate_plane` or `interpolate` returned, or its variable `loss`.
         levels: The contour levels that are drawn, as in `plot_contours`.
 
     Raises:
-        TypeError: No Dataset.
-        ValueError: No loss on a line or plane, or bad levels.
+        TypeError: The argument is neither a Dataset nor a variable.
+        ValueError: There is not a loss on a line or plane, or the levels are bad.
 
     Example:
         >>> line = xr.Dataset({"loss": ("alpha", [2.0, 1.0, 2.0])}, {"alpha": [-1, 0, 1]})
@@ -142,11 +144,11 @@ def read(dataset: Plot, levels: Levels = None) -> Measured:
         centre = loss[tuple(int(index[0]) for index in at_zero)]
     centre = None if between or centre is None else float(centre)
     stderr, negative = values("loss_stderr"), values("negative_variance")
-    return Measured(dims, axes, loss.astype(float), stderr, chosen, centre, between, dataset.attrs, negative, repeats)
+    return View(dims, axes, loss.astype(float), stderr, chosen, centre, between, dataset.attrs, negative, repeats)
 
 
 def _understood(attrs: Mapping) -> dict:
-    """The attributes without those that are of another kind than ours: anyone may write some of these names."""
+    """The attributes that have the type we write; other programs may use the same names for something else."""
     return {name: value for name, value in attrs.items() if _KINDS.get(name, lambda _: True)(value)}
 
 
@@ -159,7 +161,7 @@ def _is_count(value: object) -> bool:
 
 
 def _are_numbers(value: object) -> bool:
-    """Whether it is a number or a list of them: read from a file, a list of one is a number."""
+    """Whether it is a number or a list of numbers. (Read from a file, a list of one is a number.)"""
     return _is_number(value) or (isinstance(value, list | tuple | np.ndarray) and all(map(_is_number, value)))
 
 
