@@ -22,6 +22,7 @@ from landscape_nb.datasets import Augmentation, ImageData, Pair
 from landscape_nb.objective.metrics import Measure, accuracy
 from landscape_nb.objective.objective import Objective
 from landscape_nb.objective.reductions import batch_value
+from landscape_nb.trajectories.recorder import Recorder, recorded_epochs, snapshot
 from landscape_nb.trajectories.run_files import (
     Expected,
     RunFiles,
@@ -32,7 +33,7 @@ from landscape_nb.trajectories.run_files import (
 )
 from landscape_nb.trajectories.trajectory import State, Trajectory
 from landscape_nb.weights.copies import check_model, copied_model
-from landscape_nb.weights.params import check_params, norm, parameters_of
+from landscape_nb.weights.params import check_params, parameters_of
 
 PAPER_DROPS = (150 / 300, 225 / 300, 275 / 300)
 _LAYOUT = torch.channels_last  # a third faster for convolutions on two cores
@@ -114,7 +115,7 @@ def train(
         "weight_decay": float(weight_decay),
         "momentum": float(momentum),
         "drops": drop_epochs(epochs, drops),
-        "record": _recorded_epochs(epochs, record),
+        "record": recorded_epochs(epochs, record),
         "seed": check_whole("seed", seed, 0),
     }
     augment = default if augment is True else augment or None
@@ -157,14 +158,13 @@ class _Run:
 
     def __init__(self, net, pair, tests, has_tests, criterion, metrics, augment, settings):
         self.net, self.inputs, self.targets = net.to(memory_format=_LAYOUT), *pair
-        self.tests, self.has_tests = tests, has_tests
+        self.has_tests = has_tests
         self.metrics = {"loss": criterion, **metrics}
         self.augment, self.settings = augment, settings
         self.weights = [p for p in net.parameters() if p.requires_grad]
         self.buffers = _empty_buffers(settings["optimizer"], self.weights)
         self.epoch = 0
-        self.history: dict[str, list[float]] = {}
-        self.states: dict[int, State] = {0: self._snapshot()}
+        self.recorder = Recorder(net, tests, has_tests, settings)
         self.files: RunFiles | None = None
 
     def open(self, folder: Path) -> None:
@@ -173,10 +173,10 @@ class _Run:
         found = self.files.read(self._expected())
         if found is None:
             return
-        self.epoch, self.history = found.epoch, found.history
-        self.states = {epoch: self._in_order(state) for epoch, state in found.states.items()}
+        self.epoch, self.recorder.history = found.epoch, found.history
+        self.recorder.states = {epoch: self._in_order(state) for epoch, state in found.states.items()}
         if found.resumable is None:
-            self.net.load_state_dict(self.states[self.epoch])
+            self.net.load_state_dict(self.recorder.states[self.epoch])
         else:
             self._restore(found.resumable)
 
@@ -187,11 +187,12 @@ class _Run:
         weights = {prefix + name for name, _ in self.net.named_parameters() for prefix in ("", _NET)}
         # Adam's mean of squares may overflow while the weights stay finite: they stand still then.
         weights |= {f"{kind}/{number}" for kind in ("momentum", "mean") for number in range(len(self.weights))}
-        return Expected(settings["epochs"], settings["record"], quantities, self.states[0], self._resumable(), weights)
+        initial = self.recorder.states[0]
+        return Expected(settings["epochs"], settings["record"], quantities, initial, self._resumable(), weights)
 
     def _in_order(self, state: State) -> State:
         """A state from a file, its tensors in the network's order: a file sorts them by name."""
-        return {name: state[name] for name in self.states[0]}
+        return {name: state[name] for name in self.recorder.states[0]}
 
     def finish(self, progress: bool) -> None:
         total = self.settings["epochs"]
@@ -204,14 +205,14 @@ class _Run:
 
     def trajectory(self) -> Trajectory:
         self.net.zero_grad()
-        epochs = sorted(self.states)
-        states = [self.states[epoch] for epoch in epochs]
+        epochs = sorted(self.recorder.states)
+        states = [self.recorder.states[epoch] for epoch in epochs]
         return Trajectory(
             self.net.to(memory_format=torch.contiguous_format).eval(),
             epochs,
             states,
             self.settings["drops"],
-            self.history,
+            self.recorder.history,
             self.settings | {"versions": versions()},
         )
 
@@ -238,7 +239,8 @@ class _Run:
             bar.set_postfix({name: f"{total / seen:.3f}" for name, total in totals.items()}, refresh=False)
             bar.update()
         self.epoch += 1
-        self._remember({f"train_{name}": total / seen for name, total in totals.items()} | {"lr": rate})
+        means = {f"train_{name}": total / seen for name, total in totals.items()}
+        self.recorder.record(self.epoch, means | {"lr": rate})
 
     def _augmented(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
         try:
@@ -275,13 +277,8 @@ class _Run:
         with torch.no_grad():
             self._update(rate)
         values = {name: float(torch.as_tensor(value).detach()) for name, value in values.items()}
-        self._check_finite("loss", values["loss"], self.epoch + 1)
+        self.recorder.check_finite("loss", values["loss"], self.epoch + 1)
         return values
-
-    def _check_finite(self, what: str, value: float, epoch: int) -> None:
-        if not np.isfinite(value):
-            lr = self.settings["lr"]
-            raise FloatingPointError(f"the {what} became {value} in epoch {epoch}; a lower lr than {lr} may help")
 
     def _update(self, rate: float) -> None:
         """Take a step. (torch's optimizer classes would import its compiler: 150 MB and two seconds.)"""
@@ -304,44 +301,23 @@ class _Run:
             batches[-2:] = [torch.cat(batches[-2:])]
         return batches
 
-    def _remember(self, values: dict[str, float]) -> None:
-        params = {name: p.detach() for name, p in self.net.named_parameters()}
-        weight_norm = norm(params)
-        self._check_finite("norm of the weights", weight_norm, self.epoch)
-        if self.has_tests or self.epoch == self.settings["epochs"]:
-            # The last step may have made weights whose loss is not finite, and no step after it would notice. So
-            # without test data the final weights are evaluated on some training data.
-            found = self.tests(params, dict(self.net.named_buffers()))
-            self._check_finite(f"{'test ' * self.has_tests}loss", found["loss"], self.epoch)
-            values |= {f"test_{name}": value for name, value in found.items() if self.has_tests}
-        for name, value in (values | {"weight_norm": weight_norm}).items():
-            self.history.setdefault(name, []).append(value)
-        if self.epoch in self.settings["record"]:
-            self.states[self.epoch] = self._snapshot()
-
-    def _snapshot(self) -> State:
-        return {
-            name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-            for name, tensor in self.net.state_dict().items()
-        }
-
     def _save(self) -> None:
         if self.files is None:
             return
-        names = [state_name(epoch) for epoch in self.states]
+        names = [state_name(epoch) for epoch in self.recorder.states]
         if state_name(0) not in self.files.checksums:  # only now: a run that cannot begin leaves no files
-            self.files.save(state_name(0), self.states[0])
-        if self.epoch in self.states:
-            self.files.save(state_name(self.epoch), self.states[self.epoch])
+            self.files.save(state_name(0), self.recorder.states[0])
+        if self.epoch in self.recorder.states:
+            self.files.save(state_name(self.epoch), self.recorder.states[self.epoch])
         if self.epoch < self.settings["epochs"]:
             names.append(resume_name(self.epoch))
             self.files.save(names[-1], self._resumable())
-        content = {"epoch": self.epoch, "recorded": list(self.states), "history": self.history}
+        content = {"epoch": self.epoch, "recorded": list(self.recorder.states), "history": self.recorder.history}
         self.files.commit(content | {"settings": self.settings, "versions": versions()}, names)
 
     def _resumable(self) -> State:
         """The network's and the optimizer's tensors, named as in a file: `net/conv1.weight`, `momentum/0`."""
-        tensors = {f"{_NET}{name}": tensor for name, tensor in self._snapshot().items()}
+        tensors = {f"{_NET}{name}": tensor for name, tensor in snapshot(self.net).items()}
         for kind, buffers in self.buffers.items():
             tensors |= {f"{kind}/{number}": buffer for number, buffer in enumerate(buffers)}
         return tensors
@@ -403,13 +379,3 @@ def _check_augment_and_cache(augment: object, cache: object) -> None:
     check_kind("cache", cache, (bool, str, PathLike), "a directory, True or False")
     if cache is not False:
         cache_directory(None if cache is True else cache)
-
-
-def _recorded_epochs(epochs: int, record: int | Sequence[int]) -> list[int]:
-    if isinstance(record, int | float | np.number):
-        record = range(0, epochs, check_whole("record", record, 1))
-    check_kind("record", record, (list, tuple, range, set, np.ndarray), "every how many epochs, or a list of epochs")
-    record = [check_whole("record", epoch, 0) for epoch in record]
-    if unknown := [epoch for epoch in record if epoch > epochs]:
-        raise ValueError(f"record: got epochs {unknown}, wants 0 to {epochs}")
-    return sorted({0, epochs, *record})
