@@ -75,7 +75,7 @@ class Perceptron:
         """The values at points, each given by its coordinates."""
         coordinates = torch.from_numpy(coords).to(affine.origin)
         combinations = torch.cat([coordinates.new_ones(len(coordinates), 1), coordinates], 1)
-        basis = unflatten(torch.stack([affine.origin, *affine.directions]), affine.like)
+        basis = unflatten(torch.stack([affine.origin, *affine.directions]), affine.template)
         with torch.no_grad(), preserved_rng():
             memory = [affine.origin.new_empty(self.entries) for _ in range(2)]
             firsts = {id(x): self.chains[x.shape].first(x, basis) for x, _ in self.batches}

@@ -133,9 +133,9 @@ def _finite_values(plain: Engine, affine: Affine, coords: Float[np.ndarray, "1 a
 def _elsewhere(affine: Affine) -> Affine:
     """The same directions from an origin whose weights are a little different, and nowhere all zero."""
     generator = torch.Generator().manual_seed(0)
-    origin, *directions = (unflatten(vector, affine.like) for vector in (affine.origin, *affine.directions))
+    origin, *directions = (unflatten(vector, affine.template) for vector in (affine.origin, *affine.directions))
     moved = {name: tensor + noise(tensor, generator) for name, tensor in origin.items()}
-    return Affine(moved, directions, affine.like)
+    return Affine(moved, directions, affine.template)
 
 
 def _agree(found: Row, wanted: Row) -> bool:

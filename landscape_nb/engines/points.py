@@ -127,7 +127,7 @@ class ManyAtOnce:
         vectors = affine.origin
         for column, direction in zip(coordinates.T, affine.directions, strict=True):
             vectors = vectors + column[:, None] * direction
-        values = self.evaluator.measure_stack(unflatten(vectors, affine.like))
+        values = self.evaluator.measure_stack(unflatten(vectors, affine.template))
         return {name: value.numpy(force=True) for name, value in values.items()}
 
 

@@ -225,8 +225,8 @@ class Replayed(Wrapper):
         Folded weights are, unless a γ moves too (or a variance that is a parameter): they are products with it.
         """
         norms = [fold.norm for fold in self.folds.values()]
-        factors = {name for norm in norms for name in (norm.gamma, norm.variance)} & affine.like.keys()
-        origin, *directions = (unflatten(vector, affine.like) for vector in (affine.origin, *affine.directions))
+        factors = {name for norm in norms for name in (norm.gamma, norm.variance)} & affine.template.keys()
+        origin, *directions = (unflatten(vector, affine.template) for vector in (affine.origin, *affine.directions))
         if any(direction[name].any() for direction in directions for name in factors):
             return None
         start = self._read_at(origin)

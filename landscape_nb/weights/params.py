@@ -116,12 +116,13 @@ class Affine:
     """The map from coordinates to points origin + Σ coordinate · direction, made once for many points.
 
     All tensors of a point lie in one flat vector, so that a point takes one addition for each direction instead of
-    one for each tensor, and can be written into a buffer that is used again. The point's tensors are views of it.
+    one for each tensor, and can be written into a buffer that is used again. The point's tensors are
+    views of it, unless their number formats differ.
 
     Args:
         origin: The point at coordinates 0.
         directions: One direction a coordinate, keyed like `origin`.
-        like: The template: a point whose number formats and device all of them get; default `origin`.
+        template: A point whose number formats and device all of them get; default `origin`.
 
     Example:
         >>> at = Affine({"w": torch.zeros(1)}, [{"w": torch.ones(1)}])
@@ -129,10 +130,10 @@ class Affine:
         0.5
     """
 
-    def __init__(self, origin: Params, directions: Sequence[Params], like: Params | None = None):
-        self.like = origin if like is None else like
-        self.origin = flatten(formatted_like(origin, self.like))
-        self.directions = [flatten(formatted_like(direction, self.like)) for direction in directions]
+    def __init__(self, origin: Params, directions: Sequence[Params], template: Params | None = None):
+        self.template = origin if template is None else template
+        self.origin = flatten(formatted_like(origin, self.template))
+        self.directions = [flatten(formatted_like(direction, self.template)) for direction in directions]
 
     def __call__(self, *coords: float, out: Shaped[Tensor, "n"] | None = None) -> Params:
         """The point at these coordinates, in new memory or in the buffer `out`."""
@@ -140,7 +141,7 @@ class Affine:
         vector = self.origin
         for coord, direction in zip(coords, self.directions, strict=True):
             vector = torch.add(vector, direction, alpha=coord, out=out)
-        return unflatten(vector, self.like)
+        return unflatten(vector, self.template)
 
 
 def formatted_like(params: Params, template: Params) -> dict[str, Shaped[Tensor, "..."]]:
