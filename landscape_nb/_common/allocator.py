@@ -1,11 +1,13 @@
-"""Memory that the C library keeps for later, and gives back when it is told to."""
+"""Freed memory that the C library keeps for later, and returns to the system when it is told to."""
 
 import ctypes
 import sys
 
 
 def give_back() -> None:
-    """Have the C library give the system what has been freed; glibc keeps it, below what is still in use.
+    """Return freed memory to the operating system.
+
+    glibc keeps what was freed if something that lies above it on the heap is still in use.
 
     Example:
         >>> give_back()

@@ -9,14 +9,14 @@ from torch import Tensor
 
 
 def with_tensors(part: Any, dtype: torch.dtype) -> Any:
-    """Data with tensors in the place of NumPy's arrays, however nested.
+    """Data with tensors instead of NumPy arrays, however nested.
 
     Args:
         part: A batch, or a part of one.
-        dtype: What arrays of float64, NumPy's default, become; others keep their format.
+        dtype: The number format of tensors made from float64, NumPy's default; other formats stay.
 
     Raises:
-        TypeError: An array of something else than numbers, or a table that is not an array.
+        TypeError: An array does not hold numbers, or a table is not an array.
 
     Example:
         >>> with_tensors({"x": np.ones(2), "y": np.array([1])}, torch.float32)
@@ -37,12 +37,12 @@ def _tensor(array: np.ndarray, dtype: torch.dtype) -> Tensor:
     try:
         tensor = torch.tensor(array)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"data: got an array of {array.dtype}, wants numbers, of which one makes tensors") from error
+        raise TypeError(f"data: got an array of {array.dtype}, wants numbers") from error
     return tensor.to(dtype) if array.dtype == np.float64 else tensor
 
 
 def is_graph(part: Any) -> bool:
-    """Whether this is one of PyTorch Geometric's `Data`, `HeteroData` or `Batch`.
+    """Whether this is a `Data`, `HeteroData` or `Batch` of PyTorch Geometric.
 
     Example:
         >>> is_graph(torch.ones(2))
@@ -52,7 +52,7 @@ def is_graph(part: Any) -> bool:
 
 
 def count_in_graph(graph: Any) -> int:
-    """How many samples a graph, or a batch of them, has: its targets `y`, else its graphs, else its nodes."""
+    """The number of samples in a graph or a batch of them: of targets `y`, else of graphs, else of nodes."""
     targets = [store["y"] for store in graph.stores if isinstance(store.get("y"), Tensor)]
     if targets and targets[0].ndim:
         return len(targets[0])

@@ -13,7 +13,7 @@ _MOST_SEED = 2**63 - 1
 def check_whole(name: str, value: object, least: int, most: int | None = None) -> int:
     """The argument as an int; a `ValueError` unless it is a whole number from `least` up (to `most`).
 
-    Without `most` it may have 31 bits, and a seed 63: NumPy and torch convert no larger ones.
+    Without `most` it may have 31 bits, and a seed 63: NumPy and torch do not convert larger ones.
 
     Example:
         >>> check_whole("seed", np.int64(3), 0)
@@ -53,7 +53,7 @@ def check_fraction(name: str, value: object, or_zero: bool = False) -> None:
 
 
 def check_number(name: str, value: object) -> float:
-    """The argument as a float; an error unless it is a real number (infinite and NaN ones are).
+    """The argument as a float; an error unless it is a real number (infinity and NaN are allowed).
 
     Raises:
         TypeError: It is not a real number.
@@ -62,7 +62,7 @@ def check_number(name: str, value: object) -> float:
     Example:
         >>> check_number("factor", 10**30)
         Traceback (most recent call last):
-        ValueError: factor: got 1000000000000000000000000000000, wants a float in the place of so large an int
+        ValueError: factor: got 1000000000000000000000000000000, wants a float instead of so large an int
     """
     check_kind(name, value, (int, float, np.integer, np.floating), "a number")
     _check_convertible(name, value)
@@ -71,7 +71,7 @@ def check_number(name: str, value: object) -> float:
 
 def _check_convertible(name: str, value: object) -> None:
     if isinstance(value, int) and abs(value) >= 2**63:
-        raise ValueError(f"{name}: got {value!r}, wants a float in the place of so large an int")
+        raise ValueError(f"{name}: got {value!r}, wants a float instead of so large an int")
 
 
 def _is_number(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""What can be drawn or looked at: Datasets over a line or a plane, one, several or by name, checked once."""
+"""Checks of what is to be drawn or diagnosed: Datasets over a line or a plane, one or several, by name or not."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -18,20 +18,22 @@ _MAKERS = {"line": "evaluate_line", "plane": "evaluate_plane"}
 def by_name(
     argument: str, plots: Plots, kind: str, variables: Sequence[str]
 ) -> tuple[dict[str, xr.Dataset], tuple[str, ...]]:
-    """Check what is to be drawn together; a single one goes under an empty name, several draws under one each.
+    """Check what is to be drawn together, and give each a title.
+
+    A single Dataset has an empty title, one of several its name or number; several draws have a title each.
 
     Args:
         argument: What the caller calls it.
         plots: A Dataset or one of its variables, a list of them, or a mapping from names to them.
         kind: `'line'` or `'plane'`.
-        variables: What is drawn of each. A variable that is given itself is drawn under its own name.
+        variables: Which variables are drawn. A variable that is given instead of a Dataset is drawn under its own name.
 
     Returns:
         Datasets by title, each without a dimension `repeat`, and the names of the variables.
 
     Raises:
-        TypeError: Something else than a Dataset or a variable.
-        ValueError: None, or one without these variables on a line or plane.
+        TypeError: One is neither a Dataset nor a variable.
+        ValueError: There is nothing to draw, or a Dataset does not have these variables on a line or plane.
 
     Example:
         >>> line = xr.Dataset({"loss": ("alpha", [1.0, 2.0])}, {"alpha": [0.0, 1.0]})
@@ -54,11 +56,11 @@ def by_name(
 
 
 def single(argument: str, plot: Plot, kind: str, variable: str) -> xr.DataArray:
-    """Check what is drawn alone, and give its variable.
+    """Check a Dataset that is drawn alone; returns its variable.
 
     Raises:
-        TypeError: Something else than a Dataset or a variable.
-        ValueError: It has several draws, or no such variable on a line or plane.
+        TypeError: The argument is neither a Dataset nor a variable.
+        ValueError: It has several draws, or does not have this variable on a line or plane.
 
     Example:
         >>> line = xr.Dataset({"loss": ("alpha", [1.0, 2.0])}, {"alpha": [0.0, 1.0]})
@@ -84,7 +86,7 @@ def check_plot(argument: str, plot: object, kind: str) -> None:
 
 
 def as_dataset(argument: str, plot: object, variable: str, kind: str = "plane") -> xr.Dataset:
-    """A Dataset as it is; a variable as a Dataset that has nothing else.
+    """A Dataset as it is; a variable as a Dataset of its own.
 
     Example:
         >>> as_dataset("plane", xr.DataArray([1.0, 2.0], dims="alpha"), "loss").loss.values
@@ -135,7 +137,10 @@ def check_path(argument: str, path: object, dims: Sequence[str]) -> None:
 
 
 def _check_axis(argument: str, dataset: xr.Dataset, dim: str, strictly: bool) -> None:
-    """Two lines put end to end have one coordinate twice; contours cannot be drawn of such a plane."""
+    """Raise unless an axis has two or more coordinates in order.
+
+    On a line one coordinate may be there twice, as in two lines put end to end; contours cannot be drawn so.
+    """
     if dim not in dataset.coords or dataset[dim].dtype.kind not in "fiu":
         raise ValueError(f"{argument}: has no numbers as coordinates along {dim!r}")
     if dataset.sizes[dim] < 2:
@@ -148,7 +153,7 @@ def _check_axis(argument: str, dataset: xr.Dataset, dim: str, strictly: bool) ->
 
 
 def _named(argument: str, plots: object, kind: str) -> dict[str, tuple[str, Plot]]:
-    """Titles, and what each is called in a message."""
+    """By title: the name of each in messages, and what it is."""
     if isinstance(plots, Mapping) and not isinstance(plots, xr.Dataset):
         named = {str(key): (f"{argument}[{key!r}]", plot) for key, plot in plots.items()}
     elif isinstance(plots, list | tuple):
@@ -163,7 +168,7 @@ def _named(argument: str, plots: object, kind: str) -> dict[str, tuple[str, Plot
 
 
 def _asked(named: Mapping[str, tuple[str, Plot]], variables: object) -> tuple[str, ...]:
-    """The variables' names; those of variables that are given themselves come first."""
+    """The names of the variables to draw; a variable that was given instead of a Dataset decides it."""
     variables = (variables,) if isinstance(variables, str) else variables
     if not isinstance(variables, list | tuple) or not all(isinstance(v, str) for v in variables) or not variables:
         raise TypeError(f"variable: got {variables!r}, wants a name such as 'loss'")

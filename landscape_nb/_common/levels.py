@@ -18,13 +18,13 @@ def choose_levels(levels: Levels, values: Iterable[Float[np.ndarray, "..."]]) ->
     """The contour levels that an argument asks for.
 
     Args:
-        levels: The levels themselves; or how many, which are then spread between the lowest and the
-            highest finite value; or None: the paper's, or as many of its own where values are below zero.
-        values: What is drawn on them.
+        levels: The levels themselves; or how many, which are then spread between the lowest and the highest
+            finite value; or None for the paper's (where values are below zero, as many spread between them).
+        values: The values that are drawn.
 
     Raises:
-        ValueError: Fewer than two, or levels that are not finite or do not increase.
-        TypeError: Neither numbers nor how many.
+        ValueError: There are fewer than two levels, or they are not finite or do not increase.
+        TypeError: The argument is neither numbers nor a number of levels.
 
     Example:
         >>> bowl = np.array([1.0, 10.0, 1000.0])
@@ -63,7 +63,7 @@ def is_below_zero(values: Iterable[Float[np.ndarray, "..."]]) -> bool:
 
 
 def limits(values: Iterable[Float[np.ndarray, "..."]]) -> tuple[float, float]:
-    """The lowest and the highest finite value; 0 and 0 if there is none.
+    """The lowest and the highest finite value; 0 and 0 if all are NaN or infinite.
 
     Example:
         >>> limits([np.array([1.0, np.inf]), np.array([3.0])])
@@ -91,10 +91,11 @@ def _finite(values: Iterable[Float[np.ndarray, "..."]]) -> Float[np.ndarray, "n"
 
 
 def _spread(values: Sequence[Float[np.ndarray, "..."]], count: int) -> Float[np.ndarray, "count"]:
-    """Levels between the limits: in even steps of the logarithm where all is positive, of asinh otherwise.
+    """Levels between the limits, evenly spaced in the logarithm where all values are positive, in asinh otherwise.
 
-    asinh, of the height above the lowest value in units of the lowest quarter's, is a line in that quarter and
-    a logarithm beyond: a loss of −1000 that rises to 10⁸ at the rim keeps contours in its middle.
+    asinh is taken of the height above the lowest value, in units of the height that the lowest quarter of the values
+    reaches. It is nearly linear within that quarter and logarithmic above it: a loss of −1000 that rises to 10⁸ at the
+    rim keeps contours in its middle, where linear levels would all be at the rim.
     """
     low, high = limits(values)
     if not high > low:  # a constant has contours nowhere: any levels around it do

@@ -1,4 +1,4 @@
-"""Places on this machine's disk: which paths and names there can be, and directories that appear whole or not."""
+"""Paths on this machine: which paths and names are possible, and directories that appear whole or not at all."""
 
 import hashlib
 import os
@@ -32,7 +32,7 @@ def local_path(name: str, path: str | PathLike[str]) -> Path:
 
     Raises:
         TypeError: It is neither a string nor a path.
-        ValueError: It is empty, or a URL: those are not supported, and would be taken for local directories.
+        ValueError: It is empty, or a URL, which would be taken for a local directory.
 
     Example:
         >>> local_path("store", "s3://bucket/plane.zarr")
@@ -63,7 +63,7 @@ def check_array_names(names: Sequence[str], taken: Collection[str]) -> None:
 
     Args:
         names: The names.
-        taken: What else is in the store.
+        taken: The names of the other arrays in the store.
 
     Example:
         >>> check_array_names(["loss", "../x"], ["alpha"])
@@ -82,7 +82,7 @@ def check_array_names(names: Sequence[str], taken: Collection[str]) -> None:
 
 
 def _is_plain(name: str) -> bool:
-    """Whether a name is a directory's right below the store, as Zarr has it, and not one of Zarr's own files."""
+    """Whether Zarr can make a directory of this name right below the store, beside files of its own."""
     separated = re.search(r'[/\\:*?"<>|]', name)
     own = name.startswith((".", "__")) or name.casefold() == "zarr.json"
     short = len(name.encode(errors="replace")) <= _LONGEST_NAME
@@ -90,21 +90,21 @@ def _is_plain(name: str) -> bool:
 
 
 def _alike(name: str) -> str:
-    """The same text for names that some file systems take for one."""
+    """The same text for all names that some file system takes for one."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
 @contextmanager
 def made_beside(path: Path) -> Iterator[Path]:
-    """A directory to fill, beside `path`, which becomes `path` at the end; after an error there is none.
+    """A directory to fill beside `path`, which is renamed to `path` at the end; after an error it is removed.
 
-    Where another process was faster, its directory stays. What killed processes left of theirs is removed.
+    If another process was faster, its directory stays. What killed processes left behind is removed.
 
     Args:
-        path: Where the directory is wanted.
+        path: The path that the directory shall have.
 
     Yields:
-        The path of a directory that is not there yet.
+        The path of the directory to make.
 
     Example:
         >>> import tempfile
@@ -125,15 +125,16 @@ def made_beside(path: Path) -> Iterator[Path]:
             if not path.is_dir():
                 raise
     finally:
-        shutil.rmtree(making, ignore_errors=True)  # it is not there any more where all went well
+        shutil.rmtree(making, ignore_errors=True)  # if all went well, it has been renamed
 
 
 def _remove_leftovers(path: Path) -> None:
     """Remove what was begun for `path` by processes that are gone.
 
-    A directory's name says the machine and the process that fills it: one that runs may be at it right
-    now. On other machines nothing is known of processes, and a number may belong to another one by now:
-    there a day's age tells, as making takes a second. What cannot be removed (it is another user's) stays.
+    A directory's name tells the machine and the process that fills it: a process that still runs may be filling it
+    right now. Processes on other machines cannot be seen, and a number may belong to a new process by now: there, and
+    then, a directory is removed when it is a day old, for filling takes a second. What cannot be removed (because it
+    is another user's) stays.
     """
     for leftover in list(path.parent.iterdir()):
         if leftover.name.startswith(path.name + _MAKING):

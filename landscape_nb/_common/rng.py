@@ -30,7 +30,7 @@ def preserved_rng() -> Iterator[None]:
 
 
 def random_states() -> tuple:
-    """The random states of torch, NumPy and Python, to be compared: they differ once a number was drawn.
+    """The random states of torch, NumPy and Python, to be compared: they differ after a number was drawn.
 
     Example:
         >>> with preserved_rng():

@@ -1,4 +1,4 @@
-"""In which order in memory tensors are convolved, where one order gives wrong gradients."""
+"""The layout (order in memory) in which tensors are convolved, where one layout gives wrong gradients."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -34,11 +34,11 @@ class SafeLayout(TorchFunctionMode):
 
 
 # oneDNN computes the weights' gradient of a strided 1×1 convolution on a smaller copy of the images. For channels-last
-# images it makes the copy's memory as large as the channels, and steps through it by blocks of 8 channels (AVX2) or
-# 16 (AVX-512): with fewer channels it writes past the end. With one thread the heap is damaged and the process may
-# die; with several they overwrite each other's copies, and the gradient is wrong without a word (oneDNN issue 6035).
-# The backward pass uses the layout of the forward pass, so that it is enough to see to that. In a transposed
-# convolution the outputs play the images' part; dimension 1 of the weights is the number of channels in both.
+# images it allocates the copy for the number of channels, but steps through it by blocks of 8 channels (AVX2) or
+# 16 (AVX-512): with fewer channels it writes past the end. With one thread that damages the heap, and the process may
+# die; several threads overwrite each other's copies, and the gradient is wrong without an error (oneDNN issue 6035).
+# The backward pass uses the layout of the forward pass, so it is enough to choose that one. In a transposed
+# convolution the outputs take the part of the images; dimension 1 of the weights is the number of channels in both.
 def _safe(
     input: Tensor,
     weight: Tensor,
@@ -47,7 +47,7 @@ def _safe(
     *others: Any,
     **more: Any,
 ) -> tuple[tuple, dict[str, Any]]:
-    """The arguments of a convolution, with images and weights in the default layout where the other is not safe."""
+    """The arguments of a convolution; where channels-last is not safe, images and weights are in the default layout."""
     strided = (stride if isinstance(stride, int) else max(stride)) > 1
     if strided and weight.shape[1] < _BLOCK and weight.shape[2:].numel() == 1 and input.device.type == "cpu":
         input, weight = _in_default_layout(input), _in_default_layout(weight)
@@ -55,5 +55,5 @@ def _safe(
 
 
 def _in_default_layout(tensor: Tensor) -> Tensor:
-    """The tensor, in the default layout. (`contiguous` leaves a 1×1 weight as it is: it is in both layouts.)"""
+    """The tensor in the default layout. (`contiguous` would return a 1×1 weight as it is: it is in both layouts.)"""
     return tensor.reshape(-1).view(tensor.shape)

@@ -1,4 +1,4 @@
-"""What any object holds that decides a result: values, settings and the user's own code, not libraries' insides."""
+"""What in an object decides a result: values, settings and the user's own code, but not the internals of libraries."""
 
 import copyreg
 import enum
@@ -43,22 +43,22 @@ _TOOLS = (
     *("_io", "subprocess", "tempfile", "sqlite3", "weakref"),
     *("tqdm", "tensorboard", "tensorboardX", "wandb", "mlflow", "loguru"),
 )
-"""Packages whose objects watch, write or wait, and have no part in a value."""
+"""Packages whose objects watch, write or wait, and are not part of a value."""
 _TABLES = ("pandas", "xarray")
-"""Packages whose objects are values with names, and besides keep caches that use fills."""
+"""Packages whose objects are values with names; they also keep caches, which fill while objects are used."""
 _REDUCED = ("python", "pandas")
-"""Packages whose small values (a date, a `Timestamp`) only `pickle` reads."""
+"""Packages with small values (a date, a `Timestamp`) that only `pickle` can read."""
 
 
 def contents(part: Any, left_out: frozenset[str] = frozenset()) -> Parts:
-    """An object's labels, which are plain values, and what it holds, which is looked into in turn.
+    """An object's labels, which are plain values, and the objects it holds, which are read in turn.
 
-    Attributes are read where they are stored: no property, `__getattr__` or `__repr__` of the object is run, and
-    its kind is found by `type`: `isinstance` may run code of the object.
+    Attributes are read where they are stored, so that none of the object's own code runs: its properties,
+    `__getattr__` and `__repr__` may do anything. For the same reason its class is found by `type`, not `isinstance`.
 
     Args:
-        part: Anything but a plain value.
-        left_out: Attributes that do not count, if it is a module.
+        part: Any object but a plain value.
+        left_out: If it is a module, attributes that do not count.
     """
     kind = type(part)
     if kind in _CODE:
@@ -72,7 +72,7 @@ def contents(part: Any, left_out: frozenset[str] = frozenset()) -> Parts:
 
 
 def is_of_library(kind: type) -> bool:
-    """Whether a class is another library's, whose instances may hold whatever that library likes."""
+    """Whether a class is from another library, so that its instances may hold whatever that library needs."""
     if kind in _CODE or issubclass(kind, (*_VALUES, *_CONTAINERS, nn.Module, type, functools.partial)):
         return False
     return package_of_class(kind).partition(" ")[0] not in ("", "python", "landscape_nb")
@@ -86,21 +86,22 @@ def _built_in_parts(part: Any) -> Parts:
 
 
 def _module_parts(module: nn.Module, left_out: frozenset[str]) -> Parts:
-    """A module's class, settings, state, hooks and children.
+    """A module's class, settings, parameters, buffers, hooks and children.
 
-    What pruning, weight norm and parametrizations compute anew from parameters is not a setting.
+    What pruning, weight norm and parametrizations compute from parameters at each call is not a setting.
     """
     own = {name: value for name, value in vars(module).items() if name not in _BARE}
     made = {name for name in own for source in ("orig", "v") if f"{name}_{source}" in module._parameters}
     settings = [pair for pair in _counted(type(module), own) if pair[0] not in made | left_out]
-    state = [pair for held in (module._parameters, module._buffers) for pair in held.items() if pair[0] not in left_out]
+    tensors = [pair for own in (module._parameters, module._buffers) for pair in own.items()]
+    tensors = [pair for pair in tensors if pair[0] not in left_out]
     hooks = [*module._forward_pre_hooks.values(), *module._forward_hooks.values()]
-    names, held = _split([*settings, *state, *module._modules.items()])
+    names, held = _split([*settings, *tensors, *module._modules.items()])
     return Parts(["module", _script_of(module), len(hooks), *names], [type(module), *hooks, *held])
 
 
 def _script_of(module: nn.Module) -> str:
-    """What a scripted module does; its class says nothing."""
+    """The code of a scripted module, which its class does not tell."""
     scripted = isinstance(module, torch.jit.ScriptModule) and hasattr(module, "forward")
     return module.code if scripted else ""
 
@@ -129,7 +130,7 @@ def _instance_parts(part: Any) -> Parts:
 
 
 def _library_of_values(kind: type) -> str:
-    """The library that says how instances become arrays: of tables, images, arrays that are no torch's or numpy's."""
+    """The library whose class says how instances become arrays: tables, images, arrays of other libraries; or ''."""
     for base in kind.__mro__:
         package = package_of_class(base).partition(" ")[0]
         if package and any(name in vars(base) for name in ("__array__", "__array_interface__")):
@@ -157,7 +158,7 @@ def _split(pairs: Iterable[tuple[str, Any]]) -> tuple[list[str], list[Any]]:
 
 
 def _container_parts(part: Any, package: str) -> Parts:
-    """A list, tuple, set or mapping; one of a class of the user's own also with its attributes."""
+    """A list, tuple, set or mapping; if its class is the user's own, also its attributes."""
     kind = type(part)
     plain = _as_plain(part)
     if not package:
@@ -175,7 +176,7 @@ def _container_parts(part: Any, package: str) -> Parts:
 
 
 def _as_plain(part: Any) -> list | frozenset | dict:
-    """What a container contains, read past methods that its class may have written anew."""
+    """The items of a container, read without the methods that its class may override."""
     kind = type(part)
     if issubclass(kind, set | frozenset):
         return frozenset((set if issubclass(kind, set) else frozenset).__iter__(part))
@@ -195,7 +196,7 @@ def _sort_key(part: Any) -> tuple[str, bytes]:
 
 
 def _plain_base(part: Any) -> list[Any]:
-    """The number or text that an instance of a subclass of them is."""
+    """The plain value in an instance of a subclass of str, int, float, complex or bytes."""
     for base, read in (
         (str, str.__str__),
         (int, int.__int__),
@@ -233,7 +234,7 @@ def _attributes(part: Any, package: str) -> list[tuple[str, Any]]:
 
 
 def _pickled(part: Any) -> Any:
-    """What a class says that is to be kept of its instances, where it does say so."""
+    """What `__getstate__` of a class returns for an instance, if the class has one."""
     kind = type(part)
     if not any("__getstate__" in vars(base) for base in kind.__mro__[:-1]):
         return None
@@ -244,7 +245,7 @@ def _pickled(part: Any) -> Any:
 
 
 def _stored(part: Any) -> dict[str, Any]:
-    """The attributes of an instance, those in slots too."""
+    """The attributes of an instance, including those in slots."""
     kind = type(part)
     found = dict(object.__getattribute__(part, "__dict__")) if kind.__dictoffset__ else {}
     for base in kind.__mro__:
@@ -261,10 +262,11 @@ def _stored(part: Any) -> dict[str, Any]:
 def _counted(kind: type, own: dict[str, Any]) -> Iterable[tuple[str, Any]]:
     """The attributes that are settings.
 
-    Public ones are, except cached properties, which follow from the others. Of those that begin with an underscore
-    libraries keep caches, locks and hashes (transformers keeps one that differs in every process). They count
-    where the user's own code names them; besides, of modules the plain values and tensors, of other objects
-    what holds tensors; and all of classes that no library is in.
+    Public attributes are settings, except cached properties, which follow from the others. In attributes that begin
+    with an underscore libraries keep caches, locks and hashes, too (one of transformers' differs in every process): if
+    they counted, the same model would have another fingerprint each time. So they count only where the user's own
+    code names them; in modules if they are plain values or tensors; in other objects if they hold tensors; and
+    always in objects whose class does not derive from a library's.
     """
     derived, named = _cached_properties(kind), None
     all_own = not issubclass(kind, nn.Module) and all(
@@ -272,9 +274,7 @@ def _counted(kind: type, own: dict[str, Any]) -> Iterable[tuple[str, Any]]:
     )
     all_own = all_own and not package_of_class(kind)
     typical = _is_plain_or_tensor if issubclass(kind, nn.Module) else _holds_tensors
-    for name, value in sorted(
-        own.items(), key=itemgetter(0)
-    ):  # attributes have no order: unpickling may set them in another
+    for name, value in sorted(own.items(), key=itemgetter(0)):  # unpickling may set them in another order
         if name in derived or (name[:2] == "__" and encoded(value) is not None):
             continue
         if name[:1] != "_" or all_own or typical(value):

@@ -15,25 +15,25 @@ from landscape_nb._common.provenance.values import Parts, encoded, plain_tensors
 
 _PACKAGES = ("landscape-nb", "torch", "numpy", "xarray")
 _DEPTH = 3
-"""How many objects of libraries, one in another, are looked into."""
+"""How deep libraries' objects within libraries' objects are read."""
 
 
 def fingerprint(*parts: Any, without: Collection[tuple[str, str]] = ()) -> str:
     """Hash everything that determines a result into 16 hexadecimal digits.
 
-    Tensors and arrays count with dtype, shape and values; a module with its class, its settings, its parameters,
-    its buffers and its hooks; containers and other objects with what they hold. The user's own functions and
-    classes count with their code and with what they name around them; what is installed counts with name
-    and version, and an object of an installed class with its public attributes, to a certain depth.
-    What cannot be read counts by its type; nothing raises.
+    Of tensors and arrays dtype, shape and values count; of a module its class, settings, parameters, buffers and
+    hooks; of containers and other objects what they hold. Of the user's own functions and classes the code counts,
+    and the globals and closures that it uses; of what is installed, name and version; of an object of an
+    installed class its public attributes, to a certain depth. Of what cannot be read the type counts; an error is
+    never raised.
 
     The digits are the same in every process, after pickling and after copying.
 
     Args:
         *parts: Whatever determines the result, in order.
         without: Attributes (settings, parameters or buffers) of modules that do not count, such as those that
-            a forward pass writes: pairs of a module's name in its outermost module, as `named_modules` has
-            it, and the attribute's name.
+            a forward pass writes: pairs of a module's name, as `named_modules` of the outermost module has it, and
+            the attribute's name.
 
     Returns:
         16 hexadecimal digits of a BLAKE2b hash.
@@ -56,7 +56,7 @@ def fingerprint(*parts: Any, without: Collection[tuple[str, str]] = ()) -> str:
 
 @functools.cache
 def versions() -> str:
-    """Name the packages that decide a result's digits, with their versions.
+    """The packages that decide a result's digits, with their versions.
 
     Example:
         >>> versions().split(", ")[0].startswith("python ")
@@ -68,7 +68,7 @@ def versions() -> str:
 
 @dataclass
 class _Open:
-    """An object that is being read: what it holds and is still to come, and the digests so far."""
+    """An object that is being read: the iterator over what it holds, and the digests so far."""
 
     part: Any
     depth: int
@@ -82,10 +82,13 @@ class _Open:
 
 
 class _Reader:
-    """Reads objects depth first with a list of its own: Python's stack would be too small for deep ones.
+    """Reads objects depth first, with a list as its stack: Python's own would be too small for deeply nested ones.
 
-    An object's digest depends on what it holds, not on where it is met, so that each is read once.
-    One that holds itself, at whatever distance, counts there by its type.
+    An object's digest depends on what it holds, not on where it is found, so that each is read once; otherwise shared
+    objects could take exponentially long. (It does depend on the depth in libraries' objects, which is part of the
+    key.) An object that holds itself, directly or not, would never end: before it is read, a digest of its type is
+    noted for it, which stands wherever it is found again within itself. `known` keeps each object beside its digest:
+    of an object that is gone, the id may belong to another.
     """
 
     def __init__(self, without: Collection[tuple[str, str]]):
@@ -111,7 +114,7 @@ class _Reader:
             path[-1].digests.append(found)
 
     def _take(self, current: _Open, child: Any) -> bool:
-        """Whether a child's digest is there already, and then it is taken."""
+        """Add a child's digest to the current object's if it is known already; returns whether it was."""
         digest = encoded(child)
         if digest is None:
             known = self.known.get((id(child), current.depth + self._is_deeper(type(child))))
@@ -135,10 +138,10 @@ class _Reader:
         return self.deeper[kind]
 
     def _contents(self, part: Any, depth: int) -> Parts:
-        """What an object holds; of what cannot be read, and of libraries' objects too far inside, the type.
+        """What an object holds; only its type if it cannot be read, or if it is too deep in libraries' objects.
 
-        A fingerprint is made of whatever a model or a loss happens to hold: objects of other people's classes,
-        some of which raise whatever is done to them. They are not a reason to stop a measurement.
+        A fingerprint is made of whatever a model or a loss happens to hold, and some classes raise whatever is done
+        to their objects. That is not a reason to stop a measurement.
         """
         try:
             if depth <= _DEPTH:
@@ -148,7 +151,7 @@ class _Reader:
         return Parts(["not read", shallow_key(type(part))], [])
 
     def _left_out(self, part: Any) -> frozenset[str]:
-        """The attributes of a module that do not count; names start at the module that is met first."""
+        """The attributes of a module that do not count; names start at the outermost module."""
         if not self.without or not issubclass(type(part), nn.Module):
             return frozenset()
         if id(part) not in self.left_out:
@@ -169,7 +172,7 @@ def _named_modules(root: nn.Module) -> Iterable[tuple[str, nn.Module]]:
 
 
 def _hash(pieces: Iterable[bytes | memoryview]) -> bytes:
-    """The hash of pieces, each with its length before it."""
+    """The hash of pieces, each after its length, so that moving bytes from one to the next changes it."""
     digest = hashlib.blake2b(digest_size=16)
     for piece in pieces:
         digest.update(b"%d " % len(piece) + piece if type(piece) is bytes else b"%d " % len(piece))

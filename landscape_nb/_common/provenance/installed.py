@@ -11,15 +11,15 @@ from types import ModuleType
 _MAIN = ("__main__", "__mp_main__")
 _OURS = "landscape_nb"
 _KNOWN: dict[str, str] = {}
-"""Installed modules that were met, and their packages."""
+"""Installed modules seen so far, and their packages."""
 
 
 def package_of(module: str | None) -> str:
-    """Name and version of the installed package that a module belongs to; nothing for the user's own modules.
+    """Name and version of the installed package that a module belongs to; '' for the user's own modules.
 
-    Installed is what lies in `site-packages`, `dist-packages` or Python's own library, and this package. What
-    runs as `__main__` (scripts, cells of notebooks), lies elsewhere (editable installs too) or was made
-    while running is the user's own. The outermost package decides for all that is in it.
+    Installed means in `site-packages`, `dist-packages` or Python's own library, or in this package. What runs as
+    `__main__` (scripts, notebook cells), lies elsewhere (editable installs, too) or was made while running is the
+    user's own. The outermost package decides for everything in it.
 
     Args:
         module: The module's full name; None, as some built-in functions have it, means Python.
@@ -34,7 +34,7 @@ def package_of(module: str | None) -> str:
         return ""
     if module not in _KNOWN:
         package = _package_of(module)
-        if not package:  # not kept: what is made while running may be read from a package's file later
+        if not package:  # not cached: a module made while running may later be imported from a package's file
             return ""
         _KNOWN[module] = package
     return _KNOWN[module]
@@ -56,7 +56,7 @@ def _files(module: str):
 
 
 def _file_of(module: object) -> str | None:
-    """The file that a module was read from; nothing lazy in it is touched."""
+    """The file that a module was read from; its lazy attributes are not loaded."""
     known = module.__dict__ if issubclass(type(module), ModuleType) else {}
     found = known.get("__file__") or getattr(known.get("__spec__"), "origin", None)
     return found if isinstance(found, str) and os.path.isabs(found) else None
@@ -81,7 +81,7 @@ def _library_folders() -> tuple[str, ...]:
 
 
 def _version(top: str) -> str:
-    """A package's version: as it was installed under its name, or as it says itself (scikit-learn is `sklearn`)."""
+    """A package's version: of the distribution of that name, else its `__version__` (scikit-learn is `sklearn`)."""
     try:
         return version(top)
     except PackageNotFoundError:

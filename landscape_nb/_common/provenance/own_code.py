@@ -1,4 +1,4 @@
-"""What makes a function or a class what it is: of installed ones the name and version, of the user's own the code."""
+"""What determines a function or a class: its package and version if it is installed, its code if it is the user's."""
 
 import dis
 import functools
@@ -18,17 +18,17 @@ _READ = ("LOAD_GLOBAL", "LOAD_NAME")
 _WRITTEN = ("STORE_GLOBAL", "DELETE_GLOBAL")
 _ASSIGNED = ("STORE_ATTR", "DELETE_ATTR")
 _WHERE = frozenset(vars(types.ModuleType("any"))) | {"__annotations__", "__builtins__", "__cached__", "__file__"}
-"""What Python itself writes into a module, which differs between a script and its import."""
+"""Names that Python itself sets in a module: they differ between a script and an import of it."""
 _WRITTEN_BY_PYTHON = ("__doc__", "__firstlineno__", "__module__", "__qualname__")
 
 
 def package_of_function(function: types.FunctionType) -> str:
-    """The installed package whose code a function runs: `functools.wraps` changes its name, not its globals."""
+    """The installed package whose code a function runs. (`functools.wraps` changes `__module__`, not the globals.)"""
     return package_of(function.__globals__.get("__name__", "__main__"))
 
 
 def package_of_class(cls: type) -> str:
-    """The installed package that a class is from; nothing for the user's own."""
+    """The installed package that a class is from; '' for the user's own."""
     return package_of(type.__dict__["__module__"].__get__(cls))
 
 
@@ -39,9 +39,9 @@ def name_of(part: Any) -> str:
 
 
 def function_parts(function: types.FunctionType) -> Parts:
-    """A function: the user's own with its code, defaults, closure and what it names around it.
+    """A function: if it is the user's own, its code, defaults, closure and the globals it uses.
 
-    An installed one that was made while running (a decorator's, a transform's) may have the user's own in its closure.
+    An installed function that was made while running (by a decorator, by a transform) may hold the user's own.
     """
     code, names = function.__code__, cell_names(function.__code__)
     cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
@@ -52,15 +52,15 @@ def function_parts(function: types.FunctionType) -> Parts:
         return Parts(
             ["function", package, f"{function.__globals__['__name__']}.{code.co_qualname}"], [*defaults, *closure]
         )
-    said = [code, function.__defaults__, function.__kwdefaults__, closure, _attributes(function)]
-    return Parts(["function"], [*said, *_around(function)])
+    definition = [code, function.__defaults__, function.__kwdefaults__, closure, _attributes(function)]
+    return Parts(["function"], [*definition, *_globals_of(function)])
 
 
 def _attributes(function: types.FunctionType) -> list[tuple[str, Any]]:
     """The attributes of a function, as in `loss.scale`.
 
-    Left out are those that it writes itself (counters), and of those that begin with an underscore, which
-    decorators and compilers set, those that it does not name.
+    Without those that it writes itself (counters), and those that begin with an underscore, which decorators
+    and compilers set, unless its code names them.
     """
     if not function.__dict__:
         return []
@@ -72,7 +72,7 @@ def _attributes(function: types.FunctionType) -> list[tuple[str, Any]]:
 
 
 def code_parts(code: types.CodeType) -> Parts:
-    """Bytecode as it was compiled, without what the interpreter specialized, lines, file names and docstring."""
+    """Bytecode as it was compiled: without the interpreter's specializations, line numbers, file name and docstring."""
     arguments = code.co_argcount + code.co_kwonlyargcount
     labels = ["code", code.co_code, code.co_flags, code.co_argcount, code.co_posonlyargcount, code.co_exceptiontable]
     constants = (None, *code.co_consts[1:]) if _has_docstring(code) else code.co_consts
@@ -80,7 +80,7 @@ def code_parts(code: types.CodeType) -> Parts:
 
 
 def _has_docstring(code: types.CodeType) -> bool:
-    """Whether a function's first constant is a docstring that its code does not use besides.
+    """Whether a function's first constant is a docstring that its code does not use as well.
 
     From Python 3.13 on a flag says so. Before, the first constant of a `def` is its docstring or None; those of
     comprehensions and class bodies, which are not functions with a name, are any text.
@@ -95,19 +95,19 @@ def _has_docstring(code: types.CodeType) -> bool:
 
 
 def class_parts(cls: type) -> Parts:
-    """A class: the user's own with what it and its bases that are the user's own say."""
+    """A class, and if it is the user's own what it defines, and those of its bases that are the user's own."""
     mro = type.__dict__["__mro__"].__get__(cls)
     labels = ["class"]
     held = [] if package_of_class(type(cls)) else [type(cls)]
     for base in mro:
         package = package_of_class(base)
         labels += [f"{package} {name_of(base)}" if package else base.__qualname__]
-        held += _patches(base) if package else _said(base)
+        held += _patches(base) if package else _definition(base)
     return Parts(labels, held)
 
 
 def own_names(cls: type) -> frozenset[str]:
-    """All attributes that are read in the methods of the user's own classes among a class and its bases."""
+    """The attributes that methods of a class and its bases read, as far as these are the user's own."""
     found: set[str] = set()
     for base in cls.__mro__:
         if not package_of_class(base):
@@ -118,7 +118,7 @@ def own_names(cls: type) -> frozenset[str]:
 
 
 def nested_codes(code: types.CodeType) -> list[types.CodeType]:
-    """A function's code and that of all functions and classes written in it."""
+    """A function's code and that of all functions and classes defined in it."""
     found = [code]
     for each in found:
         found += [constant for constant in each.co_consts if isinstance(constant, types.CodeType)]
@@ -126,13 +126,13 @@ def nested_codes(code: types.CodeType) -> list[types.CodeType]:
 
 
 def cell_names(code: types.CodeType) -> frozenset[str]:
-    """The variables of surrounding functions that a function writes: counters and caches are not settings."""
+    """The variables of enclosing functions that a function writes: they are counters and caches, not settings."""
     stored = {step.argval for each in nested_codes(code) for step in _steps(each) if step.opname == "STORE_DEREF"}
     return frozenset(stored & set(code.co_freevars))
 
 
-def _said(cls: type) -> list[Any]:
-    """The attributes of a class of the user's own; of those between underscores, functions and plain values."""
+def _definition(cls: type) -> list[Any]:
+    """What a class of the user's own defines; of names like `__this__`, functions and plain values only."""
     return [
         (name, value)
         for name, value in sorted(vars(cls).items(), key=itemgetter(0))
@@ -143,7 +143,7 @@ def _said(cls: type) -> list[Any]:
 
 
 def _patches(cls: type) -> list[Any]:
-    """Functions of the user's own that were put into an installed class of modules."""
+    """The user's own functions that were set as methods of an installed module class."""
     if not issubclass(cls, nn.Module):
         return []
     functions = [(name, value) for name, value in vars(cls).items() if isinstance(value, types.FunctionType)]
@@ -166,11 +166,11 @@ def _cell(cell: types.CellType) -> Any:
         return "an empty cell"
 
 
-def _around(function: types.FunctionType) -> list[Any]:
-    """What a function names around it, and finds there.
+def _globals_of(function: types.FunctionType) -> list[Any]:
+    """The globals that a function names, and their values.
 
-    Left out are names that the function itself writes (counters, caches), and those that say where
-    a module lies (`__name__`, `__file__`), which differ between a script and its import.
+    Without names that the function itself writes (counters, caches), and those that say where a module
+    is (`__name__`, `__file__`), which differ between a script and an import of it.
     """
     around = function.__globals__
     codes = nested_codes(function.__code__)
@@ -200,10 +200,10 @@ def _paths(code: types.CodeType) -> Iterator[tuple[str, ...]]:
 
 
 def _found(around: dict[str, Any], path: tuple[str, ...]) -> Any:
-    """What a dotted name means: modules are gone through, so that only what is used of them counts.
+    """The value of a dotted name. Of a module only the attribute that is used counts, not the whole module.
 
-    What an installed module holds counts as that module's version, wherever it holds it (many bind names only
-    when they are asked for); unless somebody put a function of their own there.
+    An attribute of an installed module counts by the version of its package, whether it is bound yet or not (many
+    modules bind names only on access); unless it is a function of the user's own that was put there.
     """
     value, rest, package = around[path[0]], path[1:], ""
     while issubclass(type(value), types.ModuleType):

@@ -1,4 +1,4 @@
-"""What tables and labelled arrays of any library (pandas, xarray, images) hold, as arrays and plain values."""
+"""Tables and labelled arrays of any library (pandas, xarray, images) as arrays and plain values."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ _NAMED = ("coords", "variables", "children")
 def table(part: Any) -> list[Any]:
     """The values of an object that `numpy.asarray` can read, with its names and axes where it has some.
 
-    Only what the class defines is asked for: an attribute of a `DataFrame` may be a column.
+    Only attributes that the class defines are read: another attribute of a `DataFrame` may be a column.
 
     Args:
         part: A table, a labelled array, or a collection of such.
@@ -34,17 +34,17 @@ def table(part: Any) -> list[Any]:
 
 
 def _axis(axis: Any) -> Any:
-    """An axis; some are lists of names, some methods."""
+    """An axis; some libraries have a list of names there, some a method."""
     return table(axis) if hasattr(type(axis), "__array__") else type(axis).__name__ if callable(axis) else axis
 
 
 def _tables(named: Any) -> list[Any]:
-    """Labelled arrays by name; a coordinate would otherwise name itself among its coordinates."""
+    """Labelled arrays by name. (A coordinate as it is would be among its own coordinates; its `variable` is not.)"""
     return [(name, table(getattr(each, "variable", each))) for name, each in named.items()]
 
 
 def _values(part: Any) -> list[Any]:
-    """The array with its dtype, that of pandas too; a table's column by column, as one array would round integers."""
+    """An array with its dtype (or pandas's); a table column by column, as one array of all would round integers."""
     kind = type(part)
     if hasattr(kind, "columns") and hasattr(kind, "items"):
         return [_values(column) for _, column in part.items()]

@@ -17,9 +17,9 @@ class Parts(NamedTuple):
     """What an object is made of.
 
     Attributes:
-        labels: Plain values, and memory.
-        held: Other objects, and plain values.
-        ordered: Whether the order of what is held counts.
+        labels: Plain values, and bytes in memory.
+        held: The objects it holds, which may be plain values, too.
+        ordered: Whether the order of `held` counts.
     """
 
     labels: list[Any]
@@ -46,11 +46,11 @@ _SCALARS = frozenset((bool, int, float, complex, str, bytes, type(None)))
 _NESTED = frozenset((list, tuple, dict))
 _WRITTEN_OUT = _SCALARS | _NESTED
 _LEVELS, _MOST = 5, 2**22
-"""How deep, and how many at a level, values are written out in one go."""
+"""How deep, and how many at one level, plain values are written as one text."""
 
 
 def encoded(part: Any) -> bytes | None:
-    """A plain value with its type as bytes; None for anything else, subclasses of plain types too.
+    """A plain value with its type as bytes; None for anything else, including instances of subclasses.
 
     Example:
         >>> encoded(255), encoded("a"), encoded([])
@@ -84,7 +84,7 @@ def tensor_parts(tensor: Tensor) -> Parts:
 
 @contextmanager
 def plain_tensors() -> Iterator[None]:
-    """Keeps out what would answer in a tensor's place: its class's `__torch_function__`, active modes and transforms.
+    """Have torch read the tensors themselves: without `__torch_function__` of classes, active modes and transforms.
 
     Under `vmap` or `grad` every operation, `detach` too, would wrap an ordinary tensor again.
     """
@@ -94,7 +94,7 @@ def plain_tensors() -> Iterator[None]:
 
 
 def _inner(tensor: Tensor) -> list[Any]:
-    """What a tensor is put together from, if it does not keep all its values in one place."""
+    """The parts that a nested, wrapped, quantized or sparse tensor is made of; nothing for an ordinary one."""
     if tensor.is_nested:
         return [list(tensor.unbind())]
     if is_traceable_wrapper_subclass(tensor):
@@ -112,14 +112,14 @@ def _inner(tensor: Tensor) -> list[Any]:
 
 
 def _memory(tensor: Tensor) -> memoryview:
-    """The bytes of a tensor's values in order; copied only where they lie otherwise."""
+    """The bytes of a tensor's values in order; they are copied only if they are not contiguous on the CPU."""
     dense = tensor.detach().to_dense() if tensor.layout is not torch.strided else tensor.detach()
     plain = dense.resolve_conj().resolve_neg().cpu().contiguous()
     return memoryview(plain.reshape(-1).view(torch.uint8).numpy())
 
 
 def plain_text(items: list[Any] | frozenset) -> str | None:
-    """Many plain values at once, as Python writes them, those of a set sorted; None if others are among them.
+    """Many plain values as one text, as Python writes them (a set sorted); None if other values are among them.
 
     Example:
         >>> plain_text([1, ("a", None)]), plain_text(frozenset({2, 1})), plain_text([print])
@@ -136,8 +136,8 @@ def plain_text(items: list[Any] | frozenset) -> str | None:
 def _are_plain(items: Iterable[Any]) -> bool:
     """Whether all are plain values, or lists, tuples and dicts of such, down to a few levels.
 
-    One list may be held a thousand times, and would be written as often. The bounds are on what would
-    be written, so that shared and copied ones count the same; what is larger is read object by object.
+    A list that is shared a thousand times would be written a thousand times. Bounds are on what would be written,
+    not on what is in memory, so that shared and copied lists give the same; what is larger is read object by object.
     """
     for _ in range(_LEVELS):
         kinds = set(map(type, items))
