@@ -24,12 +24,12 @@ from landscape_nb.plotting.style import (
 )
 
 _INNER, _NEAR, _FAR = 0.84, 0.08, 0.3
-"""The part of a panel where contours are labelled; how near labels may be; from where on farther is no better."""
+"""Parts of a panel: the middle in which contours are labelled, how close labels may be, how far apart is enough."""
 _BRIGHT = 0.18
-"""From this luminance on, black is easier to read than white: both contrasts are equal there."""
+"""At this luminance black and white have the same contrast; on brighter colours black is easier to read."""
 _LUMINANCE = (0.2126, 0.7152, 0.0722)
 _LONGEST = 4
-"""A plane this many times as long as it is wide is no longer drawn to scale: it would be a sliver."""
+"""A plane that is more times as long as it is wide is not drawn to scale: it would be a sliver."""
 
 
 def draw_contours(
@@ -48,7 +48,7 @@ def draw_contours(
         The filled contours, for a colour bar.
 
     Raises:
-        TypeError: An argument of another kind.
+        TypeError: An argument has the wrong type.
         ValueError: A Dataset that is not a plane, has several draws or no such variable, or bad levels.
 
     Example:
@@ -72,10 +72,10 @@ def draw_path(panel: Axes, path: xr.Dataset, until: float | None = None) -> None
     Args:
         panel: Where to draw.
         path: What `project` or `plane_gap` returned for two directions.
-        until: The last epoch to draw; default all. What comes later is a faint line.
+        until: The last epoch to draw; default all. Later epochs are a faint line.
 
     Raises:
-        TypeError: A panel or path of another kind, or an epoch that is not a number.
+        TypeError: The panel or path has the wrong type, or the epoch is not a number.
         ValueError: A Dataset without `alpha` and `beta` over the dimension `point`.
 
     Example:
@@ -119,10 +119,10 @@ def plot_contours(
             Of several draws (`repeats=`) each has a panel.
         variable: What to draw: `'loss'` or a metric's name.
         levels: Values at which the colour changes, each above the one before; every second one is labelled.
-            Or how many of them, spread between the lowest and the highest value: in even steps of the
-            logarithm where all values are positive, otherwise in even steps in the lowest quarter and
-            growing ones beyond (asinh). Default the paper's, 0.1, 0.6, …, 9.6; where a value is below zero
-            these do not apply, and there are as many between the lowest and the highest.
+            Or how many of them, spread between the lowest and the highest value: evenly in the logarithm
+            where all values are positive, otherwise evenly among the lowest quarter of the values and in growing
+            steps above (asinh). Default the paper's, 0.1, 0.6, …, 9.6; where a value is below zero, as many
+            between the lowest and the highest value.
         columns: Panels in a row.
         title: Title of the figure.
         cmap: A matplotlib colour map, or its name.
@@ -131,7 +131,7 @@ def plot_contours(
         A figure with one panel a plane and a common colour bar.
 
     Raises:
-        TypeError: Something else than Datasets, or an argument of another kind.
+        TypeError: `planes` is not made of Datasets, or another argument has the wrong type.
         ValueError: A Dataset that is not a plane, or has no such variable; bad levels or columns; an unknown name of
             a colour map.
 
@@ -162,7 +162,13 @@ def plot_contours(
 
 
 def _contour(panel: Axes, values: xr.DataArray, levels: np.ndarray, cmap: Colormap) -> QuadContourSet:
-    """Filled contours; positive levels are found by interpolating the logarithm, which bends less."""
+    """Filled contours with lines on them.
+
+    matplotlib interpolates straight between grid points. A loss grows by decades, so that straight lines cut off its
+    bends and move a low level towards the centre; its logarithm bends less. Levels are therefore looked for in the
+    logarithm if all are positive. Values far below the lowest level (or 0, which has no logarithm) are raised to a
+    tenth of it: they have the same colour, but otherwise would pull the lowest contour out of its place.
+    """
     scale = np.log10 if levels[0] > 0 else np.positive
     if levels[0] <= 0:
         check_span(str(values.name), *limits([values.values]))
@@ -173,8 +179,8 @@ def _contour(panel: Axes, values: xr.DataArray, levels: np.ndarray, cmap: Colorm
     axes = values.alpha, values.beta
     filled = panel.contourf(*axes, heights, scale(levels), norm=norm, cmap=cmap, extend="both")
     white = _luminance(cmap, np.linspace(0, 1, 16)).mean() < 2 * _BRIGHT
-    drawn = {"colors": "white" if white else "0.25", "linewidths": 0.7, "linestyles": "solid"}
-    lines = panel.contour(*axes, heights, scale(levels), **drawn)
+    strokes = {"colors": "white" if white else "0.25", "linewidths": 0.7, "linestyles": "solid"}
+    lines = panel.contour(*axes, heights, scale(levels), **strokes)
     _frame(panel, *axes)
     if grid.mask.any():
         _hatch(panel)
@@ -187,13 +193,13 @@ def _contour(panel: Axes, values: xr.DataArray, levels: np.ndarray, cmap: Colorm
 
 
 def _label(panel: Axes, lines: QuadContourSet, names: Mapping[float, str], norm: BoundaryNorm, cmap: Colormap) -> None:
-    """Write some levels on their contours, in the ink that stands out."""
+    """Write some levels on their contours, in black or white, whichever has the higher contrast."""
     inks = ["black" if _luminance(cmap, norm(level)) > _BRIGHT else "white" for level in names]
-    panel.clabel(lines, list(names), fontsize=11, colors=inks, fmt=dict(names), manual=_label_places(lines, names))
+    panel.clabel(lines, list(names), fontsize=11, colors=inks, fmt=dict(names), manual=_label_positions(lines, names))
 
 
 def _frame(panel: Axes, alpha: xr.DataArray, beta: xr.DataArray) -> None:
-    """The centre, the axes' names and ranges, and one scale for both unless that leaves a sliver."""
+    """The mark in the centre, the names of the axes, and one scale for both unless the plane would be a sliver."""
     if alpha.min() <= 0 <= alpha.max() and beta.min() <= 0 <= beta.max():
         panel.plot(0, 0, marker="+", color="black", markersize=16, markeredgewidth=4.5, alpha=0.5)
         panel.plot(0, 0, marker="+", color="white", markersize=14, markeredgewidth=2.5)
@@ -209,30 +215,34 @@ def _hatch(panel: Axes) -> None:
     panel.legend(handles=[Patch(facecolor="0.8", hatch="///", label="not finite")], loc="upper right")
 
 
-def _luminance(cmap: Colormap, places: int | Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    """Relative luminance of colours as the WCAG define it."""
-    channels = np.asarray(cmap(places))[..., :3]
+def _luminance(cmap: Colormap, positions: int | Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """Relative luminance, as WCAG 2 defines it, of a colour map's colours."""
+    channels = np.asarray(cmap(positions))[..., :3]
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
     return linear @ np.array(_LUMINANCE)
 
 
-def _label_places(lines: QuadContourSet, levels: Container[float]) -> list[Float[np.ndarray, "2"]]:
-    """A place on each of these contours that has one off the border, off the centre and off the other labels."""
+def _label_positions(lines: QuadContourSet, levels: Container[float]) -> list[Float[np.ndarray, "2"]]:
+    """For each of these levels a point of its contour away from the border, the centre and other labels, if any.
+
+    One after the other takes the point that is farthest from all labels so far. (matplotlib's own placement looks at
+    the contour's bends, not at other labels.) All that are far enough are equally good: the middle one is taken.
+    """
     low, high = np.reshape(lines.axes.dataLim, (2, 2))
-    places = -low[None] / (high - low)
+    positions = -low[None] / (high - low)
     for level, path in zip(lines.levels, lines.get_paths(), strict=True):
         shares = (path.vertices - low) / (high - low)
         shares = shares[np.abs(shares - 0.5).max(1, initial=0) < _INNER / 2]
         if level in levels and len(shares):
-            distances = np.linalg.norm(shares[:, None] - places, axis=-1).min(1).clip(max=_FAR)
+            distances = np.linalg.norm(shares[:, None] - positions, axis=-1).min(1).clip(max=_FAR)
             best = np.flatnonzero(distances == distances.max())
             if distances.max() > _NEAR:
-                places = np.vstack([places, shares[best[len(best) // 2]]])
-    return list(low + places[1:] * (high - low))
+                positions = np.vstack([positions, shares[best[len(best) // 2]]])
+    return list(low + positions[1:] * (high - low))
 
 
 def _texts(levels: Float[np.ndarray, "levels"]) -> list[str]:
-    """Levels to three digits, or as many as tell them apart; in powers of ten only from a million."""
+    """Levels as text: with three digits, or as many as tell them apart; with an exponent only from a million on."""
     for digits in range(3, 17):
         texts = [f"{float(f'{level:.{digits}g}'):.{max(6, digits)}g}" for level in levels]
         if len(set(texts)) == len(texts):

@@ -1,4 +1,4 @@
-"""What a network says of some images, drawn beside them."""
+"""Images with a network's answers."""
 
 from collections.abc import Sequence
 
@@ -28,14 +28,14 @@ def draw_answers(
         panel: Where to draw.
         images: Pixels in [0, 1], with a last dimension of channels or without.
         labels: The true class of each image.
-        probabilities: The network's, one row an image.
+        probabilities: The network's probabilities, one row for each image.
         names: Names of the classes; default their numbers.
         columns: Images in a row.
 
     Raises:
         TypeError: `panel` is not a panel.
-        ValueError: There are not as many images, labels and rows of probabilities, an array of another shape,
-            labels without a class or a name, or no column.
+        ValueError: The numbers of images, labels and rows of probabilities differ, an array has the wrong shape, a
+            label is not one of the classes or lacks a name, or `columns` is below 1.
 
     Example:
         >>> from landscape_nb.plotting.style import panels
@@ -53,12 +53,12 @@ def draw_answers(
     names = [str(number) for number in range(probabilities.shape[1])] if names is None else names
     for number, (image, label, row) in enumerate(zip(images, map(int, labels), probabilities, strict=True)):
         left, bottom = number % columns, -1.45 * (number // columns)
-        place = left + 0.08, left + 0.92, bottom + 0.08, bottom + 0.92
-        panel.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=1, extent=place)
+        extent = left + 0.08, left + 0.92, bottom + 0.08, bottom + 0.92
+        panel.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=1, extent=extent)
         text, right = _answer(row, label, names)
         colour, stroke = (COLOURS[0], "-") if right else (COLOURS[1], "--")
-        size = place[1] - place[0], place[3] - place[2]
-        panel.add_patch(Rectangle((place[0], place[2]), *size, fill=False, color=colour, ls=stroke, lw=3))
+        size = extent[1] - extent[0], extent[3] - extent[2]
+        panel.add_patch(Rectangle((extent[0], extent[2]), *size, fill=False, color=colour, ls=stroke, lw=3))
         panel.text(left + 0.5, bottom + 0.02, text, ha="center", va="top", color=colour, fontsize=12)
     rows = -(-len(images) // columns)
     panel.set(xlim=(0, columns), ylim=(1.45 * (1 - rows) - 0.4, 1), aspect="equal")
@@ -79,10 +79,10 @@ def _check_shapes(images: np.ndarray, labels: object, probabilities: np.ndarray,
         raise ValueError(f"names: got {len(names)} of them for {classes} classes")
 
 
-def _answer(row: np.ndarray, label: int, names: Sequence[str]) -> tuple[str, bool]:
-    """What the network says of an image, in words, and whether it is right."""
-    if not np.isfinite(row).all():
+def _answer(probabilities: np.ndarray, label: int, names: Sequence[str]) -> tuple[str, bool]:
+    """The network's answer to an image, in words, and whether it is right."""
+    if not np.isfinite(probabilities).all():
         return f"no answer\nis {names[label]}", False
-    said = int(row.argmax())
-    text = f"{names[said]} ({row[said]:.0%})".replace("%", " %")
-    return (f"✓ {text}", True) if said == label else (f"✗ {text}\nis {names[label]}", False)
+    predicted = int(probabilities.argmax())
+    text = f"{names[predicted]} ({probabilities[predicted]:.0%})".replace("%", " %")
+    return (f"✓ {text}", True) if predicted == label else (f"✗ {text}\nis {names[label]}", False)

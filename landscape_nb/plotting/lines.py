@@ -31,13 +31,13 @@ def plot_lines(
 ) -> Figure:
     """Draw values along one or several lines, a panel for each variable.
 
-    Points that are not finite leave a gap, which is shaded. Of several draws (`repeats=`) each is a line.
+    Where a value is not finite there is a shaded gap. Of several draws (`repeats=`) each is a line.
 
     Args:
         lines: What `evaluate_line` or `interpolate` returned, a row of a plane, or one of their variables;
             or several, in a list or by name.
         variables: What to draw: `'loss'` or a metric's name, or several.
-        log: Whether the loss has a logarithmic axis; it has an even one where a loss is below zero.
+        log: Whether the loss has a logarithmic axis; where a loss is below zero, its axis is linear all the same.
         ylim: Range of the vertical axes.
         title: Title of the figure.
 
@@ -45,7 +45,7 @@ def plot_lines(
         A figure with one panel a variable.
 
     Raises:
-        TypeError: Something else than Datasets, or an argument of another kind.
+        TypeError: `lines` is not made of Datasets, or another argument has the wrong type.
         ValueError: A Dataset that is not a line, or has no such variable.
 
     Example:
@@ -63,13 +63,13 @@ def plot_lines(
     figure, axes = panels(len(variables))
     for panel, variable in zip(axes, variables, strict=True):
         values = [line[variable].values for line in lines.values()]
-        powers = log and variable == "loss" and limits(values)[1] > 0 and not is_below_zero(values)
-        if not powers:
+        log_axis = log and variable == "loss" and limits(values)[1] > 0 and not is_below_zero(values)
+        if not log_axis:
             check_span(variable, *limits(values))
         for number, (name, line) in enumerate(lines.items()):
             draw_line(panel, line, variable, name, number)
         panel.set(ylim=ylim)
-        if powers:
+        if log_axis:
             panel.set_yscale("log")
         if not any(np.isfinite(each).any() for each in values):
             panel.set_yticks([])
@@ -101,7 +101,7 @@ def draw_line(panel: Axes, line: Plot, variable: str = "loss", label: str = "", 
         number: Which of the colours and strokes, from 0 up.
 
     Raises:
-        TypeError: A panel, line or name of another kind.
+        TypeError: The panel, line or name has the wrong type.
         ValueError: A Dataset that is not a line, has several draws or no such variable, or a negative number.
 
     Example:
@@ -122,8 +122,8 @@ def draw_line(panel: Axes, line: Plot, variable: str = "loss", label: str = "", 
     panel.grid(alpha=0.3)
 
 
-def _shade_gaps(panel: Axes, places: np.ndarray, gaps: np.ndarray) -> None:
-    """Shade the stretches of an axis on which the value is not finite."""
-    half = (places[1] - places[0]) / 2
-    for start in places[gaps]:
-        panel.axvspan(start - half, start + half, color="0.85", linewidth=0)
+def _shade_gaps(panel: Axes, coords: np.ndarray, gaps: np.ndarray) -> None:
+    """Shade the parts of an axis on which the value is not finite."""
+    half = (coords[1] - coords[0]) / 2
+    for coord in coords[gaps]:
+        panel.axvspan(coord - half, coord + half, color="0.85", linewidth=0)

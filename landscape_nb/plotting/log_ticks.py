@@ -1,4 +1,4 @@
-"""Ticks of logarithmic axes that are quick to draw: sliders draw them again and again."""
+"""Ticks of logarithmic axes that are quick to draw: figures under a slider are drawn again and again."""
 
 from functools import partial
 
@@ -12,10 +12,10 @@ _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def simplify_ticks(figure: Figure) -> None:
-    """Leave out ticks between powers of ten, where there are several, and write those as plain text.
+    """On an axis of several decades leave out the ticks between powers of ten, and write those as plain text.
 
-    Together they take half of the time of a small figure: matplotlib's own labels are typeset by its
-    mathematical parser.
+    Otherwise they take half of the time of a small figure: matplotlib typesets their labels with its parser for
+    mathematical formulas.
 
     Example:
         >>> import matplotlib.pyplot as plt
@@ -40,7 +40,7 @@ def _write_powers_plainly(axis: Axis) -> None:
 
 
 def _power(otherwise: Formatter, value: float, position: int | None = None) -> str:
-    """A power of ten, its negative or zero as plain text; anything else as another formatter has it."""
+    """A power of ten, its negative, or zero as plain text; any other value as the other formatter writes it."""
     if value == 0:
         return "0"
     exponent = np.log10(abs(value))

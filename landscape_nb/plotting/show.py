@@ -1,4 +1,4 @@
-"""Figures as pictures: rendered, and displayed in a notebook with a text for readers who do not see them."""
+"""Figures as pictures: rendered, and displayed in a notebook with a text for readers who cannot see them."""
 
 import base64
 import io
@@ -31,14 +31,14 @@ def png(figure: Figure, dpi: int = 90) -> bytes:
 
 
 def show(figure: Figure, alt: str) -> None:
-    """Display a figure in a notebook, with a text for readers who do not see it.
+    """Display a figure in a notebook, with a text for readers who cannot see it.
 
     Args:
         figure: The figure; it is closed.
         alt: What the figure shows, in a sentence.
 
     Raises:
-        TypeError: Something else than a figure and a text.
+        TypeError: A figure is not one, or `alt` is not a text.
         ValueError: The text is empty.
 
     Example:
@@ -51,7 +51,7 @@ def show(figure: Figure, alt: str) -> None:
 
 
 def show_interactive(figure: "plotly.graph_objects.Figure", still: Figure, alt: str) -> None:
-    """Display a plotly figure in a notebook, and a picture where it cannot be turned.
+    """Display a plotly figure in a notebook, and a picture of it where it cannot be turned.
 
     Args:
         figure: What a live notebook shows.
@@ -59,7 +59,7 @@ def show_interactive(figure: "plotly.graph_objects.Figure", still: Figure, alt: 
         alt: What the figure shows, in a sentence.
 
     Raises:
-        TypeError: Something else than a figure and a text.
+        TypeError: A figure is not one, or `alt` is not a text.
         ValueError: The text is empty.
 
     Example:

@@ -31,7 +31,7 @@ def panels(
         columns: Panels in a row.
         rows: Rows of panels.
         size: Width and height of a panel in inches.
-        **axes: What else `Figure.add_subplot` takes, such as `projection='3d'`.
+        **axes: Further arguments of `Figure.add_subplot`, such as `projection='3d'`.
 
     Returns:
         The figure and its panels, row by row.
@@ -83,8 +83,8 @@ def colormap(cmap: str | Colormap) -> Colormap:
     """A colour map, or the one of that name.
 
     Raises:
-        TypeError: Neither.
-        ValueError: There is no such name.
+        TypeError: The argument is neither a colour map nor a name.
+        ValueError: matplotlib does not have a colour map of this name.
 
     Example:
         >>> colormap("cividis").name
@@ -107,5 +107,5 @@ def say_nothing_finite(panel: Axes, variable: str) -> None:
     """
     write = panel.text2D if panel.name == "3d" else panel.text
     box = {"facecolor": "white", "edgecolor": "0.4", "boxstyle": "round"}
-    place = {"ha": "center", "va": "center", "transform": panel.transAxes, "zorder": 9}
-    write(0.5, 0.5, f"no finite {variable}", fontsize=14, bbox=box, **place)
+    centred = {"ha": "center", "va": "center", "transform": panel.transAxes, "zorder": 9}
+    write(0.5, 0.5, f"no finite {variable}", fontsize=14, bbox=box, **centred)

@@ -46,7 +46,7 @@ def plot_surfaces(
         A figure with one panel a plane.
 
     Raises:
-        TypeError: Something else than Datasets, or an argument of another kind.
+        TypeError: `planes` is not made of Datasets, or another argument has the wrong type.
         ValueError: A Dataset that is not a plane, or has no such variable; a top at or below the lowest value, or not
             above zero where the height is logarithmic; bad columns; an unknown name of a colour map.
 
@@ -82,7 +82,7 @@ def plot_surfaces(
 
 
 def _surface(panel: Axes, values: xr.DataArray, heights: np.ndarray, shading: dict) -> None:
-    """One surface, or a word where nothing is finite."""
+    """One surface; a text instead of it where nothing is finite."""
     x, y = np.meshgrid(values.alpha, values.beta, indexing="ij")
     if np.isfinite(heights).any():
         panel.plot_surface(
@@ -115,7 +115,7 @@ def plotly_surface(
         A plotly figure; the label under the mouse gives the value itself.
 
     Raises:
-        TypeError: Something else than a Dataset, or an argument of another kind.
+        TypeError: `plane` is not a Dataset, or another argument has the wrong type.
         ValueError: A Dataset that is not a plane, or has no such variable; a top as in `plot_surfaces`.
 
     Example:
@@ -151,8 +151,8 @@ def plotly_surface(
     layout = {"scene": scene, "title": title, "height": 520, "margin": {"l": 0, "r": 0, "t": 40, "b": 0}}
     figure = go.Figure(surface, layout)
     if not np.isfinite(height).any():
-        place = {"x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper"}
-        figure.add_annotation(text=f"no finite {variable}", showarrow=False, font_size=20, **place)
+        centre = {"x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper"}
+        figure.add_annotation(text=f"no finite {variable}", showarrow=False, font_size=20, **centre)
     return figure
 
 
@@ -174,7 +174,7 @@ def _height(values: xr.DataArray, log: bool, top: float | None) -> np.ndarray:
 
 
 def _range(heights: Iterable[np.ndarray]) -> tuple[float, float]:
-    """The lowest and the highest of all; around a constant, there is room above and below."""
+    """The lowest and the highest of all heights; if all are equal, with some room above and below."""
     low, high = limits(heights)
     check_span("values", low, high)
     margin = 0.0 if high - low > 1e-9 * max(abs(low), abs(high)) else max(0.5, 0.1 * abs(low))
