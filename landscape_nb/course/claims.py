@@ -58,7 +58,7 @@ class Claim:
 
 
 def in_markdown(text: str) -> str:
-    """Text that Markdown shows as it is, on one line: no HTML, no cell of a table, no code, no formula.
+    """Text that Markdown shows as it is, on one line: never as HTML, a table's cell, code or a formula.
 
     Example:
         >>> print(in_markdown("a|b"))
@@ -80,13 +80,13 @@ def claim(id: str, condition: bool, text: str, **numbers: object) -> Claim:
         id: The notebook's number and a name, such as `'05-shortcuts'`.
         condition: Whether the claim holds.
         text: The claim, in a sentence.
-        **numbers: The numbers that decided: a number each, or one for each seed.
+        **numbers: The numbers it was decided on, by name: each a number, or a list with one for each seed.
 
     Returns:
         The claim, which a notebook displays.
 
     Raises:
-        TypeError: `condition` is no bool, or a number is none.
+        TypeError: `condition` is not a bool, or one of `numbers` is neither a number nor a list of numbers.
         ClaimFailedError: The claim does not hold, in strict mode.
 
     Example:
@@ -120,10 +120,10 @@ def read_ledger(path: str | os.PathLike[str]) -> Iterator[Claim]:
 
 
 def shipped_claims(id: str | None = None) -> list[Claim]:
-    """Claims as they came out with several seeds: one live run is no evidence, and class time is short.
+    """Claims as they came out with several seeds: one live run is not evidence, and class time is short.
 
     Args:
-        id: Of which claim; default all claims of the course.
+        id: The claim's; default all claims of the course.
 
     Example:
         >>> [claim.seed for claim in shipped_claims("05-depth-without-shortcuts")]

@@ -10,7 +10,7 @@ from landscape_nb.course.claims import Claim, in_markdown, shipped_claims
 
 
 class Line(NamedTuple):
-    """A claim over all its seeds: its notebook's number, its text, what was observed, and the verdict."""
+    """A claim over all its seeds: its notebook's number, its text, the range of its numbers, and the verdict."""
 
     notebook: str
     id: str
@@ -20,7 +20,7 @@ class Line(NamedTuple):
 
 
 def with_shipped(claims: Iterable[Claim]) -> list[Claim]:
-    """Claims of a run, and beside them those that were shipped with other seeds.
+    """Claims of a run, and the shipped ones of the same names with other seeds.
 
     Args:
         claims: What notebooks claimed, as `Report.claims` has it.

@@ -31,13 +31,12 @@ _STYLE = {"description_width": "9em"}
 
 
 def explore(draw: Callable[..., Figure], /, *, alt: str, **controls: Any) -> "Explorer":
-    """Put sliders before a function that draws; make this the last line of a cell.
+    """Put sliders above a picture that a function draws; make this the last line of a cell.
 
-    The picture follows the controls: drags are debounced, pictures are kept (64 MB of them, those seen
-    last), those that a control comes to next are drawn while it rests, and a setting that cannot be drawn
-    says so in words. Readers without a kernel see the first picture. Where the environment variable
-    `LANDSCAPE_NB_STRICT` is 1, every value of every control is drawn once and an error is raised, so that a
-    notebook's tests see it.
+    The picture follows the controls. Drags are debounced; the last pictures are cached (up to 64 MB); while a control
+    rests, those that it would reach next are drawn; and where a setting cannot be drawn, a message says so. Readers
+    without a kernel see the first picture. Where the environment variable `LANDSCAPE_NB_STRICT` is 1, every value
+    of every control is drawn once and errors are raised, so that a notebook's tests see them.
 
     Args:
         draw: Called with one keyword argument a control; returns a matplotlib figure and changes
@@ -52,7 +51,7 @@ def explore(draw: Callable[..., Figure], /, *, alt: str, **controls: Any) -> "Ex
         What the notebook displays.
 
     Raises:
-        TypeError: A control of no such kind, or `draw` has no such argument or returns no figure.
+        TypeError: A control is none of these, or `draw` does not take the argument or does not return a figure.
 
     Example:
         >>> import matplotlib.pyplot as plt
@@ -70,7 +69,7 @@ def explore(draw: Callable[..., Figure], /, *, alt: str, **controls: Any) -> "Ex
 
 
 def is_strict() -> bool:
-    """Whether `LANDSCAPE_NB_STRICT` asks for errors where a class would see a friendly message.
+    """Whether `LANDSCAPE_NB_STRICT` asks for an error where a class would see a friendly message.
 
     Example:
         >>> isinstance(is_strict(), bool)
@@ -95,7 +94,7 @@ class Explorer:
             raise TypeError(f"controls: draw() takes no argument {', '.join(map(repr, unknown))}")
         self.widgets = {name: _control(name, spec, defaults.get(name)) for name, spec in controls.items()}
         self._pictures = _Pictures(_MOST_BYTES)
-        self._places: dict[str, list[Bbox]] = {}
+        self._positions: dict[str, list[Bbox]] = {}
         self._following: asyncio.Task | None = None
         self._image = widgets.Image(format="png", value=self.picture(**self.values))
         self._image.layout.max_width = "100%"
@@ -105,7 +104,7 @@ class Explorer:
 
     @property
     def values(self) -> dict[str, Any]:
-        """The present value of every control."""
+        """The current value of every control."""
         return {name: control.value for name, control in self.widgets.items()}
 
     def picture(self, **values: Any) -> bytes:
@@ -125,19 +124,25 @@ class Explorer:
         return figure
 
     def _rendered(self, figure: Figure, values: dict[str, Any]) -> bytes:
-        """The PNG. While numbers move, panels stay where they are: to find their places takes longer than to draw."""
+        """The PNG.
+
+        Constrained layout takes longer than drawing, for it measures all texts. So panels are laid out once for a kind
+        of figure; while only numbers change they stay, which also keeps the picture from jumping under a drag.
+        What is a kind of figure: the choices, its size and the number of panels. A label that becomes longer than it
+        was in the first picture may be cut off.
+        """
         simplify_ticks(figure)
         if figure.get_layout_engine() is None:
             return png(figure)
         choices = {name: value for name, value in values.items() if not _is_number(value)}
         key = repr((choices, figure.get_size_inches(), len(figure.axes)))
-        if key not in self._places:
+        if key not in self._positions:
             picture = png(figure)
-            self._places[key] = [panel.get_position(original=True) for panel in figure.axes]
+            self._positions[key] = [panel.get_position(original=True) for panel in figure.axes]
             return picture
         figure.set_layout_engine("none")
-        for panel, place in zip(figure.axes, self._places[key], strict=True):
-            panel.set_position(place)
+        for panel, position in zip(figure.axes, self._positions[key], strict=True):
+            panel.set_position(position)
         return png(figure)
 
     def sweep(self) -> int:
@@ -164,16 +169,21 @@ class Explorer:
             self._following = loop.create_task(self._follow(name))
 
     async def _follow(self, name: str) -> None:
-        """Redraw when the control rests; then draw what it comes to next, until it moves again."""
+        """Redraw when the control rests; then draw what it would reach next, until it moves again.
+
+        A drag sends a value every few milliseconds, and each cancels the task of the one before (`_changed`) while it
+        sleeps: so only the last is drawn. Drawing itself is not interrupted, and sleeping between pictures is
+        what lets the kernel read the next value; without it the slider would hang until all are drawn.
+        """
         await asyncio.sleep(_REST)
         self._redraw()
         for setting in self._nearest(name):
             await asyncio.sleep(_REST)
-            with suppress(Exception):  # is said when that setting is chosen
+            with suppress(Exception):  # the message comes when that setting is chosen
                 self.picture(**setting)
 
     def _nearest(self, name: str) -> list[dict[str, Any]]:
-        """The present setting with other values of a control, the nearest first."""
+        """The current setting with other values of a control, the nearest first."""
         values, now = list(_range(self.widgets[name])), self.widgets[name].value
         at = int(np.argmin(np.abs(np.subtract(values, now)))) if _is_number(now) else values.index(now)
         others = sorted(range(len(values)), key=lambda i: (abs(i - at), -i))[1:]
@@ -201,7 +211,7 @@ class Explorer:
 
 
 class _Pictures:
-    """Pictures by their setting, up to so many bytes; those that were not asked for the longest go first."""
+    """A cache of pictures by their setting, up to so many bytes; the least recently used go first."""
 
     def __init__(self, most: int):
         self.most, self.bytes = most, 0
@@ -213,7 +223,7 @@ class _Pictures:
         return self._kept.get(key)
 
     def keep(self, key: str, picture: bytes) -> None:
-        """Keep a picture that is not there yet; one that is larger than all the room is not kept."""
+        """Add a new picture; one that is larger than the whole cache is not kept."""
         self._kept[key] = picture
         self.bytes += len(picture)
         while self.bytes > self.most:
@@ -222,7 +232,7 @@ class _Pictures:
 
 @contextmanager
 def _garbage_left() -> Iterator[None]:
-    """Collect garbage later: among a notebook's objects that takes several times as long as a picture."""
+    """Put off garbage collection: with a notebook's many objects it takes several times as long as a picture."""
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -237,7 +247,7 @@ def _is_number(value: object) -> bool:
 
 
 def _key(values: dict[str, Any]) -> str:
-    """Tells settings apart, but not 0.3 and what 3 · 0.1 rounds to."""
+    """A setting as text: different settings differ, but 0.3 and 3 · 0.1, which rounds to another number, do not."""
     return repr({name: float(f"{v:.9g}") if isinstance(v, float) else v for name, v in values.items()})
 
 

@@ -18,8 +18,8 @@ class Notebook:
 
     Attributes:
         name: Its file's name without the ending, such as `'05_skip_connections'`.
-        title: What it is about.
-        paper: What of the paper it redoes.
+        title: Its subject.
+        paper: Which part of the paper it redoes.
     """
 
     name: str
@@ -61,7 +61,7 @@ def find_notebook(number: str) -> Notebook:
         number: Such as `'05'`, `'5'` or `'05_skip_connections'`.
 
     Raises:
-        ValueError: There is no such notebook.
+        ValueError: The course does not have this notebook.
 
     Example:
         >>> find_notebook("5").name

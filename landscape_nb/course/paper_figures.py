@@ -15,7 +15,7 @@ class PaperFigure:
         paper: What the paper shows, with its numbers.
         ours: What comes out here.
         verdict: `'matched'` (orderings and ratios), `'weaker'` or `'not reproduced'`.
-        why: Why it is no more than that.
+        why: Why the verdict is not better.
     """
 
     name: str

@@ -22,8 +22,8 @@ def shipped_planes(notebook: str) -> "dict[str, xr.Dataset]":
         notebook: The notebook's number.
 
     Returns:
-        By the name of the network, what `progressive_plane` or `curvature_map` gave, without the columns
-        that no figure needs. Its `attrs` say data, seed, versions and the error.
+        By the name of the network, what `progressive_plane` or `curvature_map` returned, without variables
+        that figures do not need. The `attrs` tell data, seed, versions and the error.
 
     Raises:
         ValueError: Nothing is shipped for this notebook.
@@ -51,15 +51,15 @@ def choose_preset(name: str, **settings: dict) -> SimpleNamespace:
     Args:
         name: `'quick'` (seconds, on the digits), `'gallery'` (shipped results beside the quick run)
             or `'full'` (the paper's scale).
-        **settings: For `quick` and `full` their settings, and for `gallery` if something is shipped.
+        **settings: The settings of `quick` and of `full`, and of `gallery` if something is shipped.
 
     Returns:
-        The settings as attributes (those of `quick`, with a word about it, where the gallery has nothing
-        yet); and `seed`, which is 0 unless `LANDSCAPE_NB_SEED` says otherwise (as `landscape-nb run
-        --seed` does), for repeating a notebook's experiment.
+        The settings as attributes; if nothing is shipped for `gallery` those of `quick`, and a line is printed. Also
+        `seed`, for repeating a notebook's experiment: 0, or what `LANDSCAPE_NB_SEED` (which `landscape-nb run
+        --seed` sets) says.
 
     Raises:
-        ValueError: No such preset, or the notebook does not have it.
+        ValueError: The preset does not exist, or the notebook does not have it.
 
     Example:
         >>> choose_preset("quick", quick={"epochs": 6}, full={"epochs": 300}).epochs
@@ -81,7 +81,7 @@ def chosen_seed() -> int:
     """The seed that `LANDSCAPE_NB_SEED` names; default 0.
 
     Raises:
-        ValueError: It names no whole number from 0 up.
+        ValueError: It is not a whole number from 0 up.
     """
     text = os.environ.get(SEED_VARIABLE, "0")
     if not text.isdecimal():

@@ -1,4 +1,4 @@
-"""Runs notebooks of the course and reports: minutes, memory, claims, figures, errors in widgets."""
+"""Runs notebooks of the course, and reports minutes, memory, claims, figures and errors in widgets."""
 
 import base64
 import os
@@ -21,7 +21,7 @@ from landscape_nb.course.presets import SEED_VARIABLE
 from landscape_nb.trajectories.run_files import make_writable_cache
 
 _QUIET_KERNEL = ["--log-level=ERROR"]
-"""Else every kernel warns that it talks over a port of this machine."""
+"""Otherwise every kernel warns that it communicates over a port of this machine."""
 _PLOTLY = "application/vnd.plotly.v1+json"
 _PAGE = """{% extends 'lab/index.html.j2' %}
 {% block html_head_js_requirejs %}{% endblock %}
@@ -39,10 +39,10 @@ class Report:
     """What running a notebook took and gave.
 
     Attributes:
-        notebook: Which.
+        notebook: The notebook.
         seconds: Wall time, the kernel's start included.
         peak_memory: Largest resident memory of the kernel and its children while cells ran, in bytes.
-        claims: What the notebook claimed.
+        claims: The notebook's claims.
         figures: Files of its figures, and their alternative texts.
         page: The executed notebook as HTML.
     """
@@ -66,8 +66,8 @@ def run_notebook(
     """Execute a notebook; write it, its HTML and its figures into a directory.
 
     Args:
-        notebook: Which.
-        out: The directory; it is made.
+        notebook: The notebook.
+        out: The directory; it is made if necessary.
         preset: `'quick'`, `'gallery'` or `'full'`.
         seed: Seed of the notebook's networks.
         progress: Whether to show a progress bar.
@@ -104,7 +104,7 @@ def run_notebook(
             progress_bar=progress,
             cwd=out,
             extra_arguments=_QUIET_KERNEL,
-            on_cell_executed=lambda **_: peaks.append(peak()),  # a kernel that ends reads all its libraries again
+            on_cell_executed=lambda **_: peaks.append(peak()),  # not after the last: a kernel that ends takes more
         )
         seconds = time.perf_counter() - began
     content = nbformat.read(executed, as_version=4)
@@ -263,7 +263,7 @@ def environment(variables: dict[str, str]) -> Iterator[None]:
 
 @contextmanager
 def _peak_memory(interval: float = 0.1) -> Iterator[Callable[[], int]]:
-    """Watch the resident memory of this process's children; gives a function that tells the peak."""
+    """Watch the resident memory of this process's children; yields a function that returns the peak so far."""
     peak, done = 0, threading.Event()
 
     def watch() -> None:

@@ -1,4 +1,4 @@
-"""What a check says of an answer, and how answers are compared."""
+"""What a check says about an answer, and how answers are compared."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from landscape_nb.weights.params import Params
 
 @dataclass(frozen=True)
 class Feedback:
-    """What a check says of an answer.
+    """What a check says about an answer.
 
     Attributes:
         right: Whether the answer is right.
