@@ -75,7 +75,7 @@ class ImageData:
         mean: What was subtracted, per channel, from pixels scaled to [0, 1].
         std: What they were then divided by, per channel.
         class_names: The names of labels 0, 1, ….
-        augmentation: What training does to the images where that makes sense, else None.
+        augmentation: How training varies the images; None where that does not make sense.
         source: Where the files came from.
     """
 
@@ -90,7 +90,7 @@ class ImageData:
 
     @property
     def shape(self) -> dict[str, int | tuple[int, int]]:
-        """What a network must know: `resnet(20, **data.shape)`."""
+        """The arguments of a network for these images: `resnet(20, **data.shape)`."""
         channels, height, width = self.train[0].shape[1:]
         return {"channels": channels, "classes": len(self.class_names), "image_size": (height, width)}
 
@@ -103,7 +103,7 @@ class ImageData:
         """Keep the first `train` training and `test` (default: all) test images.
 
         Raises:
-            ValueError: There are not that many.
+            ValueError: There are fewer images than that.
 
         Example:
             >>> len(digits().subset(100).train[0])
@@ -129,11 +129,11 @@ class ImageData:
 def digits() -> ImageData:
     """Scikit-learn's handwritten digits: 1,797 real images of 8×8 grey pixels, inside the package.
 
-    Every fifth image is for testing (359), the others (1,438) for training. No augmentation: a
-    mirrored digit is no digit.
+    Every fifth image is for testing (359), the others (1,438) for training. Training does not vary the images: a
+    mirrored digit is not a digit.
 
     Returns:
-        The data; its constants are those of its training images.
+        The data, normalized with the mean and standard deviation of the training images.
 
     Example:
         >>> data = digits()
@@ -144,7 +144,7 @@ def digits() -> ImageData:
     pixels, labels = table[:, :-1].reshape(-1, 1, 8, 8) / 16, table[:, -1]
     test = np.arange(len(labels)) % 5 == 4
     mean, std = (float(f(pixels[~test])) for f in (np.mean, np.std))
-    train, held_out = ((pixels[rows], labels[rows]) for rows in (~test, test))
+    train, held_out = ((pixels[mask], labels[mask]) for mask in (~test, test))
     return _image_data("digits", train, held_out, (mean,), (std,), tuple("0123456789"), None, "scikit-learn")
 
 
@@ -158,8 +158,8 @@ def fashion_mnist(data_dir: str | PathLike[str] | None = None) -> ImageData:
         data_dir: The data directory; default as `data_directory` says.
 
     Raises:
-        FileNotFoundError: No files and no network; says what to do.
-        ValueError: A file does not hold what it should.
+        FileNotFoundError: The files are not there and cannot be downloaded; the message says what to do.
+        ValueError: A file is damaged, or holds other data.
 
     Example:
         >>> fashion_mnist("/my/data")  # doctest: +SKIP
@@ -187,8 +187,8 @@ def cifar10(data_dir: str | PathLike[str] | None = None) -> ImageData:
         data_dir: The data directory; default as `data_directory` says.
 
     Raises:
-        FileNotFoundError: No files and no network; says what to do.
-        ValueError: `cifar10.npz` does not hold what it should.
+        FileNotFoundError: The files are not there and cannot be downloaded; the message says what to do.
+        ValueError: `cifar10.npz` is damaged, or holds other arrays.
 
     Example:
         >>> cifar10("/my/data")  # doctest: +SKIP
@@ -223,7 +223,7 @@ def find_files(name: str, data_dir: str | PathLike[str] | None = None) -> Path |
     """Where the files of a data set are on this machine, or None.
 
     Raises:
-        ValueError: There is no such data set.
+        ValueError: The name is not that of a data set.
 
     Example:
         >>> find_files("digits").name
@@ -243,10 +243,10 @@ def data_directory(data_dir: str | PathLike[str] | None = None) -> Path:
     """Where data files are looked for and downloaded to.
 
     Args:
-        data_dir: A directory, which then is the answer.
+        data_dir: A directory; default as below.
 
     Returns:
-        `data_dir`, else the environment variable `LANDSCAPE_NB_DATA`, else `data` in the user's
+        `data_dir` if it is given, else the environment variable `LANDSCAPE_NB_DATA`, else `data` in the user's
         cache directory. A `~` at the start is the home directory.
 
     Raises:
@@ -327,7 +327,7 @@ def _check_labels(path: Path, labels: np.ndarray, classes: int) -> None:
 
 
 def _digits_file() -> Path:
-    """The file that `sklearn.datasets.load_digits` reads; importing scikit-learn for it takes 80 MB and a second."""
+    """The file that `sklearn.datasets.load_digits` reads; importing scikit-learn would take 80 MB and a second."""
     return Path(find_spec("sklearn").origin).parent / "datasets" / "data" / "digits.csv.gz"
 
 

@@ -1,8 +1,8 @@
 """The paper's networks, at any width, input size, number of channels and number of classes.
 
-Architectures as in section 3 of Li et al. (2018): VGG-9, ResNets of three stages with and without
-shortcuts, wide ResNets, DenseNet-121 in its form for CIFAR; and a plain perceptron beside them. New ones,
-and those that the paper's authors trained.
+Architectures as in section 3 of Li et al. (2018): VGG-9, ResNets of three stages with and without skip
+connections (shortcuts), wide ResNets, DenseNet-121 in its form for CIFAR; besides them a plain perceptron. They
+are made with new weights, or read from the files that the paper's authors released.
 """
 
 import math
@@ -34,7 +34,7 @@ class ImageClassifier(nn.Module):
 
     Args:
         channels: Channels of an image.
-        image_size: Height and width the layers are made for; None takes any from 8×8 up.
+        image_size: The height and width that the layers are made for; None takes any from 8×8 up.
     """
 
     def __init__(self, channels: int, image_size: tuple[int, int] | None = None):
@@ -56,7 +56,7 @@ class ImageClassifier(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3×3 convolutions; the input is added to their output, unless `shortcuts` is False."""
+    """Two 3×3 convolutions, with a skip connection (shortcut) that adds the input, unless `shortcuts` is False."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, shortcuts: bool):
         super().__init__()
@@ -125,7 +125,7 @@ class VGG9(ImageClassifier):
 
 
 class DenseLayer(nn.Module):
-    """A 1×1 and a 3×3 convolution, each after batch norm and ReLU; the input is kept beside the output."""
+    """A 1×1 and a 3×3 convolution, each after batch norm and ReLU; the output is appended to the input."""
 
     def __init__(self, inputs: int, growth: int):
         super().__init__()
@@ -140,7 +140,7 @@ class DenseLayer(nn.Module):
 
 
 class DenseNet(ImageClassifier):
-    """Dense groups with halving transitions (channels and sides) between them."""
+    """Dense groups; transitions between them halve the channels and the sides."""
 
     def __init__(self, groups: Sequence[int], growth: int, channels: int, classes: int):
         super().__init__(channels)
@@ -162,7 +162,7 @@ class DenseNet(ImageClassifier):
 
 
 class MLP(ImageClassifier):
-    """Hidden layers of linear map, batch norm if asked for, and ReLU; then a linear map."""
+    """Hidden layers (a linear map, batch norm on request, ReLU), then a linear map."""
 
     def __init__(
         self, hidden: Sequence[int], batch_norm: bool, channels: int, image_size: tuple[int, int], classes: int
@@ -192,16 +192,16 @@ def resnet(
     """A ResNet for small images, as in Figures 1, 5 and 6 of Li et al. (2018).
 
     Three stages of (depth − 2) / 6 blocks with 16, 32 and 64 channels times `width`; where a stage
-    halves the image, the shortcut is a 1×1 convolution with batch norm.
+    halves the image, the skip connection (shortcut) is a 1×1 convolution with batch norm.
 
     Args:
         depth: 20, 32, 44, 56 or 110 layers.
-        shortcuts: False drops every shortcut (the paper's "noshort").
+        shortcuts: False drops all skip connections (the paper's "noshort").
         width: Factor on the number of channels (the paper's k); 0.25 gives 4, 8 and 16.
         channels: Channels of an image.
         classes: Number of scores.
         image_size: Side, or height and width, of the images: from 8 up. A ResNet pools over whatever
-            is left of the image, so this decides nothing; it is here so that `**data.shape` fits.
+            is left of the image, so the size changes nothing; the argument is here so that `**data.shape` fits.
         seed: Seed of the initial weights: He's normal in convolutions, N(0, 10⁻³) in the output layer.
 
     Returns:
@@ -268,18 +268,19 @@ def densenet(
     Every layer sees the outputs of all layers before it in its group.
 
     Args:
-        groups: Layers of each group, of a 1×1 and a 3×3 convolution; channels and sides are halved between groups.
+        groups: The number of layers (a 1×1 and a 3×3 convolution) in each group; channels and sides are halved
+            between groups.
         channels: Channels of an image.
         classes: Number of scores.
         growth: Channels that each layer adds.
-        image_size: Side, or height and width, of the images, from 8 up; it decides nothing (see `resnet`).
+        image_size: Side, or height and width, of the images, from 8 up; it changes nothing (see `resnet`).
         seed: Seed of the initial weights.
 
     Returns:
         The network, in training mode.
 
     Raises:
-        ValueError: A size below 1 (8 for the image), no groups, or more than the image can be halved for.
+        ValueError: A size below 1 (8 for the image), no groups, or more groups than the image can be halved for.
 
     Example:
         >>> import torch
@@ -306,7 +307,7 @@ def densenet121(
         channels: Channels of an image.
         classes: Number of scores.
         growth: Channels that each layer adds; the paper's network has 32.
-        image_size: Side, or height and width, of the images, from 8 up; it decides nothing (see `resnet`).
+        image_size: Side, or height and width, of the images, from 8 up; it changes nothing (see `resnet`).
         seed: Seed of the initial weights.
 
     Returns:
@@ -331,10 +332,10 @@ def mlp(
     image_size: int | tuple[int, int] = 32,
     seed: int = 0,
 ) -> MLP:
-    """A ReLU perceptron on images laid flat.
+    """A ReLU perceptron on flattened images.
 
     Args:
-        hidden: Neurons of each hidden layer; none makes a linear classifier.
+        hidden: The number of neurons in each hidden layer; without any it is a linear classifier.
         batch_norm: Puts batch norm between each hidden linear map and its ReLU.
         channels: Channels of an image.
         classes: Number of scores.
@@ -359,8 +360,8 @@ def mlp(
 def load_authors_checkpoint(path: str | PathLike[str]) -> ResNet:
     """Read a trained ResNet that the paper's authors released into our `resnet`.
 
-    Depth, width, shortcuts and classes are read off the tensors. Only tensors and plain containers
-    are unpickled (`weights_only=True`), so that a file from elsewhere cannot run code.
+    Depth, width, skip connections (shortcuts) and classes are found from the tensors. Only tensors and plain
+    containers are unpickled (`weights_only=True`), so that a file from elsewhere cannot run code.
 
     Args:
         path: A `.t7` file: a dict whose `state_dict` holds the weights.
@@ -369,9 +370,9 @@ def load_authors_checkpoint(path: str | PathLike[str]) -> ResNet:
         The network, in evaluation mode.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is not such a checkpoint, or would expand to more than its size; no network
-            has been built then.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file is not such a checkpoint, or would take more memory than its size; then a network has
+            not been built.
 
     Example:
         >>> load_authors_checkpoint("resnet56.t7")  # doctest: +SKIP
@@ -379,6 +380,11 @@ def load_authors_checkpoint(path: str | PathLike[str]) -> ResNet:
     check_path("path", path)
     if not Path(path).exists():
         raise FileNotFoundError(f"path: there is no file {path}")
+    # `weights_only=True` keeps code out, but not sizes: a compressed archive, or tensors of stride 0, make gigabytes of
+    # a kilobyte. Both are refused by comparing with the file's size, for a real checkpoint is as large as its tensors;
+    # and the shapes are checked against a network on the meta device, without memory, before a real one is built. The
+    # authors' files hold the state of a DataParallel wrapper, whose names begin with `module.`; despite their ending
+    # they are not Lua Torch's format.
     try:
         size = _check_archive(path)
         saved = torch.load(path, weights_only=True, map_location="cpu")
@@ -402,7 +408,7 @@ def load_authors_checkpoint(path: str | PathLike[str]) -> ResNet:
 
 
 def _check_archive(path: str | PathLike[str]) -> int:
-    """The size of a file; a `ValueError` if it is an archive of more than that: torch does not compress."""
+    """The size of a file; a `ValueError` if it is a compressed archive, which torch does not write."""
     size = Path(path).stat().st_size
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
@@ -413,14 +419,14 @@ def _check_archive(path: str | PathLike[str]) -> int:
 
 
 def _check_expansion(state: Mapping[str, Tensor], size: int) -> None:
-    """Raise a `ValueError` if tensors are larger than their file: repeated by strides of 0, or sharing a storage."""
+    """Raise a `ValueError` if tensors are larger than their file: with strides of 0, or sharing memory."""
     inside = sum(tensor.numel() * tensor.element_size() for tensor in state.values())
     if inside > size:
         raise ValueError(f"it has {size} bytes, and its tensors {inside}")
 
 
 def _check_shapes(state: Mapping[str, Tensor], build: Callable[[], nn.Module]) -> None:
-    """Raise a `ValueError` unless the tensors fit a network, which is built without memory."""
+    """Raise a `ValueError` unless the tensors fit a network, which is built on the meta device."""
     with torch.device("meta"):
         wanted = build().state_dict()
     for name, tensor in state.items():
@@ -465,7 +471,7 @@ def _check_switch(name: str, value: object) -> None:
 
 
 def _channels(full: int, width: object) -> int:
-    """So many channels at width 1 are how many at this width."""
+    """The number of channels at this width, given that at width 1."""
     if (
         isinstance(width, bool)
         or not isinstance(width, int | float)
@@ -476,7 +482,7 @@ def _channels(full: int, width: object) -> int:
 
 
 def _listed(name: str, counts: object) -> dict[str, int]:
-    """Counts by their names in messages."""
+    """Counts by the names that messages call them by."""
     if isinstance(counts, str) or not isinstance(counts, Sequence):
         raise TypeError(f"{name}: got {counts!r}, wants a list or tuple of whole numbers")
     return {f"{name}[{i}]": count for i, count in enumerate(counts)}
