@@ -276,7 +276,11 @@ class _Plane:
         return numbers, np.array([self.estimates[n].means[name] for n in numbers.tolist()])
 
     def account(self, spent: float) -> dict[str, float]:
-        """What it cost so far, and what it may still cost, if errors go on falling as they did."""
+        """The costs so far, and the time that remains if the error goes on falling as in the last rounds.
+
+        Errors of interpolation fall about as a power of the number of points. A round in which the estimate rose would
+        give a power that never gets there: the slowest that is believed is the fourth root.
+        """
         measured = len(self.estimates)
         then, was = self.history[max(0, len(self.history) - 1 - _ROUNDS_REMEMBERED)]
         remaining = np.nan
