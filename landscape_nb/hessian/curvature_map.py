@@ -13,7 +13,7 @@ from landscape_nb.hessian.extremes import ends_of, starting_vector
 from landscape_nb.hessian.lanczos import NotConvergedError
 from landscape_nb.hessian.operator import HessianOperator, NotFiniteError, hessian_operator
 from landscape_nb.objective.objective import Objective
-from landscape_nb.surfaces.attrs import describe_around
+from landscape_nb.surfaces.frame import describe_around
 from landscape_nb.surfaces.grid import Extent, Resolution, make_axes
 from landscape_nb.surfaces.sweep import sweep
 from landscape_nb.weights.normalization import Ignore

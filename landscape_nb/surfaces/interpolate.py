@@ -13,7 +13,7 @@ from landscape_nb._common.schema import Row
 from landscape_nb.engines.choose import one_by_one
 from landscape_nb.objective.forward import Buffers
 from landscape_nb.objective.objective import Objective
-from landscape_nb.surfaces.attrs import describe
+from landscape_nb.surfaces.frame import describe
 from landscape_nb.surfaces.grid import Extent, Resolution, make_axes
 from landscape_nb.surfaces.sweep import sweep
 from landscape_nb.weights.directions import towards

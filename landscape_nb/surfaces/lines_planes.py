@@ -13,7 +13,7 @@ from landscape_nb.engines.bfloat16 import PRECISIONS, bfloat16_engine
 from landscape_nb.engines.choose import choose_engine
 from landscape_nb.engines.points import measured_by
 from landscape_nb.objective.objective import Objective
-from landscape_nb.surfaces.attrs import describe_around
+from landscape_nb.surfaces.frame import describe_around
 from landscape_nb.surfaces.grid import Extent, Resolution, make_axes
 from landscape_nb.surfaces.sweep import sweep
 from landscape_nb.weights.directions import redrawn

@@ -17,7 +17,7 @@ from landscape_nb._common.checks import check_kind, check_positive, check_whole
 from landscape_nb._common.provenance import versions
 from landscape_nb.engines.choose import one_by_one
 from landscape_nb.objective.objective import Objective
-from landscape_nb.surfaces.attrs import describe_around
+from landscape_nb.surfaces.frame import describe_around
 from landscape_nb.surfaces.grid import Extent, Resolution, make_axes
 from landscape_nb.surfaces.rbf import interpolate_scattered, neighbour_tree, spread_out
 from landscape_nb.surfaces.subsample import Estimate, Sampler
