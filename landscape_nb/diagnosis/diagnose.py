@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
+from landscape_nb._common import schema
 from landscape_nb._common.drawable import Plot, check_path
 from landscape_nb._common.levels import Levels, limits
 from landscape_nb.diagnosis.suggest_extent import in_words, narrower, wider
@@ -269,7 +270,7 @@ def _zero_direction(plot: Measured) -> Iterator[Finding]:
 
 
 def _parallel_directions(plot: Measured) -> Iterator[Finding]:
-    for cosine in np.ravel(plot.attrs.get("direction_cosine", [])):
+    for cosine in np.ravel(plot.attrs.get(schema.DIRECTION_COSINE, [])):
         if abs(cosine) <= _ALMOST:
             continue
         line = abs(cosine) > 1 - _PARALLEL
@@ -286,7 +287,7 @@ def _parallel_directions(plot: Measured) -> Iterator[Finding]:
 
 def _noise(plot: Measured) -> Iterator[Finding]:
     """Whether contours are closer to each other than the error of what they are drawn through."""
-    samples = plot.attrs.get("samples")
+    samples = plot.attrs.get(schema.SAMPLES)
     if plot.stderr is None:
         if samples is not None and samples < _FEW_SAMPLES:
             yield Finding(
@@ -316,7 +317,7 @@ def _noise(plot: Measured) -> Iterator[Finding]:
 
 
 def _un_normalized(plot: Measured) -> Iterator[Finding]:
-    made, normalization = plot.made, str(plot.attrs.get("normalization", ""))
+    made, normalization = plot.made, str(plot.attrs.get(schema.NORMALIZATION, ""))
     plain = any(d.get("kind") == "random" and d.get("normalization") in _PLAIN for d in made)
     if plain or (not made and normalization in _PLAIN):
         yield Finding(
@@ -337,7 +338,7 @@ def _un_normalized(plot: Measured) -> Iterator[Finding]:
 
 
 def _borrowed_scale(plot: Measured) -> Iterator[Finding]:
-    steps = plot.attrs.get("relative_steps", [])
+    steps = plot.attrs.get(schema.RELATIVE_STEPS, [])
     if any(abs(step - 1) > _OTHER for step in steps):
         yield Finding(
             "borrowed-scale",
@@ -353,7 +354,7 @@ def _wrong_statistics(plot: Measured) -> Iterator[Finding]:
     finite = plot.loss[plot.finite]
     if len(plot.axes) > 1:
         return
-    for end, own in enumerate(plot.attrs.get("end_losses", [])):
+    for end, own in enumerate(plot.attrs.get(schema.END_LOSSES, [])):
         (axis,) = plot.axes
         at = int(np.abs(axis - end).argmin())
         drawn = float(plot.loss[at])
@@ -423,7 +424,7 @@ def _off_plane(plot: Measured, path: xr.Dataset) -> Iterator[Finding]:
 
 
 def _frozen_batch_norm(plot: Measured) -> Iterator[Finding]:
-    frozen = plot.attrs.get("batch_norm") == "frozen" and plot.attrs.get("batch_norm_layers") != 0
+    frozen = plot.attrs.get(schema.BATCH_NORM) == "frozen" and plot.attrs.get(schema.BATCH_NORM_LAYERS) != 0
     if frozen and np.abs(plot.extent).max() > _FAR:
         yield Finding(
             "frozen-batch-norm",
