@@ -100,8 +100,7 @@ def move(origin: Params, directions: Sequence[Params], coordinates: Sequence[flo
         0.5
     """
     check_tensors("origin", origin)
-    for number, direction in enumerate(directions_of(directions)):
-        check_params(f"directions[{number}]", direction, origin)
+    check_directions(directions, origin)
     numbers = coordinates if isinstance(coordinates, Sequence | np.ndarray) and not isinstance(coordinates, str) else ()
     if len(numbers) != len(directions) or not all(isinstance(c, int | float | np.number) for c in numbers):
         raise ValueError(f"coordinates: got {coordinates!r}, wants {len(directions)} numbers, one a direction")
@@ -276,24 +275,19 @@ def directions_of(directions: object, plane: bool = False) -> Sequence[Params]:
     return directions
 
 
-def check_frame(origin: object, directions: Sequence[object], reference: Params) -> None:
-    """Raise unless a point and directions from it fit a weight space; see `check_params`.
-
-    Args:
-        origin: The point that a line or plane goes through.
-        directions: What it is spanned by.
-        reference: A point of the weight space.
+def check_directions(directions: object, reference: Params) -> Sequence[Params]:
+    """The directions, if they are a sequence and each fits a weight space; see `check_params`.
 
     Raises:
-        TypeError: One of them is not a dict of tensors.
-        ValueError: One of them does not fit.
+        TypeError: No sequence of directions, or one is not a dict of tensors.
+        ValueError: One direction in the place of several, or one that does not fit.
 
     Example:
-        >>> check_frame({"w": torch.ones(2)}, [{"w": torch.ones(1)}], {"w": torch.ones(2)})
+        >>> check_directions([{"w": torch.ones(1)}], {"w": torch.ones(2)})
         Traceback (most recent call last):
         ...
         ValueError: directions[0]: 'w' has shape (1,), wants (2,)
     """
-    check_params("origin", origin, reference)
     for number, direction in enumerate(directions_of(directions)):
         check_params(f"directions[{number}]", direction, reference)
+    return directions
