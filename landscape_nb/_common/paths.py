@@ -1,6 +1,5 @@
 """Places on this machine's disk: which paths and names there can be, and directories that appear whole or not."""
 
-import hashlib
 import os
 import platform
 import re
@@ -16,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from landscape_nb._common.checks import check_kind
+from landscape_nb._common.hashing import hashed
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:([:/]|$)")  # a drive of Windows has one letter
 _LONGEST_NAME = 200
@@ -145,4 +145,4 @@ def _remove_leftovers(path: Path) -> None:
 
 
 def _host() -> str:
-    return hashlib.blake2b(platform.node().encode(), digest_size=4).hexdigest()
+    return hashed([platform.node().encode()], 4).hex()

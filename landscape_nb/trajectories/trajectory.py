@@ -1,6 +1,5 @@
 """A training run as points in weight space, and its files: safetensors for numbers, JSON for the rest."""
 
-import hashlib
 import json
 import math
 import os
@@ -14,6 +13,7 @@ from platformdirs import user_cache_path
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from landscape_nb._common.hashing import hashed
 from landscape_nb._common.paths import local_path
 from landscape_nb.weights.copies import copied_model
 from landscape_nb.weights.filters import carrying, layouts_in
@@ -261,4 +261,4 @@ def cache_directory(cache: str | PathLike[str] | None = None) -> Path:
 
 
 def _checksum(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=16).hexdigest()
+    return hashed([content]).hex()

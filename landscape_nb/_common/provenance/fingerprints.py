@@ -1,7 +1,6 @@
 """What a result was made from: fingerprints of weights, data and code, and the versions that ran."""
 
 import functools
-import hashlib
 import platform
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from landscape_nb._common.hashing import hashed
 from landscape_nb._common.provenance.contents import contents, is_of_library
 from landscape_nb._common.provenance.values import Parts, encoded, plain_tensors, shallow_key
 
@@ -170,9 +170,4 @@ def _named_modules(root: nn.Module) -> Iterable[tuple[str, nn.Module]]:
 
 def _hash(pieces: Iterable[bytes | memoryview]) -> bytes:
     """The hash of pieces, each with its length before it."""
-    digest = hashlib.blake2b(digest_size=16)
-    for piece in pieces:
-        digest.update(b"%d " % len(piece) + piece if type(piece) is bytes else b"%d " % len(piece))
-        if type(piece) is not bytes:
-            digest.update(piece)
-    return digest.digest()
+    return hashed(part for piece in pieces for part in (b"%d " % len(piece), piece))
