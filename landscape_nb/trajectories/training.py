@@ -20,6 +20,7 @@ from landscape_nb._common.provenance import fingerprint, versions
 from landscape_nb._common.rng import preserved_rng
 from landscape_nb._common.safe_layout import SafeLayout
 from landscape_nb.datasets import Augmentation, ImageData, Pair
+from landscape_nb.objective.batches import batch_slices
 from landscape_nb.objective.metrics import Measure, accuracy
 from landscape_nb.objective.objective import Objective
 from landscape_nb.objective.reductions import batch_value
@@ -290,12 +291,9 @@ class _Run:
             adam(self.weights, gradients, *slots, [], self.memory["step"], **options, **common)
 
     def _order(self, seed: int) -> list[Tensor]:
-        """Shuffled rows, batch by batch; a last batch of one joins its neighbour (batch norm needs two)."""
+        """Shuffled rows, batch by batch."""
         order = torch.randperm(len(self.inputs), generator=torch.Generator().manual_seed(seed))
-        batches = list(order.split(min(self.settings["batch_size"], len(order))))
-        if len(batches) > 1 and len(batches[-1]) == 1:
-            batches[-2:] = [torch.cat(batches[-2:])]
-        return batches
+        return [order[part] for part in batch_slices(len(order), self.settings["batch_size"])]
 
     def _remember(self, row: dict[str, float]) -> None:
         params = {name: p.detach() for name, p in self.net.named_parameters()}
