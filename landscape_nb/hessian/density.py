@@ -11,7 +11,7 @@ from scipy.linalg import eigh_tridiagonal
 from scipy.special import ndtr
 
 from landscape_nb._common.checks import check_positive, check_whole
-from landscape_nb._common.provenance import fingerprint, versions
+from landscape_nb._common.provenance import fingerprint, ran_since
 from landscape_nb._common.schema import KIND, OBJECTIVE, SAMPLES
 from landscape_nb.hessian.lanczos import orthogonal
 from landscape_nb.hessian.operator import HessianOperator, hessian_operator
@@ -119,6 +119,5 @@ def _provenance(operator: HessianOperator, began: float) -> dict[str, str | int 
         "reduction": operator.objective.reductions["loss"],
         OBJECTIVE: operator.objective.fingerprint,
         "point": fingerprint(operator.params),
-        "versions": versions(),
-        "wall_time": round(time.perf_counter() - began, 3),
+        **ran_since(began),
     }

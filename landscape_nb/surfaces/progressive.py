@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from tqdm.auto import tqdm
 
 from landscape_nb._common.checks import check_kind, check_positive, check_whole
-from landscape_nb._common.provenance import versions
+from landscape_nb._common.provenance import ran_since
 from landscape_nb._common.schema import DIMS, LOSS_ERROR, MEASURED, SAMPLES, STDERR
 from landscape_nb.engines.choose import one_by_one
 from landscape_nb.objective.objective import Objective
@@ -127,8 +127,7 @@ def _refined(
                 plane.interpolate()
             stopped = stopped or plane.finished()
             spent = time.perf_counter() - began
-            provenance = {"versions": versions(), "wall_time": round(spent, 3), "stopped": stopped}
-            yield plane.dataset(attrs | provenance | plane.account(spent))
+            yield plane.dataset(attrs | ran_since(began) | {"stopped": stopped} | plane.account(spent))
 
 
 class _Plane:

@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 
 from landscape_nb._common.allocator import give_back
 from landscape_nb._common.checks import check_kind, check_path
-from landscape_nb._common.provenance import versions
+from landscape_nb._common.provenance import ran_since
 from landscape_nb._common.schema import ROUNDED, Row
 from landscape_nb.surfaces.grid import Axes, Grid
 from landscape_nb.surfaces.store import Store
@@ -89,10 +89,8 @@ def sweep(
     for number, row in done.items():
         for name in names:
             values[name][grid.place(number)] = row[name]
-    provenance = {"versions": versions(), "wall_time": round(time.perf_counter() - began, 3)}
-    return xr.Dataset(
-        {name: (tuple(axes), value) for name, value in values.items()}, dict(axes), {**attrs, **provenance}
-    )
+    columns = {name: (tuple(axes), value) for name, value in values.items()}
+    return xr.Dataset(columns, dict(axes), {**attrs, **ran_since(began)})
 
 
 def check_jobs(n_jobs: object) -> None:

@@ -2,6 +2,7 @@
 
 import functools
 import platform
+import time
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -64,6 +65,19 @@ def versions() -> str:
     """
     found = [f"{name} {version(name)}" for name in _PACKAGES]
     return ", ".join([f"python {platform.python_version()}", *found])
+
+
+def ran_since(began: float) -> dict[str, str | float]:
+    """What measured a result and for how long, as its `attrs` say it.
+
+    Args:
+        began: What `time.perf_counter()` gave at the start.
+
+    Example:
+        >>> list(ran_since(time.perf_counter()))
+        ['versions', 'wall_time']
+    """
+    return {"versions": versions(), "wall_time": round(time.perf_counter() - began, 3)}
 
 
 @dataclass
