@@ -6,10 +6,11 @@ import numpy as np
 import xarray as xr
 
 from landscape_nb._common.checks import check_kind
+from landscape_nb._common.schema import ALPHA, BETA, DIMS, REPEAT
 
 Plot = xr.Dataset | xr.DataArray
 Plots = Plot | Sequence[Plot] | Mapping[str, Plot]
-DIMS = {"line": (("alpha",), ("beta",)), "plane": (("alpha", "beta"),)}
+_DIMS = {"line": ((ALPHA,), (BETA,)), "plane": (DIMS,)}
 """The dimensions that a kind of plot may have, in any order."""
 _WANTS = "an xarray.Dataset, as {} returns, or one of its variables"
 _MAKERS = {"line": "evaluate_line", "plane": "evaluate_plane"}
@@ -110,8 +111,8 @@ def check_variable(argument: str, dataset: xr.Dataset, kind: str, variable: str)
     if variable not in dataset.data_vars and variable != "loss":
         raise ValueError(f"variable: got {variable!r}, {argument} has {has}")
     dims = () if variable not in dataset.data_vars else dataset[variable].dims
-    if not any(set(dims) == set(wanted) for wanted in DIMS[kind]):
-        raise ValueError(f"{argument}: wants {variable!r} over {DIMS[kind][0]}, has {has}")
+    if not any(set(dims) == set(wanted) for wanted in _DIMS[kind]):
+        raise ValueError(f"{argument}: wants {variable!r} over {_DIMS[kind][0]}, has {has}")
     if dataset[variable].dtype.kind not in "fiub":
         raise ValueError(f"{argument}: {variable!r} has dtype {dataset[variable].dtype}, wants real numbers")
     for dim in dims:
@@ -182,9 +183,9 @@ def _asked(named: Mapping[str, tuple[str, Plot]], variables: object) -> tuple[st
 
 def _draws(title: str, dataset: xr.Dataset, variables: Sequence[str]) -> Iterator[tuple[str, xr.Dataset]]:
     """Each draw of the directions (dimension `repeat`) on its own."""
-    if not any("repeat" in dataset[name].dims for name in variables if name in dataset):
+    if not any(REPEAT in dataset[name].dims for name in variables if name in dataset):
         yield title, dataset
         return
-    for number in range(dataset.sizes["repeat"]):
-        label = f"draw {number + 1}" if dataset.sizes["repeat"] > 1 else ""
-        yield ", ".join(filter(None, (title, label))), dataset.isel(repeat=number)
+    for number in range(dataset.sizes[REPEAT]):
+        label = f"draw {number + 1}" if dataset.sizes[REPEAT] > 1 else ""
+        yield ", ".join(filter(None, (title, label))), dataset.isel({REPEAT: number})

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from jaxtyping import Float
 
-PAPER_LEVELS = tuple(round(0.1 + 0.5 * i, 1) for i in range(20))
-"""Contour levels of the paper's figures: 0.1, 0.6, …, 9.6."""
+from landscape_nb._common.schema import PAPER_LEVELS
+
 Levels = int | Sequence[float] | None
 _ROUNDING = 1e-6
 _MOST = 10_000

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from landscape_nb.course.claims import Claim, in_markdown, shipped_claims
+from landscape_nb.course.html_page import write_html
 
 
 class Line(NamedTuple):
@@ -96,24 +97,17 @@ def write_claims(claims: Iterable[Claim], out: Path) -> Path:
         + "</tr>"
         for line in lines(claims)
     )
-    page = out / "claims.html"
-    page.write_text(_PAGE.format(rows=rows), encoding="utf-8")
-    return page
+    return write_html(out / "claims.html", "what the course claims", 1300, _STYLE, _BODY.format(rows=rows))
 
 
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>landscape-nb: what the course claims</title>
-<meta name="viewport" content="width=device-width">
-<style>
-body {{ font: 18px/1.5 system-ui, sans-serif; max-width: 1300px; margin: 2em auto; padding: 0 1em; }}
-table {{ border-collapse: collapse; }} td, th {{ border-bottom: 1px solid #ccc; padding: .4em .8em; }}
-td, th {{ text-align: left; vertical-align: top; }} tr.no {{ font-weight: bold; }}
-</style></head><body>
+_STYLE = """\
+table { border-collapse: collapse; } td, th { border-bottom: 1px solid #ccc; padding: .4em .8em; }
+td, th { text-align: left; vertical-align: top; } tr.no { font-weight: bold; }"""
+
+_BODY = """\
 <h1>What the course claims</h1>
 <p>Each claim was decided on numbers: those of this run, and those that earlier runs gave with other seeds.</p>
 <table><thead><tr><th>notebook</th><th>claim</th><th>observed over seeds</th><th>verdict</th></tr></thead>
 <tbody>
 {rows}
-</tbody></table>
-</body></html>
-"""
+</tbody></table>"""

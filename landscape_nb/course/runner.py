@@ -16,6 +16,7 @@ import psutil
 
 from landscape_nb.course.claims import LEDGER_VARIABLE, Claim, read_ledger
 from landscape_nb.course.explore import ERROR_CLASS
+from landscape_nb.course.html_page import write_html
 from landscape_nb.course.notebooks import Notebook, notebooks_directory
 from landscape_nb.course.presets import SEED_VARIABLE
 from landscape_nb.trajectories.run_files import make_writable_cache
@@ -206,9 +207,7 @@ def write_index(reports: Sequence[Report], out: Path) -> Path:
         The page.
     """
     sections = "\n".join(map(_section, reports))
-    page = out / "index.html"
-    page.write_text(_INDEX.format(sections=sections), encoding="utf-8")
-    return page
+    return write_html(out / "index.html", "the course", 1100, _STYLE, _INDEX.format(sections=sections))
 
 
 def _section(report: Report) -> str:
@@ -229,19 +228,14 @@ def _section(report: Report) -> str:
     )
 
 
-_INDEX = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>landscape-nb: the course</title>
-<meta name="viewport" content="width=device-width">
-<style>
-body {{ font: 18px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2em auto; padding: 0 1em; }}
-figure {{ margin: 1.5em 0; }} img {{ max-width: 100%; }}
-figcaption {{ color: #444; font-size: 16px; }} ul {{ list-style: none; padding: 0; }}
-</style></head><body>
+_STYLE = """\
+figure { margin: 1.5em 0; } img { max-width: 100%; }
+figcaption { color: #444; font-size: 16px; } ul { list-style: none; padding: 0; }"""
+
+_INDEX = """\
 <h1>landscape-nb: the course</h1>
 <p>Every figure was computed on this machine, now. <a href="claims.html">What the course claims</a>, in one table.</p>
-{sections}
-</body></html>
-"""
+{sections}"""
 
 
 def _outputs(content: nbformat.NotebookNode) -> Iterator[nbformat.NotebookNode]:

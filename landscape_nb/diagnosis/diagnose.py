@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
+from landscape_nb._common import schema
 from landscape_nb._common.drawable import Plot, check_path
 from landscape_nb._common.levels import Levels, limits
 from landscape_nb.diagnosis.suggest_extent import in_words, narrower, wider
@@ -269,7 +270,7 @@ def _zero_direction(view: View) -> Iterator[Finding]:
 
 
 def _parallel_directions(view: View) -> Iterator[Finding]:
-    for cosine in np.ravel(view.attrs.get("direction_cosine", [])):
+    for cosine in np.ravel(view.attrs.get(schema.DIRECTION_COSINE, [])):
         if abs(cosine) <= _ALMOST:
             continue
         line = abs(cosine) > 1 - _PARALLEL
@@ -286,7 +287,7 @@ def _parallel_directions(view: View) -> Iterator[Finding]:
 
 def _noise(view: View) -> Iterator[Finding]:
     """Whether levels are closer to each other than twice the standard error of the loss, where they are drawn."""
-    samples = view.attrs.get("samples")
+    samples = view.attrs.get(schema.SAMPLES)
     if view.stderr is None:
         if samples is not None and samples < _FEW_SAMPLES:
             yield Finding(
@@ -319,7 +320,7 @@ def _noise(view: View) -> Iterator[Finding]:
 
 
 def _un_normalized(view: View) -> Iterator[Finding]:
-    made, normalization = view.made, str(view.attrs.get("normalization", ""))
+    made, normalization = view.made, str(view.attrs.get(schema.NORMALIZATION, ""))
     plain = any(d.get("kind") == "random" and d.get("normalization") in _PLAIN for d in made)
     if plain or (not made and normalization in _PLAIN):
         yield Finding(
@@ -340,7 +341,7 @@ def _un_normalized(view: View) -> Iterator[Finding]:
 
 
 def _borrowed_scale(view: View) -> Iterator[Finding]:
-    steps = view.attrs.get("relative_steps", [])
+    steps = view.attrs.get(schema.RELATIVE_STEPS, [])
     if any(abs(step - 1) > _OTHER for step in steps):
         yield Finding(
             "borrowed-scale",
@@ -356,7 +357,7 @@ def _wrong_statistics(view: View) -> Iterator[Finding]:
     finite = view.loss[view.finite]
     if len(view.axes) > 1:
         return
-    for end, own in enumerate(view.attrs.get("end_losses", [])):
+    for end, own in enumerate(view.attrs.get(schema.END_LOSSES, [])):
         (axis,) = view.axes
         at = int(np.abs(axis - end).argmin())
         drawn = float(view.loss[at])
@@ -426,7 +427,7 @@ def _off_plane(view: View, path: xr.Dataset) -> Iterator[Finding]:
 
 
 def _frozen_batch_norm(view: View) -> Iterator[Finding]:
-    frozen = view.attrs.get("batch_norm") == "frozen" and view.attrs.get("batch_norm_layers") != 0
+    frozen = view.attrs.get(schema.BATCH_NORM) == "frozen" and view.attrs.get(schema.BATCH_NORM_LAYERS) != 0
     if frozen and np.abs(view.extent).max() > _FAR:
         yield Finding(
             "frozen-batch-norm",

@@ -5,6 +5,7 @@ from jaxtyping import Float
 
 from landscape_nb._common.checks import check_kind
 from landscape_nb._common.drawable import Plot, single
+from landscape_nb._common.schema import DIMS
 
 
 def plane_curvatures(plane: Plot, variable: str = "loss") -> Float[np.ndarray, "a b two"]:
@@ -34,7 +35,7 @@ def plane_curvatures(plane: Plot, variable: str = "loss") -> Float[np.ndarray, "
     Source: Li et al. (2018), section 6, on what such curvatures say.
     """
     values = single("plane", plane, "plane", variable)
-    z = values.transpose("alpha", "beta").values.astype(float)
+    z = values.transpose(*DIMS).values.astype(float)
     if min(z.shape) < 3:
         raise ValueError(f"plane: got {z.shape[0]}×{z.shape[1]} points, wants 3×3 or more")
     a, b = (float(axis[1] - axis[0]) for axis in (values.alpha, values.beta))

@@ -9,10 +9,11 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Float
 
+from landscape_nb._common import schema
 from landscape_nb._common.drawable import Plot, as_dataset, check_variable
 from landscape_nb._common.levels import Levels, choose_levels, is_below_zero
 
-SIGNS = {"alpha": "α", "beta": "β"}
+SIGNS = {schema.ALPHA: "α", schema.BETA: "β"}
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class View:
     def made(self) -> list[dict]:
         """How the directions were made."""
         try:
-            made = json.loads(self.attrs.get("directions", "[]"))
+            made = json.loads(self.attrs.get(schema.DIRECTIONS, "[]"))
         except (ValueError, TypeError, RecursionError):  # another program's attribute of this name
             return []
         made = [each for each in made if isinstance(each, dict)] if isinstance(made, list) else []
@@ -72,7 +73,7 @@ class View:
     @property
     def lengths(self) -> Float[np.ndarray, "directions"]:
         """The norms of the directions, if they are known. (Read from a file, a list of one is a number.)"""
-        return np.ravel(self.attrs.get("direction_norms", []))
+        return np.ravel(self.attrs.get(schema.DIRECTION_NORMS, []))
 
     @property
     def noun(self) -> str:
@@ -128,22 +129,22 @@ def read(dataset: Plot, levels: Levels = None) -> View:
     dataset = as_dataset("dataset", dataset, "loss")
     dataset = dataset.assign_attrs()
     dataset.attrs = _understood(dataset.attrs)
-    repeats = dataset.sizes.get("repeat", 1)
-    dataset = dataset.isel({"repeat": 0} if repeats and "repeat" in dataset.dims else {})
+    repeats = dataset.sizes.get(schema.REPEAT, 1)
+    dataset = dataset.isel({schema.REPEAT: 0} if repeats and schema.REPEAT in dataset.dims else {})
     dims = _dims(dataset)
     axes = [dataset[dim].values.astype(float) for dim in dims]
-    between = dataset.attrs.get("kind") == "interpolation"
+    between = dataset.attrs.get(schema.KIND) == schema.INTERPOLATION
 
     def values(name: str) -> np.ndarray | None:
         return dataset[name].transpose(*dims).values if name in dataset else None
 
     loss, at_zero = values("loss"), [np.flatnonzero(axis == 0) for axis in axes]
     chosen = choose_levels(levels, [loss])
-    centre = dataset.attrs.get("origin_loss")
+    centre = dataset.attrs.get(schema.ORIGIN_LOSS)
     if centre is None and all(map(len, at_zero)):
         centre = loss[tuple(int(index[0]) for index in at_zero)]
     centre = None if between or centre is None else float(centre)
-    stderr, negative = values("loss_stderr"), values("negative_variance")
+    stderr, negative = values("loss" + schema.STDERR), values(schema.NEGATIVE_VARIANCE)
     return View(dims, axes, loss.astype(float), stderr, chosen, centre, between, dataset.attrs, negative, repeats)
 
 
@@ -174,10 +175,18 @@ def _is_text(value: object) -> bool:
 
 
 _KINDS = {
-    "samples": _is_count, "origin_loss": _is_number, "batch_norm_layers": _is_number, "direction_cosine": _are_numbers,
-    "direction_norms": _are_numbers, "relative_steps": _are_two, "end_losses": _are_two, "kind": _is_text,
-    "batch_norm": _is_text, "normalization": _is_text, "directions": _is_text,
-}  # fmt: skip
+    schema.SAMPLES: _is_count,
+    schema.ORIGIN_LOSS: _is_number,
+    schema.BATCH_NORM_LAYERS: _is_number,
+    schema.DIRECTION_COSINE: _are_numbers,
+    schema.DIRECTION_NORMS: _are_numbers,
+    schema.RELATIVE_STEPS: _are_two,
+    schema.END_LOSSES: _are_two,
+    schema.KIND: _is_text,
+    schema.BATCH_NORM: _is_text,
+    schema.NORMALIZATION: _is_text,
+    schema.DIRECTIONS: _is_text,
+}
 
 
 def _dims(dataset: xr.Dataset) -> tuple[str, ...]:

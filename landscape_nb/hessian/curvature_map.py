@@ -7,17 +7,17 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from landscape_nb._common.checks import check_kind, check_positive
-from landscape_nb._common.schema import Row
+from landscape_nb._common.checks import check_positive
+from landscape_nb._common.schema import KIND, Row
 from landscape_nb.hessian.extremes import ends_of, starting_vector
 from landscape_nb.hessian.lanczos import NotConvergedError
 from landscape_nb.hessian.operator import HessianOperator, NotFiniteError, hessian_operator
 from landscape_nb.objective.objective import Objective
-from landscape_nb.surfaces.attrs import describe_around
-from landscape_nb.surfaces.grid import Extent, Resolution, make_axes
+from landscape_nb.surfaces.frame import Frame
+from landscape_nb.surfaces.grid import Extent, Resolution
 from landscape_nb.surfaces.sweep import sweep
 from landscape_nb.weights.normalization import Ignore
-from landscape_nb.weights.params import Affine, Params, add, check_frame, directions_of
+from landscape_nb.weights.params import Params, add
 
 
 def curvature_map(
@@ -69,21 +69,16 @@ def curvature_map(
 
     Source: Li et al. (2018), section 6 and Figure 7.
     """
-    directions = directions_of(directions, plane=True)
     check_positive("tolerance", tolerance)
-    check_kind("objective", objective, Objective, "an Objective")
-    origin = objective.origin if origin is None else origin
-    check_frame(origin, directions, objective.origin)
-    operator = hessian_operator(objective, origin, ignore)
-    axes = make_axes(extent, resolution, 2)
-    attrs = describe_around(objective, axes, origin, [list(directions)]) | {
-        "kind": "curvature map",
+    frame = Frame.plane(objective, directions, extent, resolution, origin)
+    operator = hessian_operator(objective, frame.origin, ignore)
+    attrs = frame.describe() | {
+        KIND: "curvature map",
         "parameters": operator.shape[0],
-        "ignored": ", ".join(sorted(set(origin) - set(operator.chosen))),
+        "ignored": ", ".join(sorted(set(frame.origin) - set(operator.chosen))),
         "tolerance": tolerance,
     }
-    measurement = _Curvature(objective, Affine(origin, directions, objective.origin), ignore, tolerance)
-    values = sweep(measurement, {"alpha": axes[0], "beta": axes[1]}, attrs, store, n_jobs, progress)
+    values = sweep(_Curvature(frame, ignore, tolerance), frame.axes, attrs, store, n_jobs, progress)
     return values.assign(products=values.products.astype(int))
 
 
@@ -92,8 +87,8 @@ class _Curvature:
 
     names = ("lambda_min", "lambda_max", "ratio", "residual", "products")
 
-    def __init__(self, objective: Objective, affine: Affine, ignore: Ignore, tolerance: float):
-        self.objective, self.affine, self.ignore, self.tolerance = objective, affine, ignore, tolerance
+    def __init__(self, frame: Frame, ignore: Ignore, tolerance: float):
+        self.objective, self.affine, self.ignore, self.tolerance = frame.objective, frame.affine(), ignore, tolerance
 
     def __call__(self, points: Float[np.ndarray, "points axes"]) -> Row:
         rows, near = [], None

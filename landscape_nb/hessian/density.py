@@ -11,7 +11,8 @@ from scipy.linalg import eigh_tridiagonal
 from scipy.special import ndtr
 
 from landscape_nb._common.checks import check_positive, check_whole
-from landscape_nb._common.provenance import fingerprint, versions
+from landscape_nb._common.provenance import fingerprint, ran_since
+from landscape_nb._common.schema import KIND, OBJECTIVE, SAMPLES
 from landscape_nb.hessian.lanczos import orthogonal
 from landscape_nb.hessian.operator import HessianOperator, hessian_operator
 from landscape_nb.objective.objective import Objective
@@ -87,7 +88,7 @@ def spectral_density(
         "density": ("eigenvalue", np.diff(below) / np.diff(edges)),
     }
     made = {"steps": steps, "probes": probes, "seed": int(seed), "width": width, "products": operator.products}
-    attrs = {"kind": "spectral density"} | _provenance(operator, began) | made
+    attrs = {KIND: "spectral density"} | _provenance(operator, began) | made
     return xr.Dataset(values, {"eigenvalue": (edges[:-1] + edges[1:]) / 2}, attrs)
 
 
@@ -114,10 +115,9 @@ def _quadrature(
 def _provenance(operator: HessianOperator, began: float) -> dict[str, str | int | float]:
     return {
         "parameters": operator.shape[0],
-        "samples": operator.objective.samples,
+        SAMPLES: operator.objective.samples,
         "reduction": operator.objective.reductions["loss"],
-        "objective": operator.objective.fingerprint,
+        OBJECTIVE: operator.objective.fingerprint,
         "point": fingerprint(operator.params),
-        "versions": versions(),
-        "wall_time": round(time.perf_counter() - began, 3),
+        **ran_since(began),
     }

@@ -136,16 +136,26 @@ def _limited(data: Iterable) -> Iterator[Any]:
 
 
 def split_pair(inputs: Tensor, targets: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:
-    """Batches of a size; a last one of one sample joins its neighbour, for batch norm needs two.
+    """Batches of a size, as `batch_slices` cuts them.
 
     Example:
         >>> [len(x) for x, _ in split_pair(torch.ones(5, 1), torch.ones(5), 2)]
         [2, 3]
     """
-    edges = [*range(0, len(inputs), size), len(inputs)]
+    return [(inputs[part], targets[part]) for part in batch_slices(len(inputs), size)]
+
+
+def batch_slices(samples: int, size: int) -> list[slice]:
+    """Where batches of a size begin and end; a last one of one sample joins its neighbour, for batch norm needs two.
+
+    Example:
+        >>> batch_slices(5, 2)
+        [slice(0, 2, None), slice(2, 5, None)]
+    """
+    edges = [*range(0, samples, size), samples]
     if len(edges) > 2 and edges[-1] - edges[-2] == 1 < size:
         del edges[-2]
-    return [(inputs[low:high], targets[low:high]) for low, high in pairwise(edges)]
+    return [slice(low, high) for low, high in pairwise(edges)]
 
 
 def is_pair(batch: Any) -> bool:

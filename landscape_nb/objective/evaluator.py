@@ -14,6 +14,7 @@ from torch import Tensor
 from landscape_nb._common.foreign import marking_foreign
 from landscape_nb._common.rng import preserved_rng, seed_everything
 from landscape_nb._common.safe_layout import SafeLayout
+from landscape_nb._common.schema import DRAWS_STDERR, STDERR
 from landscape_nb.objective.batches import Batches, is_pair, naming, targets_of
 from landscape_nb.objective.forward import Buffers, Forward, State
 from landscape_nb.objective.metrics import Combination, Measure, batching_quietly
@@ -79,7 +80,7 @@ class Evaluator:
     def names(self) -> list[str]:
         """What is returned: each measure on each data set, and its standard errors."""
         means = [prefix + name for prefix in self.groups for name in self.measures]
-        errors = ("_stderr", "_draws_stderr") if self.draws > 1 else ("_stderr",)
+        errors = (STDERR, DRAWS_STDERR) if self.draws > 1 else (STDERR,)
         return [mean + ending for mean in means for ending in ("", *errors)]
 
     @cached_property
@@ -163,7 +164,7 @@ class Evaluator:
                 values = [each[name] for each in found]
                 by_sample = self.by_sample[name] is not None
                 mean, error = combined(values, group.counts, self.reductions[name], by_sample)
-                result |= {prefix + name: mean, f"{prefix}{name}_stderr": error}
+                result |= {prefix + name: mean, prefix + name + STDERR: error}
         return result
 
     def batch_losses(
@@ -271,7 +272,7 @@ def _mean_of_draws(draws: list[dict[str, float]], names: list[str]) -> dict[str,
         return draws[0]
     result = {}
     for name in names:
-        values = np.array([draw[name.removesuffix("_draws_stderr")] for draw in draws])
+        values = np.array([draw[name.removesuffix(DRAWS_STDERR)] for draw in draws])
         spread = values.std(ddof=1) / len(draws) ** 0.5
-        result[name] = float(spread if name.endswith("_draws_stderr") else values.mean())
+        result[name] = float(spread if name.endswith(DRAWS_STDERR) else values.mean())
     return result

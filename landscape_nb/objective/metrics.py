@@ -14,12 +14,11 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
 from landscape_nb._common.checks import check_choice, check_kind
+from landscape_nb._common.schema import TAKEN
 from landscape_nb.objective.made_up import Trial, adds_up, is_mean_in_all, is_mean_of_singles, mix, shake, trials
 from landscape_nb.objective.reductions import BATCHES, MEAN, SUM, WEIGHTED, Measure, Trace, is_weighed, weight_in
 
 _KINDS = {"mean": WEIGHTED, "sum": SUM}
-_TAKEN = ("alpha", "beta", "repeat", "loss_spread", "negative_variance", "measured", "samples", "loss_error")
-"""What else a Dataset of values names."""
 
 
 def accuracy(
@@ -109,7 +108,7 @@ def check_names(names: Sequence[str]) -> None:
         Traceback (most recent call last):
         ValueError: metrics, extra_data: the name 'beta' is taken
     """
-    seen = set(_TAKEN)
+    seen = set(TAKEN)
     for name in names:
         if name in seen:
             raise ValueError(f"metrics, extra_data: the name {name!r} is taken")

@@ -1,6 +1,6 @@
 """Figures of what the library measures; no loss is computed here."""
 
-from landscape_nb._common.levels import PAPER_LEVELS
+from landscape_nb._common.schema import PAPER_LEVELS
 from landscape_nb.plotting.contours import draw_contours, draw_path, plot_contours
 from landscape_nb.plotting.image_sheet import draw_answers
 from landscape_nb.plotting.lines import draw_line, plot_lines

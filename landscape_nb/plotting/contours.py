@@ -15,6 +15,7 @@ from matplotlib.patches import Patch
 from landscape_nb._common.checks import check_kind, check_whole
 from landscape_nb._common.drawable import Plot, Plots, by_name, check_path, single
 from landscape_nb._common.levels import Levels, check_span, choose_levels, limits
+from landscape_nb._common.schema import DIMS
 from landscape_nb.plotting.style import (
     LABELS,
     check_panel,
@@ -86,7 +87,7 @@ def draw_path(panel: Axes, path: xr.Dataset, until: float | None = None) -> None
     Source: Li et al. (2018), Figure 9.
     """
     check_panel(panel)
-    check_path("path", path, ("alpha", "beta"))
+    check_path("path", path, DIMS)
     if until is not None:
         check_kind("until", until, (int, float, np.number), "an epoch, or None for all")
     epochs = path.epoch.values if "epoch" in path.coords else np.arange(path.sizes["point"])

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from landscape_nb._common.checks import check_kind, check_whole
 from landscape_nb._common.drawable import Plot, Plots, by_name, check_plot
 from landscape_nb._common.levels import check_span, is_below_zero, limits
+from landscape_nb._common.schema import DIMS
 from landscape_nb.plotting.style import LABELS, colormap, panels, say_nothing_finite
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def plotly_surface(
         x=values.alpha.values,
         y=values.beta.values,
         z=height.T,
-        customdata=values.transpose("alpha", "beta").values.T,
+        customdata=values.transpose(*DIMS).values.T,
         colorscale="Viridis",
         colorbar={"title": variable, "tickvals": ticks, "ticktext": labels},
         hovertemplate=f"α %{{x:.2f}}<br>β %{{y:.2f}}<br>{variable} %{{customdata:.3g}}<extra></extra>",
@@ -168,7 +169,7 @@ def _check_top(top: object, values: Iterable[xr.DataArray], log: bool) -> None:
 
 
 def _height(values: xr.DataArray, log: bool, top: float | None) -> np.ndarray:
-    height = values.transpose("alpha", "beta").astype(float)
+    height = values.transpose(*DIMS).astype(float)
     height = height.where(np.isfinite(height)).clip(max=top)
     return np.log10(height.clip(min=1e-12)).values if log else height.values
 

@@ -13,6 +13,8 @@ from landscape_nb._common.checks import check_whole
 
 Extent = tuple[float, float] | Sequence[tuple[float, float]]
 Resolution = int | Sequence[int]
+Axes = Mapping[str, Float[np.ndarray, "_"]]
+"""Coordinates of each dimension, by name."""
 
 _LINE_PIECE = 8
 _MOST_POINTS = 10**7
@@ -35,7 +37,7 @@ class Grid:
                [1., 7.]])
     """
 
-    axes: Mapping[str, Float[np.ndarray, "_"]]
+    axes: Axes
 
     @property
     def shape(self) -> tuple[int, ...]:

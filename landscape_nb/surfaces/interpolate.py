@@ -9,11 +9,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from landscape_nb._common.checks import check_choice, check_kind
-from landscape_nb._common.schema import Row
+from landscape_nb._common.schema import ALPHA, BATCH_NORM, END_LOSSES, INTERPOLATION, NEGATIVE_VARIANCE, Row
 from landscape_nb.engines.choose import one_by_one
 from landscape_nb.objective.forward import Buffers
 from landscape_nb.objective.objective import Objective
-from landscape_nb.surfaces.attrs import describe
+from landscape_nb.surfaces.frame import describe
 from landscape_nb.surfaces.grid import Extent, Resolution, make_axes
 from landscape_nb.surfaces.sweep import sweep
 from landscape_nb.weights.directions import towards
@@ -85,12 +85,13 @@ def interpolate(
     for name, point in zip(("start", "end"), points, strict=True):
         check_params(name, point, objective.origin)
     (axis,) = make_axes(extent, resolution, 1)
-    attrs = describe(objective, "interpolation", [axis], points, buffers) | {"batch_norm": batch_norm}
+    axes = {ALPHA: axis}
+    attrs = describe(objective, INTERPOLATION, axes, points, buffers) | {BATCH_NORM: batch_norm}
     measurement = _Between(objective, points, buffers, batch_norm)
     if between_models:
         own = [measurement.evaluator.measure(*end, "frozen") for end in zip(points, buffers, strict=True)]
-        attrs["end_losses"] = [values["loss"] for values in own]
-    return sweep(measurement, {"alpha": axis}, attrs, store, n_jobs, progress)
+        attrs[END_LOSSES] = [values["loss"] for values in own]
+    return sweep(measurement, axes, attrs, store, n_jobs, progress)
 
 
 class _Between:
@@ -101,7 +102,7 @@ class _Between:
         recalibrated = batch_norm == "recalibrated"
         line = Affine(ends[0], [towards(*ends)])
         self.evaluator = objective.evaluator if recalibrated else one_by_one(objective, line).evaluator
-        self.names = [*objective.names, "negative_variance"]
+        self.names = [*objective.names, NEGATIVE_VARIANCE]
 
     def __call__(self, points: Float[np.ndarray, "points axes"]) -> Row:
         rows = [self._at(float(alpha)) for alpha in points[:, 0]]
@@ -115,9 +116,9 @@ class _Between:
     def _at(self, alpha: float) -> dict[str, float]:
         buffers = self._buffers(alpha)
         if any(name.endswith("running_var") and bool((b < 0).any()) for name, b in (buffers or {}).items()):
-            return dict.fromkeys(self.evaluator.names, np.nan) | {"negative_variance": 1.0}
+            return dict.fromkeys(self.evaluator.names, np.nan) | {NEGATIVE_VARIANCE: 1.0}
         policy = "recalibrate" if self.batch_norm == "recalibrated" else "frozen"
-        return self.evaluator.measure(_mix(*self.ends, alpha), buffers, policy) | {"negative_variance": 0.0}
+        return self.evaluator.measure(_mix(*self.ends, alpha), buffers, policy) | {NEGATIVE_VARIANCE: 0.0}
 
 
 def _mix_statistics(start: Buffers, end: Buffers, alpha: float) -> Buffers:

@@ -7,19 +7,17 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from landscape_nb._common.checks import check_choice, check_kind
-from landscape_nb._common.schema import Row
+from landscape_nb._common.checks import check_choice
+from landscape_nb._common.schema import LOSS_SPREAD, PRECISION_ERROR, REPEAT, Row
 from landscape_nb.engines.bfloat16 import PRECISIONS, bfloat16_engine
 from landscape_nb.engines.choose import choose_engine
 from landscape_nb.engines.points import measured_by
 from landscape_nb.objective.objective import Objective
-from landscape_nb.surfaces.attrs import describe_around
-from landscape_nb.surfaces.grid import Extent, Resolution, make_axes
+from landscape_nb.surfaces.frame import Frame
+from landscape_nb.surfaces.grid import Extent, Resolution
 from landscape_nb.surfaces.sweep import sweep
 from landscape_nb.weights.directions import redrawn
-from landscape_nb.weights.params import Affine, Params, check_frame, directions_of
-
-_DIMS = ("alpha", "beta")
+from landscape_nb.weights.params import Params
 
 
 def evaluate_line(
@@ -73,8 +71,8 @@ def evaluate_line(
 
     Source: Goodfellow et al. (2014), section 2; Li et al. (2018), section 3.
     """
-    how = {"store": store, "n_jobs": n_jobs, "progress": progress}
-    return _evaluate_around(objective, [direction], extent, resolution, origin, repeats, precision, how)
+    frame = Frame(objective, [direction], extent, resolution, origin)
+    return _evaluate(frame, repeats, precision, store=store, n_jobs=n_jobs, progress=progress)
 
 
 def evaluate_plane(
@@ -129,58 +127,37 @@ def evaluate_plane(
 
     Source: Li et al. (2018), sections 3 and 5.
     """
-    directions = directions_of(directions, plane=True)
-    how = {"store": store, "n_jobs": n_jobs, "progress": progress}
-    return _evaluate_around(objective, directions, extent, resolution, origin, repeats, precision, how)
+    frame = Frame.plane(objective, directions, extent, resolution, origin)
+    return _evaluate(frame, repeats, precision, store=store, n_jobs=n_jobs, progress=progress)
 
 
 class _Around:
     """Measures at origin + Σ coordinate · direction; with repeats, the first coordinate is which draw."""
 
-    def __init__(
-        self,
-        objective: Objective,
-        origin: Params,
-        draws: Sequence[Sequence[Params]],
-        axes: Sequence[Float[np.ndarray, "_"]],
-        precision: str,
-    ):
+    def __init__(self, frame: Frame, draws: Sequence[Sequence[Params]], precision: str):
         check_choice("precision", precision, PRECISIONS)
-        self.names = objective.names
-        self.affines = [Affine(origin, directions, objective.origin) for directions in draws]
+        self.names = frame.objective.names
+        self.affines = [frame.affine(directions) for directions in draws]
         self.error = 0.0
         if precision == "full":
-            self.engine = choose_engine(objective, self.affines[0])
+            self.engine = choose_engine(frame.objective, self.affines[0])
         else:
-            self.engine, self.error = bfloat16_engine(objective, self.affines, axes)
+            self.engine, self.error = bfloat16_engine(frame.objective, self.affines, list(frame.axes.values()))
 
     def __call__(self, points: Float[np.ndarray, "points axes"]) -> Row:
         return measured_by(self.engine, self.affines, points)
 
 
-def _evaluate_around(
-    objective: Objective,
-    directions: Sequence[Params],
-    extent: Extent,
-    resolution: Resolution,
-    origin: Params | None,
-    repeats: int,
-    precision: str,
-    how: dict,
-) -> xr.Dataset:
-    check_kind("objective", objective, Objective, "an Objective")
-    origin = objective.origin if origin is None else origin
-    check_frame(origin, directions, objective.origin)
-    axes = make_axes(extent, resolution, len(directions))
-    draws = redrawn(directions, origin, repeats)
-    measurement = _Around(objective, origin, draws, axes, precision)
-    attrs = describe_around(objective, axes, origin, draws) | {
+def _evaluate(frame: Frame, repeats: int, precision: str, **how: object) -> xr.Dataset:
+    """Measure on a line or plane; `how` is what `sweep` takes besides."""
+    draws = redrawn(frame.directions, frame.origin, repeats)
+    measurement = _Around(frame, draws, precision)
+    attrs = frame.describe(draws) | {
         "engine": str(measurement.engine.description),
         "precision": precision,
-        "precision_error": measurement.error,
+        PRECISION_ERROR: measurement.error,
     }
-    dims = dict(zip(_DIMS, axes, strict=False))
     if repeats == 1:
-        return sweep(measurement, dims, attrs, **how)
-    values = sweep(measurement, {"repeat": np.arange(repeats)} | dims, attrs, **how)
-    return values.assign(loss_spread=values.loss.std("repeat", ddof=1))
+        return sweep(measurement, frame.axes, attrs, **how)
+    values = sweep(measurement, {REPEAT: np.arange(repeats), **frame.axes}, attrs, **how)
+    return values.assign({LOSS_SPREAD: values.loss.std(REPEAT, ddof=1)})

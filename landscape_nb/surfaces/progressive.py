@@ -13,14 +13,15 @@ from jaxtyping import Bool, Float, Int
 from tqdm.auto import tqdm
 
 from landscape_nb._common.checks import check_kind, check_positive, check_whole
-from landscape_nb._common.provenance import versions
+from landscape_nb._common.provenance import ran_since
+from landscape_nb._common.schema import DIMS, LOSS_ERROR, MEASURED, SAMPLES, STDERR
 from landscape_nb.engines.choose import one_by_one
 from landscape_nb.objective.objective import Objective
-from landscape_nb.surfaces.attrs import describe_around
-from landscape_nb.surfaces.grid import Extent, Resolution, make_axes
+from landscape_nb.surfaces.frame import Frame
+from landscape_nb.surfaces.grid import Axes, Extent, Resolution
 from landscape_nb.surfaces.rbf import interpolate_scattered, neighbour_tree, spread_out
 from landscape_nb.surfaces.subsample import Estimate, Sampler
-from landscape_nb.weights.params import Affine, Params, check_frame, directions_of
+from landscape_nb.weights.params import Params
 
 _FIRST_CELLS = 6
 _GROWTH = 0.15
@@ -89,37 +90,24 @@ def progressive_plane(
 
     Source: For planes as in Figures 1 and 5 of Li et al. (2018); the refinement is our own.
     """
-    directions = directions_of(directions, plane=True)
     check_positive("error", error)
     seed = check_whole("seed", seed, 0)
     check_kind("progress", progress, bool, "True or False")
     if seconds is not None:
         check_positive("seconds", seconds)
-    check_kind("objective", objective, Objective, "an Objective")
-    origin = objective.origin if origin is None else origin
-    check_frame(origin, directions, objective.origin)
-    axes = make_axes(extent, resolution, 2)
-    attrs = describe_around(objective, axes, origin, [list(directions)])
-    return _refined(
-        objective, Affine(origin, directions, objective.origin), axes, attrs, error, seconds or np.inf, seed, progress
-    )
+    frame = Frame.plane(objective, directions, extent, resolution, origin)
+    return _refined(frame, frame.describe(), error, seconds or np.inf, seed, progress)
 
 
 def _refined(
-    objective: Objective,
-    affine: Affine,
-    axes: Sequence[Float[np.ndarray, "_"]],
-    attrs: dict,
-    error: float,
-    seconds: float,
-    seed: int,
-    progress: bool,
+    frame: Frame, attrs: dict, error: float, seconds: float, seed: int, progress: bool
 ) -> Iterator[xr.Dataset]:
     began = time.perf_counter()
-    engine = one_by_one(objective, affine)
+    affine = frame.affine()
+    engine = one_by_one(frame.objective, affine)
     sampler = Sampler(engine.evaluator, seed)
     attrs |= {"engine": str(engine.description), "error": error, "sampling_seed": seed}
-    plane = _Plane(axes, sampler.names, error, seed)
+    plane = _Plane(frame.axes, sampler.names, error, seed)
     stopped = ""
     with tqdm(total=plane.size, desc="Measuring", leave=False, disable=not progress) as bar:
         while not stopped:
@@ -138,8 +126,7 @@ def _refined(
                 plane.interpolate()
             stopped = stopped or plane.finished()
             spent = time.perf_counter() - began
-            provenance = {"versions": versions(), "wall_time": round(spent, 3), "stopped": stopped}
-            yield plane.dataset(attrs | provenance | plane.account(spent))
+            yield plane.dataset(attrs | ran_since(began) | {"stopped": stopped} | plane.account(spent))
 
 
 class _Plane:
@@ -148,15 +135,15 @@ class _Plane:
     A grid point goes by its number (row · columns + column) or by its index (row, column); distances are in grid steps.
 
     Args:
-        axes: The coordinates along both directions.
+        axes: The coordinates along both directions, by dimension.
         names: The loss and the metrics, the loss first.
         error: The error at which to stop.
         seed: Seed of the points at random.
     """
 
-    def __init__(self, axes: Sequence[Float[np.ndarray, "_"]], names: Sequence[str], error: float, seed: int):
+    def __init__(self, axes: Axes, names: Sequence[str], error: float, seed: int):
         self.axes, self.names, self.error = axes, names, error
-        self.shape = len(axes[0]), len(axes[1])
+        self.shape = tuple(map(len, axes.values()))
         self.size = self.shape[0] * self.shape[1]
         self.indices = np.stack(np.unravel_index(np.arange(self.size), self.shape), 1).astype(float)
         self.rng = np.random.default_rng(seed)
@@ -168,8 +155,9 @@ class _Plane:
 
     def coords(self, number: int) -> tuple[float, float]:
         """α and β of a grid point."""
+        alphas, betas = self.axes.values()
         row, column = divmod(number, self.shape[1])
-        return float(self.axes[0][row]), float(self.axes[1][column])
+        return float(alphas[row]), float(betas[column])
 
     def add(self, number: int, estimate: Estimate) -> None:
         """Add what was measured at a grid point."""
@@ -301,13 +289,13 @@ class _Plane:
         """The plane as it is now."""
         values = {name: self._whole(name) for name in self.names}
         stderrs = {
-            f"{name}_stderr": np.array([self.estimates[n].stderrs[name] for n in self.nearest.tolist()])
+            name + STDERR: np.array([self.estimates[n].stderrs[name] for n in self.nearest.tolist()])
             for name in self.names
         }
         samples = np.array([self.estimates[n].samples if n in self.estimates else 0 for n in range(self.size)])
-        columns = {**values, **stderrs, "measured": self.measured, "samples": samples, "loss_error": self.errors}
-        grids = {name: (("alpha", "beta"), column.reshape(self.shape)) for name, column in columns.items()}
-        return xr.Dataset(grids, {"alpha": self.axes[0], "beta": self.axes[1]}, attrs)
+        columns = {**values, **stderrs, MEASURED: self.measured, SAMPLES: samples, LOSS_ERROR: self.errors}
+        grids = {name: (DIMS, column.reshape(self.shape)) for name, column in columns.items()}
+        return xr.Dataset(grids, dict(self.axes), attrs)
 
     def _whole(self, name: str) -> Float[np.ndarray, "n"]:
         numbers, values = self._measured_values(name)

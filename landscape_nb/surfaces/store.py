@@ -1,6 +1,5 @@
 """A growing Zarr store of measured values: what is finished survives a kill, what is damaged is measured again."""
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Shaped
 
+from landscape_nb._common.hashing import hashed
 from landscape_nb._common.paths import check_array_names, local_path, made_beside
 from landscape_nb.surfaces.grid import Grid
 
@@ -173,8 +173,8 @@ class Store:
             return None
 
     def _checksum(self, values: Values) -> int:
-        content = b"".join(_one_nan(np.asarray(values[name], np.float64)).tobytes() for name in self.names)
-        return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little") | 1
+        content = (_one_nan(np.asarray(values[name], np.float64)).tobytes() for name in self.names)
+        return int.from_bytes(hashed(content, 8), "little") | 1
 
     @contextmanager
     def _told(self, done: str) -> Iterator[None]:

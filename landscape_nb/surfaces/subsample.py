@@ -15,6 +15,7 @@ from torch import Tensor
 
 from landscape_nb._common.foreign import FAILURES
 from landscape_nb._common.rng import preserved_rng
+from landscape_nb._common.schema import STDERR
 from landscape_nb.objective.batches import Batches
 from landscape_nb.objective.evaluator import Evaluator
 from landscape_nb.weights.params import Params
@@ -77,7 +78,7 @@ class Sampler:
         """The means at a point, from as many samples as bring the relative error of the loss to `relative_error`."""
         if not self.divisible:
             values = self.evaluator.measure(params)
-            stderrs = {name: values[f"{name}_stderr"] for name in self.names}
+            stderrs = {name: values[name + STDERR] for name in self.names}
             return Estimate({name: values[name] for name in self.names}, stderrs, 0.0, self.total)
         seen: dict[str, list[np.ndarray]] = {name: [] for name in self.names}
         with torch.no_grad(), preserved_rng():

@@ -18,16 +18,13 @@ from tqdm.auto import tqdm
 
 from landscape_nb._common.allocator import give_back
 from landscape_nb._common.checks import check_kind, check_path
-from landscape_nb._common.provenance import versions
-from landscape_nb._common.schema import Row
-from landscape_nb.surfaces.grid import Grid
+from landscape_nb._common.provenance import ran_since
+from landscape_nb._common.schema import ROUNDED, Row
+from landscape_nb.surfaces.grid import Axes, Grid
 from landscape_nb.surfaces.store import Store
 from landscape_nb.surfaces.workers import parallel
 
 _MOST_JOBS = 1024
-
-_MEASURED = ("origin_loss", "end_losses", "precision_error", "direction_norms", "direction_cosine")
-"""Attributes that round otherwise on another machine: they tell no job from another."""
 
 
 class Measurement(Protocol):
@@ -42,7 +39,7 @@ class Measurement(Protocol):
 
 def sweep(
     measurement: Measurement,
-    axes: Mapping[str, Float[np.ndarray, "_"]],
+    axes: Axes,
     attrs: Mapping[str, object],
     store: str | PathLike[str] | None = None,
     n_jobs: int | None = None,
@@ -76,7 +73,7 @@ def sweep(
         check_path("store", store)
     began = time.perf_counter()
     names, grid = list(measurement.names), Grid(axes)
-    made_from = {name: value for name, value in attrs.items() if name not in _MEASURED}
+    made_from = {name: value for name, value in attrs.items() if name not in ROUNDED}
     job = {**made_from, "axes": {name: axis.tolist() for name, axis in axes.items()}, "names": names}
     kept = Store(store, grid, names, job) if store is not None else None
     done = kept.read() if kept else {}
@@ -92,10 +89,8 @@ def sweep(
     for number, row in done.items():
         for name in names:
             values[name][grid.place(number)] = row[name]
-    provenance = {"versions": versions(), "wall_time": round(time.perf_counter() - began, 3)}
-    return xr.Dataset(
-        {name: (tuple(axes), value) for name, value in values.items()}, dict(axes), {**attrs, **provenance}
-    )
+    columns = {name: (tuple(axes), value) for name, value in values.items()}
+    return xr.Dataset(columns, dict(axes), {**attrs, **ran_since(began)})
 
 
 def check_jobs(n_jobs: object) -> None:

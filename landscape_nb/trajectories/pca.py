@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from landscape_nb._common.checks import check_choice, check_kind
 from landscape_nb._common.provenance import versions
+from landscape_nb._common.schema import DIMS, DIRECTIONS, KIND
 from landscape_nb.objective.forward import Buffers
 from landscape_nb.objective.objective import Objective
 from landscape_nb.trajectories.difference_rows import (
@@ -32,10 +33,9 @@ from landscape_nb.trajectories.difference_rows import (
 from landscape_nb.trajectories.random_walk import centred, check_count
 from landscape_nb.trajectories.trajectory import Trajectory
 from landscape_nb.weights.normalization import Direction
-from landscape_nb.weights.params import Affine, Params, check_params, directions_of, formatted_like
+from landscape_nb.weights.params import Affine, Params, check_directions, check_params, formatted_like
 
 _COLUMNS = 2**18
-_NAMES = {1: ("alpha",), 2: ("alpha", "beta")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,13 +168,13 @@ def project(points: Points, directions: Sequence[Params], origin: Params) -> xr.
     rows = Rows("points", sequence, origin)
     found = np.array([_closest(row.double(), basis, triangle) for row in rows])
     coords, distances, in_plane = found[:, :-2], found[:, -2], found[:, -1]
-    if len(directions) in _NAMES:
-        values = {name: ("point", column) for name, column in zip(_NAMES[len(directions)], coords.T, strict=True)}
+    if len(directions) <= len(DIMS):
+        values = {name: ("point", column) for name, column in zip(DIMS, coords.T, strict=False)}
     else:
         values = {"coordinate": (("point", "direction"), coords)}
     values |= {"distance": ("point", distances), "in_plane": ("point", in_plane)}
     made = [getattr(direction, "made", {}) for direction in directions]
-    attrs = {"kind": "projection", "directions": json.dumps(made), "versions": versions()}
+    attrs = {KIND: "projection", DIRECTIONS: json.dumps(made), "versions": versions()}
     if not isinstance(points, Trajectory):
         return xr.Dataset(values, attrs=attrs)
     return xr.Dataset(values, {"epoch": ("point", points.epochs)}, attrs | {"lr_drops": points.lr_drops})
@@ -215,8 +215,10 @@ def plane_gap(objective: Objective, trajectory: Points, directions: Sequence[Par
     check_params("origin", origin, objective.origin)
     points = points_of("trajectory", trajectory)
     path = project(trajectory, directions, origin)
-    names = _NAMES.get(len(directions))
-    coords = np.stack([path[name] for name in names], axis=1) if names else path.coordinate.values
+    if len(directions) <= len(DIMS):
+        coords = np.stack([path[name] for name in DIMS[: len(directions)]], axis=1)
+    else:
+        coords = path.coordinate.values
     plane = Affine(origin, directions, objective.origin)
     buffers = _buffers(objective, trajectory)
     loss = [objective(formatted_like(points[i], objective.origin), buffers(i))["loss"] for i in range(len(points))]
@@ -282,10 +284,8 @@ def _oriented(vector: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
 
 def _factors(directions: Sequence[Params], origin: Params) -> tuple[Float[Tensor, "n k"], Float[Tensor, "k k"]]:
     """An orthonormal basis of the plane, and the directions in that basis: the QR decomposition."""
-    if not len(directions_of(directions)):
+    if not len(check_directions(directions, origin)):
         raise ValueError("directions: got none, wants one or more")
-    for number, direction in enumerate(directions):
-        check_params(f"directions[{number}]", direction, origin)
     matrix = torch.stack([as_vector({name: d[name] for name in origin}).double() for d in directions], dim=1)
     basis, triangle = torch.linalg.qr(matrix)
     lengths = torch.linalg.vector_norm(matrix, dim=0)

@@ -1,6 +1,5 @@
 """The files of a cached training run: safetensors for numbers, JSON for the rest."""
 
-import hashlib
 import json
 import math
 import os
@@ -11,10 +10,10 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-from platformdirs import user_cache_path
 from safetensors.torch import load_file, save_file
 
-from landscape_nb._common.paths import local_path
+from landscape_nb._common.hashing import hashed
+from landscape_nb._common.paths import own_directory
 from landscape_nb.trajectories.trajectory import State
 
 _MANIFEST = "run.json"
@@ -212,11 +211,7 @@ def cache_directory(cache: str | PathLike[str] | None = None) -> Path:
         >>> cache_directory("/my/nets").name
         'nets'
     """
-    if cache is not None:
-        return local_path("cache", cache)
-    if named := os.environ.get("LANDSCAPE_NB_CACHE"):
-        return local_path("LANDSCAPE_NB_CACHE", named)
-    return user_cache_path("landscape-nb") / "trained"
+    return own_directory("cache", cache, "LANDSCAPE_NB_CACHE", "trained")
 
 
 def make_writable_cache(cache: str | PathLike[str] | None = None, key: str = "") -> Path:
@@ -249,4 +244,4 @@ def make_writable_cache(cache: str | PathLike[str] | None = None, key: str = "")
 
 
 def _checksum(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=16).hexdigest()
+    return hashed([content]).hex()

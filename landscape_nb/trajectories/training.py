@@ -19,6 +19,7 @@ from landscape_nb._common.provenance import fingerprint, versions
 from landscape_nb._common.rng import preserved_rng
 from landscape_nb._common.safe_layout import SafeLayout
 from landscape_nb.datasets import Augmentation, ImageData, Pair
+from landscape_nb.objective.batches import batch_slices
 from landscape_nb.objective.metrics import Measure, accuracy
 from landscape_nb.objective.objective import Objective
 from landscape_nb.objective.reductions import batch_value
@@ -294,12 +295,9 @@ class _Run:
             adam(self.weights, gradients, *moments, [], self.buffers["step"], **options, **common)
 
     def _batches(self, seed: int) -> list[Tensor]:
-        """The numbers of shuffled samples, batch by batch; a last batch of one joins its neighbour for batch norm."""
+        """The numbers of shuffled samples, batch by batch."""
         order = torch.randperm(len(self.inputs), generator=torch.Generator().manual_seed(seed))
-        batches = list(order.split(min(self.settings["batch_size"], len(order))))
-        if len(batches) > 1 and len(batches[-1]) == 1:
-            batches[-2:] = [torch.cat(batches[-2:])]
-        return batches
+        return [order[part] for part in batch_slices(len(order), self.settings["batch_size"])]
 
     def _save(self) -> None:
         if self.files is None:

@@ -103,8 +103,7 @@ def move(origin: Params, directions: Sequence[Params], coordinates: Sequence[flo
         0.5
     """
     check_tensors("origin", origin)
-    for number, direction in enumerate(directions_of(directions)):
-        check_params(f"directions[{number}]", direction, origin)
+    check_directions(directions, origin)
     coords = coordinates if isinstance(coordinates, Sequence | np.ndarray) and not isinstance(coordinates, str) else ()
     if len(coords) != len(directions) or not all(isinstance(c, int | float | np.number) for c in coords):
         raise ValueError(f"coordinates: got {coordinates!r}, wants {len(directions)} numbers, one a direction")
@@ -286,24 +285,19 @@ def directions_of(directions: object, plane: bool = False) -> Sequence[Params]:
     return directions
 
 
-def check_frame(origin: object, directions: Sequence[object], template: Params) -> None:
-    """Raise unless a point and directions from it fit a weight space; see `check_params`.
-
-    Args:
-        origin: The point that a line or plane goes through.
-        directions: The directions that span it.
-        template: A point of the weight space.
+def check_directions(directions: object, template: Params) -> Sequence[Params]:
+    """The directions, if they are a sequence and each fits a weight space; see `check_params`.
 
     Raises:
-        TypeError: One of them is not a dict of tensors.
-        ValueError: One of them does not fit.
+        TypeError: What is given is not a sequence of directions, or one is not a dict of tensors.
+        ValueError: One direction in the place of several, or one that does not fit.
 
     Example:
-        >>> check_frame({"w": torch.ones(2)}, [{"w": torch.ones(1)}], {"w": torch.ones(2)})
+        >>> check_directions([{"w": torch.ones(1)}], {"w": torch.ones(2)})
         Traceback (most recent call last):
         ...
         ValueError: directions[0]: 'w' has shape (1,), wants (2,)
     """
-    check_params("origin", origin, template)
     for number, direction in enumerate(directions_of(directions)):
         check_params(f"directions[{number}]", direction, template)
+    return directions

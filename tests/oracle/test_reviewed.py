@@ -15,7 +15,7 @@ from torch.nn.utils import prune
 from torch.nn.utils.parametrizations import weight_norm
 
 import landscape_nb as lnb
-from landscape_nb.surfaces import attrs
+from landscape_nb.surfaces import frame
 from landscape_nb.surfaces.grid import Grid
 from landscape_nb.surfaces.store import Store
 from landscape_nb.surfaces.sweep import _loaded
@@ -381,7 +381,7 @@ def test_a_store_is_told_by_what_it_was_made_from_and_not_by_rounding(tmp_path, 
     objectives = [lnb.Objective(model, (torch.ones(40, 4), LABELS)) for _ in range(2)]
     lnb.evaluate_line(objectives[0], *arguments, store=tmp_path / "x.zarr", progress=False)
     values = objectives[1].measure()
-    monkeypatch.setattr(attrs, "origin_values", lambda _: values | {"loss": values["loss"] * (1 + 1e-7)})
+    monkeypatch.setattr(frame, "origin_values", lambda _: values | {"loss": values["loss"] * (1 + 1e-7)})
     again = lnb.evaluate_line(objectives[1], *arguments, store=tmp_path / "x.zarr", progress=False)
     assert again.attrs["origin_loss"] != values["loss"]
 

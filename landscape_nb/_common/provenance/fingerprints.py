@@ -1,8 +1,8 @@
 """What a result was made from: fingerprints of weights, data and code, and the versions that ran."""
 
 import functools
-import hashlib
 import platform
+import time
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from landscape_nb._common.hashing import hashed
 from landscape_nb._common.provenance.contents import contents, is_of_library
 from landscape_nb._common.provenance.values import Parts, encoded, plain_tensors, shallow_key
 
@@ -64,6 +65,19 @@ def versions() -> str:
     """
     found = [f"{name} {version(name)}" for name in _PACKAGES]
     return ", ".join([f"python {platform.python_version()}", *found])
+
+
+def ran_since(began: float) -> dict[str, str | float]:
+    """What measured a result and for how long, as its `attrs` say it.
+
+    Args:
+        began: What `time.perf_counter()` gave at the start.
+
+    Example:
+        >>> list(ran_since(time.perf_counter()))
+        ['versions', 'wall_time']
+    """
+    return {"versions": versions(), "wall_time": round(time.perf_counter() - began, 3)}
 
 
 @dataclass
@@ -173,9 +187,4 @@ def _named_modules(root: nn.Module) -> Iterable[tuple[str, nn.Module]]:
 
 def _hash(pieces: Iterable[bytes | memoryview]) -> bytes:
     """The hash of pieces, each after its length, so that moving bytes from one to the next changes it."""
-    digest = hashlib.blake2b(digest_size=16)
-    for piece in pieces:
-        digest.update(b"%d " % len(piece) + piece if type(piece) is bytes else b"%d " % len(piece))
-        if type(piece) is not bytes:
-            digest.update(piece)
-    return digest.digest()
+    return hashed(part for piece in pieces for part in (b"%d " % len(piece), piece))

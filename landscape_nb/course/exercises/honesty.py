@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 
 import xarray as xr
 
+from landscape_nb._common.schema import OBJECTIVE
 from landscape_nb.course.exercises.feedback import OPEN, Feedback
 from landscape_nb.diagnosis.diagnose import diagnose
 from landscape_nb.weights.normalization import relative_steps
@@ -56,7 +57,7 @@ def check_repaired(answer: xr.Dataset, lie: xr.Dataset) -> Feedback:
         return OPEN
     if not isinstance(answer, xr.Dataset):
         return Feedback(False, "The answer is what `lnb.evaluate_line` or `lnb.evaluate_plane` returns.")
-    if answer.attrs.get("objective") != lie.attrs.get("objective"):
+    if answer.attrs.get(OBJECTIVE) != lie.attrs.get(OBJECTIVE):
         return Feedback(False, "That is another loss: measure the same objective.")
     left = [f for f in diagnose(answer) if f.severity != "note"]
     if not left:

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 import xarray as xr
 from torch import Tensor
 
+from landscape_nb._common.schema import DIMS, OBJECTIVE
 from landscape_nb.course.exercises.feedback import OPEN, Feedback, is_close, is_same
 from landscape_nb.diagnosis.diagnose import diagnose
 from landscape_nb.objective.objective import Objective
@@ -122,9 +123,9 @@ def check_sound_plane(answer: xr.Dataset, objective: Objective) -> Feedback:
     """
     if answer is ...:
         return OPEN
-    if not isinstance(answer, xr.Dataset) or set(answer.get("loss", xr.DataArray()).dims) != {"alpha", "beta"}:
+    if not isinstance(answer, xr.Dataset) or set(answer.get("loss", xr.DataArray()).dims) != set(DIMS):
         return Feedback(False, "The answer is what `lnb.evaluate_plane` returns.")
-    if answer.attrs.get("objective") != objective.fingerprint:
+    if answer.attrs.get(OBJECTIVE) != objective.fingerprint:
         return Feedback(False, "That plane was measured with another objective: other weights, data or another loss.")
     grave = [finding for finding in diagnose(answer) if finding.severity != "note"]
     if grave:
