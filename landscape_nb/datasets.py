@@ -2,7 +2,6 @@
 
 import gzip
 import math
-import os
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from platformdirs import user_cache_path
 from torch import Tensor
 
+from landscape_nb._common import settings
 from landscape_nb._common.checks import check_choice, check_kind, check_whole
 from landscape_nb._common.paths import local_path
 from landscape_nb._common.provenance import fingerprint
@@ -259,9 +258,7 @@ def data_directory(data_dir: str | PathLike[str] | None = None) -> Path:
     """
     if data_dir is not None:
         return local_path("data_dir", data_dir)
-    if named := os.environ.get("LANDSCAPE_NB_DATA"):
-        return local_path("LANDSCAPE_NB_DATA", named)
-    return user_cache_path("landscape-nb") / "data"
+    return settings.data()
 
 
 _CIFAR10_HELP = (

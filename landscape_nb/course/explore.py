@@ -5,7 +5,6 @@ import base64
 import gc
 import html
 import inspect
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,6 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
+from landscape_nb._common import settings
 from landscape_nb.plotting.log_ticks import simplify_ticks
 from landscape_nb.plotting.show import png
 
@@ -64,19 +64,9 @@ def explore(draw: Callable[..., Figure], /, *, alt: str, **controls: Any) -> "Ex
         {'power': 2}
     """
     explorer = Explorer(draw, alt, controls)
-    if is_strict():
+    if settings.strict():
         explorer.sweep()
     return explorer
-
-
-def is_strict() -> bool:
-    """Whether `LANDSCAPE_NB_STRICT` asks for errors where a class would see a friendly message.
-
-    Example:
-        >>> isinstance(is_strict(), bool)
-        True
-    """
-    return os.environ.get("LANDSCAPE_NB_STRICT", "") not in ("", "0")
 
 
 class Explorer:
@@ -158,7 +148,7 @@ class Explorer:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             loop = None
-        if loop is None or is_strict():
+        if loop is None or settings.strict():
             self._redraw()
         else:
             self._following = loop.create_task(self._follow(name))
@@ -187,7 +177,7 @@ class Explorer:
             setting = ", ".join(f"{name} = {value}" for name, value in self.values.items())
             reason = html.escape(f"{setting} could not be drawn: {type(error).__name__}: {error}")
             self._message.value = f'<p class="{ERROR_CLASS}">⚠ {reason}. The picture shows the setting before.</p>'
-            if is_strict():
+            if settings.strict():
                 raise
 
     def _repr_mimebundle_(self, **_: object) -> tuple[dict, dict]:

@@ -1,17 +1,16 @@
 """The course's notebooks, the paper's figures they redo, and the presets they run with."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from landscape_nb._common.checks import check_choice, check_kind
+from landscape_nb._common.settings import seed
 
 if TYPE_CHECKING:
     import xarray as xr
 
-SEED_VARIABLE = "LANDSCAPE_NB_SEED"
 _PACKAGE = Path(__file__).parent.parent
 GALLERY = _PACKAGE / "gallery"
 PRESETS = ("quick", "gallery", "full")
@@ -145,16 +144,4 @@ def choose_preset(name: str, **settings: dict) -> SimpleNamespace:
     if name not in settings:
         raise ValueError(f"PRESET: got {name!r}, this notebook has {', '.join(map(repr, settings))}")
     check_kind(name, settings[name], dict, "a dict of settings")
-    return SimpleNamespace(seed=chosen_seed(), **settings[name])
-
-
-def chosen_seed() -> int:
-    """The seed that `LANDSCAPE_NB_SEED` names; default 0.
-
-    Raises:
-        ValueError: It names no whole number from 0 up.
-    """
-    text = os.environ.get(SEED_VARIABLE, "0")
-    if not text.isdecimal():
-        raise ValueError(f"{SEED_VARIABLE}: got {text!r}, wants a whole number from 0 up")
-    return int(text)
+    return SimpleNamespace(seed=seed(), **settings[name])

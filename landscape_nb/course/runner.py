@@ -14,9 +14,10 @@ from pathlib import Path
 import nbformat
 import psutil
 
-from landscape_nb.course.claims import LEDGER_VARIABLE, Claim, read_ledger
+from landscape_nb._common.settings import LEDGER_VARIABLE, SEED_VARIABLE
+from landscape_nb.course.claims import Claim, read_ledger
 from landscape_nb.course.explore import ERROR_CLASS
-from landscape_nb.course.notebooks import SEED_VARIABLE, Notebook, notebooks_directory
+from landscape_nb.course.notebooks import Notebook, notebooks_directory
 from landscape_nb.trajectories.training import make_writable_cache
 
 _QUIET_KERNEL = ["--log-level=ERROR"]

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 
-from platformdirs import user_cache_path
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from landscape_nb._common import settings
 from landscape_nb._common.paths import local_path
 from landscape_nb.weights.copies import copied_model
 from landscape_nb.weights.filters import carrying, layouts_in
@@ -255,9 +255,7 @@ def cache_directory(cache: str | PathLike[str] | None = None) -> Path:
     """
     if cache is not None:
         return local_path("cache", cache)
-    if named := os.environ.get("LANDSCAPE_NB_CACHE"):
-        return local_path("LANDSCAPE_NB_CACHE", named)
-    return user_cache_path("landscape-nb") / "trained"
+    return settings.cache()
 
 
 def _checksum(content: bytes) -> str:
