@@ -49,6 +49,10 @@ NAMES_OF_ENGINES = {
 }
 """What other rooms know of `engines`."""
 
+COMPAT = "_common/compat.py"
+DOCUMENTED = {"_asdict", "_exit", "_fields", "_name_", "_replace", "_value_"}
+"""Names with an underscore that Python's documentation offers to everyone."""
+
 SETTINGS = "_common/settings.py"
 SETS_VARIABLES = {"course/runner.py"}
 """Modules that set environment variables, for notebooks that they run; they decide nothing by them."""
@@ -115,6 +119,48 @@ def settings_elsewhere(package: Path) -> list[str]:
     return found
 
 
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.endswith("__") and name not in DOCUMENTED
+
+
+def defined_names(tree: ast.Module) -> set[str]:
+    """What a module itself gives a name: functions, classes, variables and attributes."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            names.add(node.id if isinstance(node, ast.Name) else node.attr)
+    return names
+
+
+def private_attributes(tree: ast.Module) -> Iterator[str]:
+    """Private attributes that a module reads of other things than itself, and that it does not define."""
+    own = defined_names(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            if is_private(node.attr) and node.attr not in own and ast.unparse(node.value) not in ("self", "cls"):
+                yield ast.unparse(node)
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("getattr", "hasattr", "setattr"):
+            name = getattr(node.args[1], "value", None)
+            if isinstance(name, str) and is_private(name) and name not in own:
+                yield ast.unparse(node)
+
+
+def private_names_elsewhere(package: Path) -> set[str]:
+    """Private names of other libraries outside the one module for them.
+
+    A module that defines a name of its own, such as `_version`, and reads torch's of that name is not found out.
+    """
+    found = set()
+    for path, tree in modules(package):
+        if path != COMPAT:
+            names = {name for name in imported_names(path, tree) if any(map(is_private, name.split(".")))}
+            foreign = {name for name in names if name.split(".")[0] != "landscape_nb"}
+            found |= {f"{path}: {name}" for name in foreign | set(private_attributes(tree))}
+    return found
+
+
 def test_every_module_is_in_a_room_of_the_table():
     assert {room_of(path) for path, _ in modules(PACKAGE)} <= set(MAY_IMPORT)
 
@@ -131,6 +177,10 @@ def test_other_rooms_know_a_handful_of_names_of_the_engines():
 
 def test_environment_variables_are_read_in_one_module():
     assert not settings_elsewhere(PACKAGE)
+
+
+def test_private_names_of_other_libraries_are_in_one_module():
+    assert not private_names_elsewhere(PACKAGE)
 
 
 def test_the_package_has_few_entries():
@@ -181,3 +231,20 @@ def test_a_planted_import_is_found(copied, path, line, found):
 def test_a_planted_environment_variable_is_found(copied, line):
     plant(copied, "models.py", line)
     assert len(settings_elsewhere(copied)) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from torch._C import _nn",
+        "from torch.utils._pytree import tree_map",
+        "import joblib._memmapping_reducer",
+        "memory = tensor.untyped_storage()._cdata",
+        "changes = tensor._version",
+        "buffers = module._buffers",
+        "has = hasattr(function, '_torchdynamo_orig_callable')",
+    ],
+)
+def test_a_planted_private_name_is_found(copied, line):
+    plant(copied, "models.py", line)
+    assert len(private_names_elsewhere(copied)) == 1

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
-from torch.utils._pytree import tree_leaves, tree_map
 
 from landscape_nb._common.checks import check_choice, check_kind
+from landscape_nb._common.compat import tree_leaves, tree_map, version_of
 from landscape_nb.objective.made_up import Trial, adds_up, is_mean_in_all, is_mean_of_singles, mix, shake, trials
 from landscape_nb.objective.reductions import BATCHES, MEAN, SUM, WEIGHTED, Measure, Trace, is_weighed, weight_in
 
@@ -254,7 +254,7 @@ def without_writing(measures: Mapping[str, Measure], outputs: Any, targets: Any)
     def own(measure: Measure) -> Measure:
         given = _cloned(outputs)
         measure(given, targets)
-        written = any(isinstance(leaf, Tensor) and leaf._version > 0 for leaf in tree_leaves(given))
+        written = any(isinstance(leaf, Tensor) and version_of(leaf) > 0 for leaf in tree_leaves(given))
         return OwnOutputs(measure) if written else measure
 
     return {name: own(measure) for name, measure in measures.items()}

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 from jaxtyping import Float
-from torch.nn.modules.batchnorm import _BatchNorm
 
+from landscape_nb._common.compat import AnyBatchNorm
 from landscape_nb._common.provenance import fingerprint
 from landscape_nb._common.weakly import weakly_cached
 from landscape_nb.objective.objective import Objective
@@ -63,7 +63,7 @@ def describe(objective: Objective, kind: str, axes: Sequence[Float[np.ndarray, "
         "batch_norm": objective.batch_norm,
         "draws": objective.draws,
         "remarks": "; ".join(objective.remarks),
-        "batch_norm_layers": sum(isinstance(module, _BatchNorm) for module in objective.model.modules()),
+        "batch_norm_layers": sum(isinstance(module, AnyBatchNorm) for module in objective.model.modules()),
         "objective": objective.fingerprint,
         "geometry": fingerprint(*geometry),
     }

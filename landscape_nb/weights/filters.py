@@ -14,10 +14,11 @@ from typing import Any
 import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
-from torch.nn.modules.conv import _ConvTransposeNd
 from torch.nn.utils.parametrize import is_parametrized
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
+
+from landscape_nb._common.compat import AnyConvTranspose, pre_hooks_of
 
 FilterDim = Mapping[str | type[nn.Module], int] | Callable[[str, Tensor], int | None]
 Layouts = dict[str, dict[str, Any]]
@@ -220,7 +221,7 @@ def _layouts_below(module: nn.Module) -> Layouts:
     for name, mask in module.named_buffers(recurse=False):
         if name.endswith("_mask") and (pruned := f"{name.removesuffix('_mask')}_orig") in layouts:
             layouts[pruned] = layouts[pruned] | {"mask": mask.detach().clone()}
-    for hook in module._forward_pre_hooks.values():
+    for hook in pre_hooks_of(module):
         if isinstance(hook, WeightNorm):
             layouts |= _weight_norm(module, hook.name, hook.dim, f"{hook.name}_g", f"{hook.name}_v")
         if isinstance(hook, SpectralNorm):
@@ -238,7 +239,7 @@ def _of_kind(module: nn.Module, name: str) -> dict[str, int]:
     """Where the filters of a module's tensor are, from the module's class."""
     if name.split("_")[0] != "weight":
         return {}
-    if isinstance(module, _ConvTransposeNd):
+    if isinstance(module, AnyConvTranspose):
         return {"dim": 1} | ({"groups": module.groups} if module.groups > 1 else {})
     # GPT-2's layer, whose package need not be there: it multiplies with a weight of shape (inputs, outputs).
     is_conv1d = any(c.__name__ == "Conv1D" and c.__module__.startswith("transformers.") for c in type(module).__mro__)

@@ -2,14 +2,13 @@
 
 import torch
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.conv import _ConvNd
 
 from landscape_nb._common.checks import check_kind, check_positive
+from landscape_nb._common.compat import AnyBatchNorm, AnyConv
 from landscape_nb.models import Net
 from landscape_nb.weights.copies import copied_model
 
-_WEIGHTED = nn.Linear | _ConvNd
+_WEIGHTED = nn.Linear | AnyConv
 
 
 def rescale_relu(model: Net, first: str, second: str, factor: float) -> Net:
@@ -83,7 +82,7 @@ def rescale_batch_norm(model: Net, layer: str, norm: str, factor: float) -> Net:
     check_positive("factor", factor)
     check_kind("model", model, nn.Module, "a torch.nn.Module")
     _check_weighted(model, "layer", layer)
-    if _layer(model, "norm", norm, _BatchNorm).running_mean is None:
+    if _layer(model, "norm", norm, AnyBatchNorm).running_mean is None:
         raise ValueError(f"norm: {norm!r} keeps no running statistics, so there is nothing that must follow")
     model = copied_model(model)
     before, after = model.get_submodule(layer), model.get_submodule(norm)

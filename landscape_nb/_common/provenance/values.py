@@ -1,16 +1,15 @@
 """Values as bytes: plain ones, tensors and arrays of any kind."""
 
 import functools
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
-from torch.utils._python_dispatch import _disable_current_modes, is_traceable_wrapper_subclass
+
+from landscape_nb._common.compat import is_traceable_wrapper_subclass, unwrapped
 
 
 class Parts(NamedTuple):
@@ -72,25 +71,13 @@ def array_parts(array: np.ndarray | np.generic) -> Parts:
 
 def tensor_parts(tensor: Tensor) -> Parts:
     """A tensor of any kind: dtype, shape and the bytes of its values, wherever and however they are kept."""
-    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
-        tensor = torch._C._functorch.get_unwrapped(tensor)
+    tensor = unwrapped(tensor)
     shape = tensor.dim() if tensor.is_nested else tuple(tensor.shape)  # the ragged length has a number of its own
     labels = ["tensor", repr(tensor.dtype), repr(shape)]
     if tensor.is_meta:
         return Parts(labels, [])
     inner = _inner(tensor)
     return Parts(labels, inner) if inner else Parts([*labels, _memory(tensor)], [])
-
-
-@contextmanager
-def plain_tensors() -> Iterator[None]:
-    """Keeps out what would answer in a tensor's place: its class's `__torch_function__`, active modes and transforms.
-
-    Under `vmap` or `grad` every operation, `detach` too, would wrap an ordinary tensor again.
-    """
-    transforms = temporarily_clear_interpreter_stack()
-    with torch.no_grad(), torch._C.DisableTorchFunctionSubclass(), _disable_current_modes(), transforms:
-        yield
 
 
 def _inner(tensor: Tensor) -> list[Any]:
