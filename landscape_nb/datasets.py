@@ -170,9 +170,9 @@ def fashion_mnist(data_dir: str | PathLike[str] | None = None) -> ImageData:
 
         _download(lambda: FashionMNIST(root, download=True), root, "Fashion-MNIST", _FASHION_HELP)
         folder = root / "FashionMNIST" / "raw"
-    pairs = [_read_fashion_mnist(folder, kind) for kind in ("train", "t10k")]
-    constants = (0.2860,), (0.3530,)
-    return _image_data("Fashion-MNIST", *pairs, *constants, _FASHION_CLASSES, Augmentation(pad=2), folder)
+    train, test = (_read_fashion_mnist(folder, kind) for kind in ("train", "t10k"))
+    augmentation = Augmentation(pad=2)
+    return _image_data("Fashion-MNIST", train, test, (0.2860,), (0.3530,), _FASHION_CLASSES, augmentation, folder)
 
 
 def cifar10(data_dir: str | PathLike[str] | None = None) -> ImageData:
@@ -206,9 +206,9 @@ def cifar10(data_dir: str | PathLike[str] | None = None) -> ImageData:
 
         train, test = _download(lambda: (read(True), read(False)), root, "CIFAR-10", _CIFAR10_HELP)
         source = root / "cifar-10-batches-py"
-    scaled = [(x.transpose(0, 3, 1, 2) / np.float32(255), y) for x, y in (train, test)]
+    train, test = ((x.transpose(0, 3, 1, 2) / np.float32(255), y) for x, y in (train, test))
     mean, std = (tuple(v / 255 for v in values) for values in ((125.3, 123.0, 113.9), (63.0, 62.1, 66.7)))
-    return _image_data("CIFAR-10", *scaled, mean, std, _CIFAR10_CLASSES, Augmentation(), source)
+    return _image_data("CIFAR-10", train, test, mean, std, _CIFAR10_CLASSES, Augmentation(), source)
 
 
 LOADERS: dict[str, Callable[..., ImageData]] = {
@@ -284,11 +284,11 @@ def _download(fetch: Callable, root: Path, name: str, advice: str):
 def _image_data(name, train, test, mean, std, class_names, augmentation, source) -> ImageData:
     """Normalize (pixels in [0, 1], labels) pairs of arrays and wrap them."""
     shift, factor = (np.asarray(values, np.float32)[:, None, None] for values in (mean, std))
-    pairs = [
+    train, test = (
         (torch.from_numpy(((x - shift) / factor).astype(np.float32)), torch.from_numpy(y.astype(np.int64)))
         for x, y in (train, test)
-    ]
-    return ImageData(name, *pairs, mean, std, class_names, augmentation, str(source))
+    )
+    return ImageData(name, train, test, mean, std, class_names, augmentation, str(source))
 
 
 def _read_cifar10_npz(path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -325,7 +325,10 @@ def _check_labels(path: Path, labels: np.ndarray, classes: int) -> None:
 
 def _digits_file() -> Path:
     """The file that `sklearn.datasets.load_digits` reads; importing scikit-learn for it takes 80 MB and a second."""
-    return Path(find_spec("sklearn").origin).parent / "datasets" / "data" / "digits.csv.gz"
+    found = find_spec("sklearn")
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError("scikit-learn, which brings the digits, is not installed")
+    return Path(found.origin).parent / "datasets" / "data" / "digits.csv.gz"
 
 
 def _fashion_folders(root: Path) -> tuple[Path, ...]:

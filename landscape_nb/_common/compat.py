@@ -4,7 +4,7 @@ Where a name is gone, an import here fails at once and says which. What each is 
 """
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import joblib
@@ -82,17 +82,17 @@ def storage_id(tensor: Tensor) -> int:
     return tensor.untyped_storage()._cdata
 
 
-def parameters_of(module: nn.Module) -> Mapping[str, nn.Parameter | None]:
+def parameters_of(module: nn.Module) -> dict[str, nn.Parameter | None]:
     """A module's own parameters, those that are None too, which `named_parameters` leaves out."""
     return module._parameters
 
 
-def buffers_of(module: nn.Module) -> Mapping[str, Tensor | None]:
+def buffers_of(module: nn.Module) -> dict[str, Tensor | None]:
     """A module's own buffers, those that are None too, which `named_buffers` leaves out."""
     return module._buffers
 
 
-def children_of(module: nn.Module) -> Mapping[str, nn.Module | None]:
+def children_of(module: nn.Module) -> dict[str, nn.Module | None]:
     """A module's children under every name: `named_children` names a child once, and leaves None out."""
     return module._modules
 
@@ -135,7 +135,7 @@ def unwrapped(tensor: Tensor) -> Tensor:
 
 
 @contextlib.contextmanager
-def plain_tensors():
+def plain_tensors() -> Iterator[None]:
     """Keeps out what would answer in a tensor's place: its class's `__torch_function__`, active modes and transforms.
 
     Under `vmap` or `grad` every operation, `detach` too, would wrap an ordinary tensor again.
@@ -157,4 +157,4 @@ def number_of_workers(parallel: joblib.Parallel) -> int:
         >>> number_of_workers(joblib.Parallel(1))
         1
     """
-    return parallel._effective_n_jobs()
+    return parallel._effective_n_jobs()  # pyrefly: ignore[bad-return]  (joblib has no annotations)

@@ -1,6 +1,7 @@
 """What can be drawn or looked at: Datasets over a line or a plane, one, several or by name, checked once."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -83,7 +84,7 @@ def check_plot(argument: str, plot: object, kind: str) -> None:
     check_kind(argument, plot, (xr.Dataset, xr.DataArray), _WANTS.format(_MAKERS[kind]))
 
 
-def as_dataset(argument: str, plot: object, variable: str, kind: str = "plane") -> xr.Dataset:
+def as_dataset(argument: str, plot: Any, variable: str, kind: str = "plane") -> xr.Dataset:
     """A Dataset as it is; a variable as a Dataset that has nothing else.
 
     Example:
@@ -116,7 +117,7 @@ def check_variable(argument: str, dataset: xr.Dataset, kind: str, variable: str)
         _check_axis(argument, dataset, dim, strictly=len(dims) > 1)
 
 
-def check_path(argument: str, path: object, dims: Sequence[str]) -> None:
+def check_path(argument: str, path: Any, dims: Sequence[str]) -> None:
     """Raise unless a Dataset has these coordinates for each point of a path.
 
     Example:
@@ -134,7 +135,7 @@ def check_path(argument: str, path: object, dims: Sequence[str]) -> None:
             raise ValueError(f"{argument}: wants {name!r} for one 'point' or more, has it over {path[name].dims}")
 
 
-def _check_axis(argument: str, dataset: xr.Dataset, dim: str, strictly: bool) -> None:
+def _check_axis(argument: str, dataset: xr.Dataset, dim: Hashable, strictly: bool) -> None:
     """Two lines put end to end have one coordinate twice; contours cannot be drawn of such a plane."""
     if dim not in dataset.coords or dataset[dim].dtype.kind not in "fiu":
         raise ValueError(f"{argument}: has no numbers as coordinates along {dim!r}")
@@ -147,7 +148,7 @@ def _check_axis(argument: str, dataset: xr.Dataset, dim: str, strictly: bool) ->
         raise ValueError(f"{argument}: the coordinates along {dim!r} are not in order; sort them: sortby({dim!r})")
 
 
-def _named(argument: str, plots: object, kind: str) -> dict[str, tuple[str, Plot]]:
+def _named(argument: str, plots: Any, kind: str) -> dict[str, tuple[str, Plot]]:
     """Titles, and what each is called in a message."""
     if isinstance(plots, Mapping) and not isinstance(plots, xr.Dataset):
         named = {str(key): (f"{argument}[{key!r}]", plot) for key, plot in plots.items()}
@@ -167,12 +168,12 @@ def _asked(named: Mapping[str, tuple[str, Plot]], variables: object) -> tuple[st
     variables = (variables,) if isinstance(variables, str) else variables
     if not isinstance(variables, list | tuple) or not all(isinstance(v, str) for v in variables) or not variables:
         raise TypeError(f"variable: got {variables!r}, wants a name such as 'loss'")
-    own = {plot.name for _, plot in named.values() if isinstance(plot, xr.DataArray) and plot.name is not None}
+    own = {str(plot.name) for _, plot in named.values() if isinstance(plot, xr.DataArray) and plot.name is not None}
     if not own or own == set(variables):
         return tuple(variables)
     if tuple(variables) != ("loss",) or len(own) > 1:
         raise ValueError(f"variable: got {', '.join(variables)}, but variables that are {', '.join(sorted(own))}")
-    return (str(own.pop()),)
+    return (own.pop(),)
 
 
 def _draws(title: str, dataset: xr.Dataset, variables: Sequence[str]) -> Iterator[tuple[str, xr.Dataset]]:

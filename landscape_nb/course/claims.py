@@ -95,10 +95,10 @@ def claim(id: str, condition: bool, text: str, **numbers: object) -> Claim:
     check_kind("id", id, str, "a name such as '05-shortcuts'")
     check_kind("text", text, str, "a sentence")
     check_kind("condition", condition, (bool, np.bool_), "True or False")
-    numbers = {name: _plain(name, value) for name, value in numbers.items()}
+    decisive = {name: _plain(name, value) for name, value in numbers.items()}
     seed = settings.seed()
     others = [run for run in shipped_claims(id) if run.seed != seed]
-    made = Claim(id, bool(condition), text, numbers, seed, others)
+    made = Claim(id, bool(condition), text, decisive, seed, others)
     if ledger := settings.ledger():
         with ledger.open("a") as file:
             file.write(json.dumps(asdict(made) | {"others": []}) + "\n")

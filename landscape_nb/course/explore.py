@@ -83,7 +83,9 @@ class Explorer:
         defaults = _defaults(draw)
         if unknown := [name for name in controls if name not in inspect.signature(draw).parameters]:
             raise TypeError(f"controls: draw() takes no argument {', '.join(map(repr, unknown))}")
-        self.widgets = {name: _control(name, spec, defaults.get(name)) for name, spec in controls.items()}
+        self.widgets: dict[str, Any] = {
+            name: _control(name, spec, defaults.get(name)) for name, spec in controls.items()
+        }
         self._pictures = _Pictures(_MOST_BYTES)
         self._places: dict[str, list[Bbox]] = {}
         self._following: asyncio.Task | None = None
@@ -186,7 +188,7 @@ class Explorer:
 
         box = widgets.VBox([*self.widgets.values(), self._message, self._image])
         still = base64.b64encode(self._image.value).decode()
-        bundle = box._repr_mimebundle_() | {"image/png": still, "text/plain": self.alt}
+        bundle = (box._repr_mimebundle_() or {}) | {"image/png": still, "text/plain": self.alt}
         return bundle, {"image/png": {"alt": self.alt}}
 
 
@@ -259,7 +261,7 @@ def _control(name: str, spec: Any, default: Any) -> "ipywidgets.Widget":
     )
 
 
-def _range(control: "ipywidgets.Widget") -> Sequence[Any]:
+def _range(control: Any) -> Sequence[Any]:
     """Every value that a control can take."""
     import ipywidgets as widgets
 

@@ -19,7 +19,7 @@ def narrower(plot: Measured) -> str:
         'extent=(-2, 2)'
     """
     last, nearest = plot.levels[-1], float(plot.loss[plot.start])
-    if not nearest <= last and plot.lowest == plot.centre:  # of the bowl only its centre is known
+    if plot.centre is not None and plot.lowest == plot.centre and not nearest <= last:  # all else lies too high
         share = np.sqrt(len(plot.dims) * (last - plot.centre) / (nearest - plot.centre)) if nearest < np.inf else 0.5
         return in_words([(-reach, reach) for reach in (share * np.abs(axis).min() for axis in plot.axes)])
     floor = nearest if np.isfinite(nearest) else plot.lowest
@@ -40,7 +40,10 @@ def wider(plot: Measured) -> str:
         >>> wider(read(xr.Dataset({"loss": ("alpha", a**2)}, {"alpha": a}), [1, 2, 4]))
         'extent=(-2, 2), where quadratic growth would reach the last level, 4'
     """
-    reaches = [_growing_to(*(np.concatenate(part) for part in zip(*rays, strict=True)), plot) for rays in plot.rays()]
+    reaches = []
+    for rays in plot.rays():
+        distances, losses = (np.concatenate(part) for part in zip(*rays, strict=True))
+        reaches.append(_growing_to(distances, losses, plot))
     present = [np.abs(axis - axis[begin]).max() for axis, begin in zip(plot.axes, plot.start, strict=True)]
     if any(reach > _TOO_FAR * size for reach, size in zip(reaches, present, strict=True)):
         tenfold = in_words([(10 * low, 10 * high) for low, high in plot.extent])

@@ -118,7 +118,7 @@ class HessianOperator(LinearOperator):
         self._shares = self._shares or self._differentiated.loss_shares(self.params)
         return self._differentiated.batch_losses(params, self._shares)
 
-    def _adjoint(self) -> "HessianOperator":
+    def _adjoint(self) -> "HessianOperator":  # pyrefly: ignore[bad-override]  (SciPy has no annotations)
         return self
 
 
@@ -200,7 +200,7 @@ def _compare_with_differences(objective: Objective) -> None:
         return
     operator = HessianOperator(objective, objective.origin, None)
     vector = np.random.default_rng(0).standard_normal(operator.shape[0]).astype(operator.dtype)
-    step = 1e-3 * norm(objective.origin) / np.linalg.norm(vector)
+    step = float(1e-3 * norm(objective.origin) / np.linalg.norm(vector))
     product, ahead = operator @ vector, operator.direction(vector)
     errors = []
     for size in (step, 0.1 * step):

@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Mapping, Sequence
 from numbers import Real
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -94,7 +95,7 @@ def plot_lines(
     return figure
 
 
-def _check_ylim(ylim: object) -> None:
+def _check_ylim(ylim: Any) -> None:
     check_pair("ylim", ylim, (Real, type(None)))
     ends = [end for end in ylim if end is not None]
     if not np.isfinite(ends).all():
@@ -130,7 +131,7 @@ def draw_line(panel: Axes, line: Plot, variable: str = "loss", label: str = "", 
     panel.plot(values[dim], values.where(np.isfinite(values)), label=label, linewidth=2.5, **stroke)
     _shade_gaps(panel, values[dim].values, ~np.isfinite(values.values))
     panel.xaxis.set_major_locator(plt.MaxNLocator(5))
-    panel.set(xlabel=LABELS[dim], ylabel=LABELS.get(values.name, values.name))
+    panel.set(xlabel=LABELS[str(dim)], ylabel=LABELS.get(str(values.name), values.name))
     panel.grid(alpha=0.3)
 
 
@@ -246,18 +247,21 @@ def plot_contours(
     Source: Li et al. (2018), Figure 5.
     """
     planes, (variable,) = by_name("planes", planes, "plane", (variable,))
-    levels = choose_levels(levels, [plane[variable].values for plane in planes.values()])
+    chosen = choose_levels(levels, [plane[variable].values for plane in planes.values()])
     check_kind("title", title, str, "a text")
     colours = colormap(cmap)
     columns = min(check_whole("columns", columns, 1), len(planes))
     figure, axes = panels(columns, -(-len(planes) // columns), (4.9, 4.5))
+    filled: Any = None
     for panel, (name, plane) in zip(axes, planes.items(), strict=False):
-        filled = _contour(panel, plane[variable], levels, colours)
+        filled = _contour(panel, plane[variable], chosen, colours)
         panel.set_title(name, fontsize=15)
     for panel in axes[len(planes) :]:
         panel.remove()
-    bar = figure.colorbar(filled, ax=list(axes[: len(planes)]), shrink=0.9, ticks=filled.levels[::2], spacing="uniform")
-    bar.set_ticklabels(_texts(levels)[::2])
+    bar = figure.colorbar(
+        filled, ax=list(axes[: len(planes)]), shrink=0.9, ticks=list(filled.levels)[::2], spacing="uniform"
+    )
+    bar.set_ticklabels(_texts(chosen)[::2])
     bar.set_label(LABELS.get(variable, variable))
     figure.suptitle(title, fontsize=16)
     return figure
@@ -269,7 +273,7 @@ def _contour(panel: Axes, values: xr.DataArray, levels: np.ndarray, cmap: Colorm
     if levels[0] <= 0:
         check_span(str(values.name), *limits([values.values]))
     grid = np.ma.masked_invalid(values.transpose("beta", "alpha").astype(float))
-    heights = scale(grid.clip(levels[0] / 10 if levels[0] > 0 else None))
+    heights = scale(grid.clip(levels[0] / 10) if levels[0] > 0 else grid)
     bins = max(256, len(levels) + 1)
     norm, cmap = BoundaryNorm(scale(levels), bins, extend="both"), cmap.resampled(bins)
     axes = values.alpha, values.beta
@@ -311,7 +315,7 @@ def _hatch(panel: Axes) -> None:
     panel.legend(handles=[Patch(facecolor="0.8", hatch="///", label="not finite")], loc="upper right")
 
 
-def _luminance(cmap: Colormap, places: int | Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+def _luminance(cmap: Colormap, places: float | Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     """Relative luminance of colours as the WCAG define it."""
     channels = np.asarray(cmap(places))[..., :3]
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
@@ -335,6 +339,7 @@ def _label_places(lines: QuadContourSet, levels: Container[float]) -> list[Float
 
 def _texts(levels: Float[np.ndarray, "levels"]) -> list[str]:
     """Levels to three digits, or as many as tell them apart; in powers of ten only from a million."""
+    texts: list[str] = []
     for digits in range(3, 17):
         texts = [f"{float(f'{level:.{digits}g}'):.{max(6, digits)}g}" for level in levels]
         if len(set(texts)) == len(texts):

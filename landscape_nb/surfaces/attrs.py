@@ -42,7 +42,7 @@ def _relative_steps(directions: Sequence[Params], origin: Params) -> list[float]
     methods = [getattr(direction, "made", {}).get("normalization") for direction in directions]
     if not set(methods) <= {"filter", "layer"}:
         return []
-    steps = [relative_steps(d, origin, method) for d, method in zip(directions, methods, strict=True)]
+    steps = [relative_steps(d, origin, str(method)) for d, method in zip(directions, methods, strict=True)]
     return [min(low for low, _ in steps), max(high for _, high in steps)]
 
 

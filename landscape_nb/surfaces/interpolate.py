@@ -80,15 +80,16 @@ def interpolate(
     default = "interpolated" if between_models else _STATISTICS_OF[objective.batch_norm]
     batch_norm = default if batch_norm is None else batch_norm
     check_choice("batch_norm", batch_norm, STATISTICS if between_models else _STATISTICS_OF.values())
-    points = [dict(parameters_of(m)) if between_models else m for m in (start, end)]
-    buffers = [dict(m.named_buffers()) if between_models else {} for m in (start, end)]
+    points = [dict(parameters_of(m)) if isinstance(m, nn.Module) else m for m in (start, end)]
+    buffers: list[Buffers] = [dict(m.named_buffers()) if isinstance(m, nn.Module) else {} for m in (start, end)]
     for name, point in zip(("start", "end"), points, strict=True):
         check_params(name, point, objective.origin)
     (axis,) = make_axes(extent, resolution, 1)
     attrs = describe(objective, "interpolation", [axis], points, buffers) | {"batch_norm": batch_norm}
     measurement = _Between(objective, points, buffers, batch_norm)
     if between_models:
-        own = [measurement.evaluator.measure(*end, "frozen") for end in zip(points, buffers, strict=True)]
+        ends = zip(points, buffers, strict=True)
+        own = [measurement.evaluator.measure(point, statistics, "frozen") for point, statistics in ends]
         attrs["end_losses"] = [values["loss"] for values in own]
     return sweep(measurement, {"alpha": axis}, attrs, store, n_jobs, progress)
 
@@ -110,14 +111,16 @@ class _Between:
     def _buffers(self, alpha: float) -> Buffers | None:
         if self.batch_norm != "interpolated":
             return None
-        return _mix_statistics(*self.buffers, alpha)
+        start, end = self.buffers
+        return _mix_statistics(start, end, alpha)
 
     def _at(self, alpha: float) -> dict[str, float]:
         buffers = self._buffers(alpha)
         if any(name.endswith("running_var") and bool((b < 0).any()) for name, b in (buffers or {}).items()):
             return dict.fromkeys(self.evaluator.names, np.nan) | {"negative_variance": 1.0}
         policy = "recalibrate" if self.batch_norm == "recalibrated" else "frozen"
-        return self.evaluator.measure(_mix(*self.ends, alpha), buffers, policy) | {"negative_variance": 0.0}
+        start, end = self.ends
+        return self.evaluator.measure(_mix(start, end, alpha), buffers, policy) | {"negative_variance": 0.0}
 
 
 def _mix_statistics(start: Buffers, end: Buffers, alpha: float) -> Buffers:

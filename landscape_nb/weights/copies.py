@@ -16,13 +16,14 @@ from torch.overrides import TorchFunctionMode
 
 from landscape_nb._common.checks import check_kind
 from landscape_nb._common.compat import WRAPPED_BY_COMPILE, buffers_of, children_of, is_compiled, storage_id
+from landscape_nb.models import Net
 from landscape_nb.weights.params import is_same
 
 CONTAINERS = dict, OrderedDict, defaultdict, list, set, deque
 _WRAPPERS = {nn.DataParallel: "module", DistributedDataParallel: "module"}
 
 
-def check_model(name: str, model: object) -> None:
+def check_model(name: str, model: Any) -> None:
     """Raise unless a model is a module whose weights can be read and replaced.
 
     Args:
@@ -81,7 +82,7 @@ def _has_storage(tensor: Tensor) -> bool:
     return not is_lazy(tensor) and tensor.layout is torch.strided and not tensor.is_meta and tensor.numel() > 0
 
 
-def copied_model(model: nn.Module, name: str = "model") -> nn.Module:
+def copied_model(model: Net, name: str = "model") -> Net:
     """A copy that shares nothing with the model.
 
     Tensors that a forward pass left in modules are copied without their graph. Functions that a model
@@ -128,7 +129,7 @@ class _WithoutGraphs(TorchFunctionMode):
         return function(*args, **(kwargs or {}))
 
 
-def _pickled_copy(model: nn.Module, name: str) -> nn.Module:
+def _pickled_copy(model: Net, name: str) -> Net:
     """A copy that takes functions apart: `copy.deepcopy` leaves a closure's variables as they are."""
     try:
         return cloudpickle.loads(cloudpickle.dumps(model))

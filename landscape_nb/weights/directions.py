@@ -1,6 +1,7 @@
 """Directions in weight space: random, towards another point; and the angles between them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -155,7 +156,7 @@ def redrawn(directions: Sequence[Params], origin: Params, repeats: int) -> list[
     first, count = made[0], len(directions)
     origin = carrying(origin, joined_layouts(directions[0], origin))
     drawn = _drawn(origin, first["draw"] + repeats * count, first["normalization"], first["seed"], first["ignored"])
-    more = [drawn[i : i + count] for i in range(first["draw"] + count, len(drawn), count)]
+    more: list[Any] = [drawn[i : i + count] for i in range(first["draw"] + count, len(drawn), count)]
     if first.get("orthogonal"):
         more = [orthogonalized(group, origin) for group in more]
     return [list(directions), *more[: repeats - 1]]
@@ -209,7 +210,7 @@ def cosines(directions: Sequence[Params]) -> Float[np.ndarray, "count count"]:
         return products / np.outer(lengths, lengths)
 
 
-def _some(directions: object) -> list[Params]:
+def _some(directions: Any) -> list[Any]:
     """`directions_of` one direction or more."""
     if not len(directions_of(directions)):
         raise ValueError("directions: got none, wants one or more")

@@ -95,7 +95,7 @@ def carrying(params: dict[str, Tensor], layouts: Layouts) -> dict[str, Tensor]:
     # An OrderedDict with an attribute, not a class of our own: torch's pytrees, `torch.func` and
     # `torch.load(weights_only=True)` know it. What makes a dict anew (`{**params}`, `params.copy()`, `params | {}`)
     # drops the attribute; `copy.copy` keeps it.
-    carried = OrderedDict(params)
+    carried: Any = OrderedDict(params)
     carried.filters = layouts
     return carried
 
@@ -210,14 +210,20 @@ def _owned(model: nn.Module) -> Iterator[tuple[nn.Module, dict[str, str]]]:
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     for module in model.modules():
         own = dict(module.named_parameters(recurse=False))
-        for base, parts in module.parametrizations.items() if is_parametrized(module) else ():
+        for base, parts in _parametrizations(module).items():
             own |= {f"parametrizations.{base}.{name}": p for name, p in parts.named_parameters(recurse=False)}
         yield module, {below: names[id(parameter)] for below, parameter in own.items()}
 
 
+def _parametrizations(module: nn.Module) -> dict[str, Any]:
+    """What a module's tensors are computed by, by their names."""
+    parametrizations: Any = module.parametrizations if is_parametrized(module) else {}
+    return dict(parametrizations.items())
+
+
 def _layouts_below(module: nn.Module) -> Layouts:
     """What a module says of its own parameters, by their names below it."""
-    layouts = {name: _of_kind(module, name) for name, _ in module.named_parameters(recurse=False)}
+    layouts: Layouts = {name: _of_kind(module, name) for name, _ in module.named_parameters(recurse=False)}
     for name, mask in module.named_buffers(recurse=False):
         if name.endswith("_mask") and (pruned := f"{name.removesuffix('_mask')}_orig") in layouts:
             layouts[pruned] = layouts[pruned] | {"mask": mask.detach().clone()}
@@ -226,7 +232,7 @@ def _layouts_below(module: nn.Module) -> Layouts:
             layouts |= _weight_norm(module, hook.name, hook.dim, f"{hook.name}_g", f"{hook.name}_v")
         if isinstance(hook, SpectralNorm):
             layouts[f"{hook.name}_orig"] = _of_kind(module, hook.name) | {"computed": "SpectralNorm"}
-    for base, parts in module.parametrizations.items() if is_parametrized(module) else ():
+    for base, parts in _parametrizations(module).items():
         names = [f"parametrizations.{base}.{name}" for name, _ in parts.named_parameters(recurse=False)]
         kinds = [type(part).__name__.lstrip("_") for part in parts]
         layouts |= {name: _of_kind(module, base) | {"computed": " of ".join(reversed(kinds))} for name in names}

@@ -6,7 +6,7 @@ filter, so that a plot cannot change with the scale of weights that ReLU or batc
 
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -56,12 +56,12 @@ class Direction(dict[str, Tensor]):
         """
         return Direction(self, **self.made)
 
-    def __or__(self, other: object) -> Params:
+    def __or__(self, other: Any) -> Params:  # pyrefly: ignore[bad-override]  (a dict of tensors alone)
         return (
             carrying({**self, **other}, self.filters | layouts_of(other)) if isinstance(other, dict) else NotImplemented
         )
 
-    def __ror__(self, other: object) -> Params:
+    def __ror__(self, other: Any) -> Params:  # pyrefly: ignore[bad-override]
         return (
             carrying({**other, **self}, layouts_of(other) | self.filters) if isinstance(other, dict) else NotImplemented
         )
@@ -166,7 +166,8 @@ def _described(filters: Mapping[str, Filters]) -> dict[str, dict[str, int] | dic
 
 def warn_of_computed(direction: Direction) -> None:
     """Warn if a direction moves what a weight is computed from, in the place of the weight."""
-    if computed := direction.made.get("computed"):
+    computed = direction.made.get("computed")
+    if isinstance(computed, dict) and computed:
         name, what = next(iter(computed.items()))
         others = f" and {len(computed) - 1} more" if len(computed) > 1 else ""
         warnings.warn(

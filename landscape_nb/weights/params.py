@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -176,7 +177,7 @@ def is_same(tensor: Tensor, other: Tensor) -> bool:
     return torch.equal(tensor, other) or torch.allclose(tensor, other, rtol=0, atol=0, equal_nan=True)
 
 
-def check_params(name: str, params: object, reference: Params) -> None:
+def check_params(name: str, params: Any, reference: Params) -> None:
     """Raise unless `params` has the keys and shapes of `reference` and only finite real entries.
 
     Args:
@@ -204,7 +205,7 @@ def check_params(name: str, params: object, reference: Params) -> None:
             raise ValueError(f"{name}: {key!r} has NaN or infinite entries")
 
 
-def check_fits(name: str, params: object, reference: Params) -> None:
+def check_fits(name: str, params: Any, reference: Params) -> None:
     """Raise unless `params` is a dict of tensors with the keys and shapes of `reference`.
 
     Example:
@@ -222,7 +223,7 @@ def check_fits(name: str, params: object, reference: Params) -> None:
             raise ValueError(f"{name}: {key!r} has shape {tuple(tensor.shape)}, wants {tuple(reference[key].shape)}")
 
 
-def check_tensors(name: str, params: object) -> None:
+def check_tensors(name: str, params: Any) -> None:
     """Raise a `TypeError` unless this is a dict of tensors, and a `ValueError` unless all are dense and hold values.
 
     Example:
@@ -253,7 +254,7 @@ def _check_pair(x: Params, y: Params) -> None:
             raise ValueError(f"y: {key!r} has shape {tuple(y[key].shape)}, wants {tuple(tensor.shape)}")
 
 
-def directions_of(directions: object, plane: bool = False) -> Sequence[Params]:
+def directions_of(directions: Any, plane: bool = False) -> Sequence[Params]:
     """The directions, if they are a sequence, and for a plane two.
 
     Raises:

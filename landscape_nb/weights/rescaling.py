@@ -1,5 +1,7 @@
 """Rescalings of a network's weights that leave its outputs as they are."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -41,14 +43,15 @@ def rescale_relu(model: Net, first: str, second: str, factor: float) -> Net:
     check_kind("model", model, nn.Module, "a torch.nn.Module")
     for argument, name in (("first", first), ("second", second)):
         _check_weighted(model, argument, name)
-    model = copied_model(model)
-    before, after = model.get_submodule(first), model.get_submodule(second)
+    copied = copied_model(model)
+    before: Any = copied.get_submodule(first)
+    after: Any = copied.get_submodule(second)
     with torch.no_grad():
         before.weight.mul_(factor)
         after.weight.div_(factor)
         if before.bias is not None:
             before.bias.mul_(factor)
-    return model
+    return copied
 
 
 def rescale_batch_norm(model: Net, layer: str, norm: str, factor: float) -> Net:
@@ -84,15 +87,16 @@ def rescale_batch_norm(model: Net, layer: str, norm: str, factor: float) -> Net:
     _check_weighted(model, "layer", layer)
     if _layer(model, "norm", norm, AnyBatchNorm).running_mean is None:
         raise ValueError(f"norm: {norm!r} keeps no running statistics, so there is nothing that must follow")
-    model = copied_model(model)
-    before, after = model.get_submodule(layer), model.get_submodule(norm)
+    copied = copied_model(model)
+    before: Any = copied.get_submodule(layer)
+    after: Any = copied.get_submodule(norm)
     with torch.no_grad():
         before.weight.mul_(factor)
         if before.bias is not None:
             before.bias.mul_(factor)
         after.running_mean.mul_(factor)
         after.running_var.copy_(factor**2 * (after.running_var + after.eps) - after.eps)
-    return model
+    return copied
 
 
 def _check_weighted(model: nn.Module, argument: str, name: str) -> None:
@@ -105,7 +109,7 @@ def _check_weighted(model: nn.Module, argument: str, name: str) -> None:
         raise ValueError(f"{argument}: the weight of {name!r} is shared by {', '.join(map(repr, others))}")
 
 
-def _layer(model: nn.Module, argument: str, name: str, kinds: type) -> nn.Module:
+def _layer(model: nn.Module, argument: str, name: str, kinds: Any) -> nn.Module:
     layer = dict(model.named_modules()).get(name)
     if not isinstance(layer, kinds):
         has = ", ".join(repr(key) for key, module in model.named_modules() if isinstance(module, kinds))

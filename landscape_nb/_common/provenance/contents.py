@@ -104,7 +104,7 @@ def _module_parts(module: nn.Module, left_out: frozenset[str]) -> Parts:
 def _script_of(module: nn.Module) -> str:
     """What a scripted module does; its class says nothing."""
     scripted = isinstance(module, torch.jit.ScriptModule) and hasattr(module, "forward")
-    return module.code if scripted else ""
+    return str(module.code) if scripted else ""
 
 
 def _instance_parts(part: Any) -> Parts:
@@ -187,7 +187,7 @@ def _as_plain(part: Any) -> list | frozenset | dict:
     return list(part.data if base is None else base.__iter__(part))
 
 
-def _items_of(mapping: Mapping) -> dict:
+def _items_of(mapping: Any) -> dict:
     return dict(dict.items(mapping)) if issubclass(type(mapping), dict) else dict(mapping.items())
 
 
@@ -236,7 +236,7 @@ def _attributes(part: Any, package: str) -> list[tuple[str, Any]]:
 
 def _pickled(part: Any) -> Any:
     """What a class says that is to be kept of its instances, where it does say so."""
-    kind = type(part)
+    kind: Any = type(part)
     if not any("__getstate__" in vars(base) for base in kind.__mro__[:-1]):
         return None
     try:

@@ -66,7 +66,7 @@ def array_parts(array: np.ndarray | np.generic) -> Parts:
         return Parts(labels, [np.asarray(array).tolist()])
     masked = [np.ma.getmaskarray(array)] if isinstance(array, np.ma.MaskedArray) else []
     plain = np.ascontiguousarray(array.data if masked else array)
-    return Parts([*labels, memoryview(plain.reshape(-1).view(np.uint8))], masked)
+    return Parts([*labels, plain.reshape(-1).view(np.uint8).data], masked)
 
 
 def tensor_parts(tensor: Tensor) -> Parts:
@@ -102,7 +102,7 @@ def _memory(tensor: Tensor) -> memoryview:
     """The bytes of a tensor's values in order; copied only where they lie otherwise."""
     dense = tensor.detach().to_dense() if tensor.layout is not torch.strided else tensor.detach()
     plain = dense.resolve_conj().resolve_neg().cpu().contiguous()
-    return memoryview(plain.reshape(-1).view(torch.uint8).numpy())
+    return plain.reshape(-1).view(torch.uint8).numpy().data
 
 
 def plain_text(items: list[Any] | frozenset) -> str | None:
