@@ -20,7 +20,8 @@ from landscape_nb._common.checks import check_choice, check_kind, check_whole
 from landscape_nb._common.paths import local_path
 from landscape_nb._common.provenance import fingerprint
 
-Pair = tuple[Float[Tensor, "n c h w"], Int[Tensor, "n"]]
+Pair = tuple[Float[Tensor, "_ c h w"], Int[Tensor, "_"]]
+"""Images and their classes, as many as images."""
 
 _DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 _CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 PAPER_LEVELS = tuple(round(0.1 + 0.5 * i, 1) for i in range(20))
 """Contour levels of the paper's figures: 0.1, 0.6, …, 9.6."""
@@ -14,7 +14,7 @@ _QUARTER = 0.25
 _WIDEST = 1e300
 
 
-def choose_levels(levels: Levels, values: Iterable[Float[np.ndarray, "..."]]) -> Float[np.ndarray, "levels"]:
+def choose_levels(levels: Levels, values: Iterable[Shaped[np.ndarray, "..."]]) -> Float[np.ndarray, "levels"]:
     """The contour levels that an argument asks for.
 
     Args:
@@ -51,7 +51,7 @@ def choose_levels(levels: Levels, values: Iterable[Float[np.ndarray, "..."]]) ->
     return given
 
 
-def is_below_zero(values: Iterable[Float[np.ndarray, "..."]]) -> bool:
+def is_below_zero(values: Iterable[Shaped[np.ndarray, "..."]]) -> bool:
     """Whether some value is below zero by more than rounding: then logarithms do not apply.
 
     Example:
@@ -62,7 +62,7 @@ def is_below_zero(values: Iterable[Float[np.ndarray, "..."]]) -> bool:
     return low < -_ROUNDING * max(abs(low), abs(high)) or low == high < 0
 
 
-def limits(values: Iterable[Float[np.ndarray, "..."]]) -> tuple[float, float]:
+def limits(values: Iterable[Shaped[np.ndarray, "..."]]) -> tuple[float, float]:
     """The lowest and the highest finite value; 0 and 0 if there is none.
 
     Example:
@@ -85,12 +85,12 @@ def check_span(name: str, low: float, high: float) -> None:
         raise ValueError(f"{name}: goes from {low:.6g} to {high:.6g}, too far apart to be drawn (at most {_WIDEST:g})")
 
 
-def _finite(values: Iterable[Float[np.ndarray, "..."]]) -> Float[np.ndarray, "n"]:
+def _finite(values: Iterable[Shaped[np.ndarray, "..."]]) -> Float[np.ndarray, "n"]:
     together = np.concatenate([np.ravel(part) for part in values]).astype(float)
     return together[np.isfinite(together)]
 
 
-def _spread(values: Sequence[Float[np.ndarray, "..."]], count: int) -> Float[np.ndarray, "count"]:
+def _spread(values: Sequence[Shaped[np.ndarray, "..."]], count: int) -> Float[np.ndarray, "count"]:
     """Levels between the limits: in even steps of the logarithm where all is positive, of asinh otherwise.
 
     asinh, of the height above the lowest value in units of the lowest quarter's, is a line in that quarter and

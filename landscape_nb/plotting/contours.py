@@ -315,7 +315,7 @@ def _hatch(panel: Axes) -> None:
     panel.legend(handles=[Patch(facecolor="0.8", hatch="///", label="not finite")], loc="upper right")
 
 
-def _luminance(cmap: Colormap, places: float | Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+def _luminance(cmap: Colormap, places: int | float | Float[np.ndarray, "..."]) -> Any:
     """Relative luminance of colours as the WCAG define it."""
     channels = np.asarray(cmap(places))[..., :3]
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)

@@ -8,7 +8,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real
 
 from landscape_nb._common.checks import check_whole
 
@@ -36,7 +36,7 @@ class Grid:
                [1., 7.]])
     """
 
-    axes: Mapping[str, Float[np.ndarray, "_"]]
+    axes: Mapping[str, Real[np.ndarray, "_"]]
 
     @property
     def shape(self) -> tuple[int, ...]:

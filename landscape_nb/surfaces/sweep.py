@@ -13,7 +13,7 @@ import joblib
 import numpy as np
 import torch
 import xarray as xr
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from tqdm.auto import tqdm
 
 from landscape_nb._common.allocator import give_back
@@ -45,7 +45,7 @@ class Measurement(Protocol):
 
 def sweep(
     measurement: Measurement,
-    axes: Mapping[str, Float[np.ndarray, "_"]],
+    axes: Mapping[str, Real[np.ndarray, "_"]],
     attrs: Mapping[str, object],
     store: str | PathLike[str] | None = None,
     n_jobs: int | None = None,
