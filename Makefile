@@ -17,6 +17,7 @@ lab: .venv/installed
 test: .venv/installed
 	ruff format --check .
 	ruff check .
+	pyrefly check
 	OMP_NUM_THREADS=1 $(MAKE) -j2 test-library test-course
 
 # One thread each: for networks this small, two halves side by side are done sooner.

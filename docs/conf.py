@@ -6,7 +6,14 @@ project = "landscape-nb"
 author = "The landscape-nb developers"
 extensions = ["myst_nb"]
 root_doc = "docs/index"
-include_patterns = ["README.md", "CONTRIBUTING.md", "benchmarks/README.md", "docs/*.md", "notebooks/**.ipynb"]
+include_patterns = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "benchmarks/README.md",
+    "docs/*.md",
+    "notebooks/**.ipynb",
+]
 exclude_patterns = ["**/.ipynb_checkpoints"]
 templates_path = ["templates"]
 html_additional_pages = {"index": "start.html"}

@@ -15,11 +15,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from landscape_nb._common import settings
 from landscape_nb._common.checks import check_choice, check_kind, check_whole
-from landscape_nb._common.paths import own_directory
+from landscape_nb._common.paths import local_path
 from landscape_nb._common.provenance import fingerprint
 
-Pair = tuple[Float[Tensor, "n c h w"], Int[Tensor, "n"]]
+Pair = tuple[Float[Tensor, "_ c h w"], Int[Tensor, "_"]]
+"""Images and their classes, as many as images."""
 
 _DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 _CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -169,9 +171,9 @@ def fashion_mnist(data_dir: str | PathLike[str] | None = None) -> ImageData:
 
         _download(lambda: FashionMNIST(root, download=True), root, "Fashion-MNIST", _FASHION_HELP)
         folder = root / "FashionMNIST" / "raw"
-    pairs = [_read_fashion_mnist(folder, kind) for kind in ("train", "t10k")]
-    constants = (0.2860,), (0.3530,)
-    return _image_data("Fashion-MNIST", *pairs, *constants, _FASHION_CLASSES, Augmentation(pad=2), folder)
+    train, test = (_read_fashion_mnist(folder, kind) for kind in ("train", "t10k"))
+    augmentation = Augmentation(pad=2)
+    return _image_data("Fashion-MNIST", train, test, (0.2860,), (0.3530,), _FASHION_CLASSES, augmentation, folder)
 
 
 def cifar10(data_dir: str | PathLike[str] | None = None) -> ImageData:
@@ -205,9 +207,9 @@ def cifar10(data_dir: str | PathLike[str] | None = None) -> ImageData:
 
         train, test = _download(lambda: (read(True), read(False)), root, "CIFAR-10", _CIFAR10_HELP)
         source = root / "cifar-10-batches-py"
-    scaled = [(x.transpose(0, 3, 1, 2) / np.float32(255), y) for x, y in (train, test)]
+    train, test = ((x.transpose(0, 3, 1, 2) / np.float32(255), y) for x, y in (train, test))
     mean, std = (tuple(v / 255 for v in values) for values in ((125.3, 123.0, 113.9), (63.0, 62.1, 66.7)))
-    return _image_data("CIFAR-10", *scaled, mean, std, _CIFAR10_CLASSES, Augmentation(), source)
+    return _image_data("CIFAR-10", train, test, mean, std, _CIFAR10_CLASSES, Augmentation(), source)
 
 
 LOADERS: dict[str, Callable[..., ImageData]] = {
@@ -255,7 +257,7 @@ def data_directory(data_dir: str | PathLike[str] | None = None) -> Path:
         >>> data_directory("/my/data").name
         'data'
     """
-    return own_directory("data_dir", data_dir, "LANDSCAPE_NB_DATA", "data")
+    return settings.data() if data_dir is None else local_path("data_dir", data_dir)
 
 
 _CIFAR10_HELP = (
@@ -281,11 +283,11 @@ def _download(fetch: Callable, root: Path, name: str, advice: str):
 def _image_data(name, train, test, mean, std, class_names, augmentation, source) -> ImageData:
     """Normalize (pixels in [0, 1], labels) pairs of arrays and wrap them."""
     shift, factor = (np.asarray(values, np.float32)[:, None, None] for values in (mean, std))
-    pairs = [
+    train, test = (
         (torch.from_numpy(((x - shift) / factor).astype(np.float32)), torch.from_numpy(y.astype(np.int64)))
         for x, y in (train, test)
-    ]
-    return ImageData(name, *pairs, mean, std, class_names, augmentation, str(source))
+    )
+    return ImageData(name, train, test, mean, std, class_names, augmentation, str(source))
 
 
 def _read_cifar10_npz(path: Path) -> list[tuple[np.ndarray, np.ndarray]]:

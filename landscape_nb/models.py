@@ -448,7 +448,7 @@ def _initialized(build: Callable[[], Net], seed: int) -> Net:
                 nn.init.normal_(module.weight, std=1e-3)
             if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
                 nn.init.zeros_(module.bias)
-        nn.init.normal_(net.linear.weight, std=1e-3)
+        nn.init.normal_(net.get_parameter("linear.weight"), std=1e-3)
     return net
 
 

@@ -20,9 +20,9 @@ import jupytext
 import nbformat
 from PIL import Image
 
-from landscape_nb.course.claims import LEDGER_VARIABLE, SEEDS_FILE, read_ledger
+from landscape_nb._common.settings import LEDGER_VARIABLE, SEED_VARIABLE
+from landscape_nb.course.claims import SEEDS_FILE, read_ledger
 from landscape_nb.course.notebooks import NOTEBOOKS, find_notebook
-from landscape_nb.course.presets import SEED_VARIABLE
 from landscape_nb.course.runner import environment, run_notebook, widget_errors
 
 OTHER_SEEDS = (1, 2)

@@ -1,6 +1,7 @@
 """Checks of what is to be drawn or diagnosed: Datasets over a line or a plane, one or several, by name or not."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -119,7 +120,7 @@ def check_variable(argument: str, dataset: xr.Dataset, kind: str, variable: str)
         _check_axis(argument, dataset, dim, strictly=len(dims) > 1)
 
 
-def check_path(argument: str, path: object, dims: Sequence[str]) -> None:
+def check_path(argument: str, path: Any, dims: Sequence[str]) -> None:
     """Raise unless a Dataset has these coordinates for each point of a path.
 
     Example:
@@ -173,12 +174,12 @@ def _asked(named: Mapping[str, tuple[str, Plot]], variables: object) -> tuple[st
     variables = (variables,) if isinstance(variables, str) else variables
     if not isinstance(variables, list | tuple) or not all(isinstance(v, str) for v in variables) or not variables:
         raise TypeError(f"variable: got {variables!r}, wants a name such as 'loss'")
-    own = {plot.name for _, plot in named.values() if isinstance(plot, xr.DataArray) and plot.name is not None}
+    own = {str(plot.name) for _, plot in named.values() if isinstance(plot, xr.DataArray) and plot.name is not None}
     if not own or own == set(variables):
         return tuple(variables)
     if tuple(variables) != ("loss",) or len(own) > 1:
         raise ValueError(f"variable: got {', '.join(variables)}, but variables that are {', '.join(sorted(own))}")
-    return (str(own.pop()),)
+    return (own.pop(),)
 
 
 def _draws(title: str, dataset: xr.Dataset, variables: Sequence[str]) -> Iterator[tuple[str, xr.Dataset]]:

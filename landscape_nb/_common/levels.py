@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 from landscape_nb._common.schema import PAPER_LEVELS
 
@@ -14,7 +14,7 @@ _QUARTER = 0.25
 _WIDEST = 1e300
 
 
-def choose_levels(levels: Levels, values: Iterable[Float[np.ndarray, "..."]]) -> Float[np.ndarray, "levels"]:
+def choose_levels(levels: Levels, values: Iterable[Shaped[np.ndarray, "..."]]) -> Float[np.ndarray, "levels"]:
     """The contour levels that an argument asks for.
 
     Args:
@@ -51,7 +51,7 @@ def choose_levels(levels: Levels, values: Iterable[Float[np.ndarray, "..."]]) ->
     return given
 
 
-def is_below_zero(values: Iterable[Float[np.ndarray, "..."]]) -> bool:
+def is_below_zero(values: Iterable[Shaped[np.ndarray, "..."]]) -> bool:
     """Whether some value is below zero by more than rounding: then logarithms do not apply.
 
     Example:
@@ -85,7 +85,7 @@ def check_span(name: str, low: float, high: float) -> None:
         raise ValueError(f"{name}: goes from {low:.6g} to {high:.6g}, too far apart to be drawn (at most {_WIDEST:g})")
 
 
-def _finite(values: Iterable[Float[np.ndarray, "..."]]) -> Float[np.ndarray, "n"]:
+def _finite(values: Iterable[Shaped[np.ndarray, "..."]]) -> Float[np.ndarray, "n"]:
     together = np.concatenate([np.ravel(part) for part in values]).astype(float)
     return together[np.isfinite(together)]
 

@@ -13,7 +13,6 @@ from os import PathLike
 from pathlib import Path
 
 import psutil
-from platformdirs import user_cache_path
 
 from landscape_nb._common.checks import check_kind
 from landscape_nb._common.hashing import hashed
@@ -57,30 +56,6 @@ def local_path(name: str, path: str | PathLike[str]) -> Path:
         return Path(text).expanduser().absolute()
     except RuntimeError as error:
         raise ValueError(f"{name}: got {text!r}, whose home directory is not known ({error})") from error
-
-
-def own_directory(name: str, given: str | PathLike[str] | None, variable: str, default: str) -> Path:
-    """Where files of one kind are kept: where an argument says, else an environment variable, else in the user's cache.
-
-    Args:
-        name: The argument's name, for the message.
-        given: What was given; None if nothing was.
-        variable: The environment variable.
-        default: The directory's name in the user's cache directory of this package.
-
-    Raises:
-        TypeError: What was given is not a path.
-        ValueError: It or the variable's value is not a path on this machine; see `local_path`.
-
-    Example:
-        >>> own_directory("cache", "/my/nets", "LANDSCAPE_NB_CACHE", "trained").name
-        'nets'
-    """
-    if given is not None:
-        return local_path(name, given)
-    if named := os.environ.get(variable):
-        return local_path(variable, named)
-    return user_cache_path("landscape-nb") / default
 
 
 def check_array_names(names: Sequence[str], taken: Collection[str]) -> None:

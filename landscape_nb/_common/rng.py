@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,7 +42,8 @@ def random_states() -> tuple:
     """
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
     tensors = [torch.get_rng_state(), *(torch.cuda.get_rng_state(device) for device in devices)]
-    _, keys, *rest = np.random.get_state()  # noqa: NPY002
+    numpy_state: Any = np.random.get_state()  # noqa: NPY002
+    _, keys, *rest = numpy_state
     return (*(state.numpy().tobytes() for state in tensors), keys.tobytes(), *rest, random.getstate())
 
 

@@ -1,14 +1,78 @@
-"""Which of a processor's instructions our machine code may use."""
+"""What environment variables decide; no other module reads those named `LANDSCAPE_NB_*`.
+
+==========================  ====================================================  ============================
+variable                    what it decides                                       where it is not set, or empty
+==========================  ====================================================  ============================
+`LANDSCAPE_NB_DATA`         where data files are looked for and downloaded to     in the user's cache directory
+`LANDSCAPE_NB_CACHE`        where trained networks are kept                       in the user's cache directory
+`LANDSCAPE_NB_ENGINE`       `plain`: values come from the model's own forward     `auto`: the fastest engine
+                            pass                                                  that gives the same values
+`LANDSCAPE_NB_ISA`          `avx2`: compiled convolutions use no newer            all that the processor has
+                            instructions; `none`: torch computes all convolutions
+`LANDSCAPE_NB_SEED`         the seed of a notebook's experiments                  0
+`LANDSCAPE_NB_LEDGER`       the file that notebooks append their claims to        none
+`LANDSCAPE_NB_STRICT`       `1`: what goes wrong is an error where a class would  `0`: a message
+                            see a message (claims, sliders)
+==========================  ====================================================  ============================
+"""
 
 import os
+from pathlib import Path
+
+from platformdirs import user_cache_path
 
 from landscape_nb._common.checks import check_choice
+from landscape_nb._common.paths import local_path
 
-_VARIABLE = "LANDSCAPE_NB_ISA"
+LEDGER_VARIABLE = "LANDSCAPE_NB_LEDGER"
+SEED_VARIABLE = "LANDSCAPE_NB_SEED"
+_APP = "landscape-nb"
+
+
+def data() -> Path:
+    """Where data files are looked for and downloaded to: `LANDSCAPE_NB_DATA`.
+
+    Raises:
+        ValueError: The variable is not a path on this machine, such as a URL.
+
+    Example:
+        >>> data().is_absolute()
+        True
+    """
+    return _directory("LANDSCAPE_NB_DATA", "data")
+
+
+def cache() -> Path:
+    """Where trained networks are kept: `LANDSCAPE_NB_CACHE`.
+
+    Raises:
+        ValueError: The variable is not a path on this machine, such as a URL.
+
+    Example:
+        >>> cache().is_absolute()
+        True
+    """
+    return _directory("LANDSCAPE_NB_CACHE", "trained")
+
+
+def engine() -> str:
+    """How values are computed where the caller does not say: `LANDSCAPE_NB_ENGINE`.
+
+    Returns:
+        `'auto'` (the fastest engine that gives the same values) or `'plain'` (the model's own forward pass).
+
+    Raises:
+        ValueError: The variable has another value.
+
+    Example:
+        >>> engine() in ("auto", "plain")
+        True
+    """
+    return _choice("LANDSCAPE_NB_ENGINE", ("", "auto", "plain")) or "auto"
 
 
 def allowed_isa() -> str:
-    """What the environment variable `LANDSCAPE_NB_ISA` allows to the convolutions that are compiled here.
+    """Which of a processor's instructions our machine code may use: `LANDSCAPE_NB_ISA`.
 
     `avx2` is what most laptops have: it makes a processor with AVX-512 compute as they do. `none` leaves all
     convolutions to torch. oneDNN, which torch convolves with, is limited by `ONEDNN_MAX_CPU_ISA`.
@@ -23,16 +87,56 @@ def allowed_isa() -> str:
         >>> allowed_isa() in ("", "avx2", "none")
         True
     """
-    isa = os.environ.get(_VARIABLE, "")
-    check_choice(_VARIABLE, isa, ("", "avx2", "none"))
-    return isa
+    return _choice("LANDSCAPE_NB_ISA", ("", "avx2", "none"))
+
+
+def seed() -> int:
+    """The seed of a notebook's experiments: `LANDSCAPE_NB_SEED`; default 0.
+
+    Raises:
+        ValueError: The variable is not a whole number from 0 up.
+
+    Example:
+        >>> seed() >= 0
+        True
+    """
+    text = _read(SEED_VARIABLE) or "0"
+    if not text.isdecimal():
+        raise ValueError(f"{SEED_VARIABLE}: got {text!r}, wants a whole number from 0 up")
+    return int(text)
+
+
+def ledger() -> Path | None:
+    """The file that claims are appended to, or None: `LANDSCAPE_NB_LEDGER`.
+
+    Example:
+        >>> ledger() is None or ledger().name != ""
+        True
+    """
+    name = _read(LEDGER_VARIABLE)
+    return Path(name) if name else None
 
 
 def strict() -> bool:
-    """Whether errors that a class would see as words, or not at all, are raised (`LANDSCAPE_NB_STRICT=1`).
+    """Whether errors are raised where a class would see a friendly message: `LANDSCAPE_NB_STRICT`.
 
     Example:
-        >>> strict() in (True, False)
+        >>> isinstance(strict(), bool)
         True
     """
-    return os.environ.get("LANDSCAPE_NB_STRICT", "") not in ("", "0")
+    return _read("LANDSCAPE_NB_STRICT") not in ("", "0")
+
+
+def _read(variable: str) -> str:
+    return os.environ.get(variable, "")
+
+
+def _directory(variable: str, below_cache: str) -> Path:
+    named = _read(variable)
+    return local_path(variable, named) if named else user_cache_path(_APP) / below_cache
+
+
+def _choice(variable: str, choices: tuple[str, ...]) -> str:
+    value = _read(variable)
+    check_choice(variable, value, choices)
+    return value

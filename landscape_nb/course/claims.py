@@ -10,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from landscape_nb._common import settings
 from landscape_nb._common.checks import check_kind
-from landscape_nb.course.explore import is_strict
-from landscape_nb.course.presets import GALLERY, chosen_seed
+from landscape_nb.course.presets import GALLERY
 
-LEDGER_VARIABLE = "LANDSCAPE_NB_LEDGER"
 SEEDS_FILE = GALLERY / "seeds.json"
 
 
@@ -96,14 +95,14 @@ def claim(id: str, condition: bool, text: str, **numbers: object) -> Claim:
     check_kind("id", id, str, "a name such as '05-shortcuts'")
     check_kind("text", text, str, "a sentence")
     check_kind("condition", condition, (bool, np.bool_), "True or False")
-    numbers = {name: _plain(name, value) for name, value in numbers.items()}
-    seed = chosen_seed()
+    decisive = {name: _plain(name, value) for name, value in numbers.items()}
+    seed = settings.seed()
     others = [run for run in shipped_claims(id) if run.seed != seed]
-    made = Claim(id, bool(condition), text, numbers, seed, others)
-    if ledger := os.environ.get(LEDGER_VARIABLE):
-        with Path(ledger).open("a") as file:
+    made = Claim(id, bool(condition), text, decisive, seed, others)
+    if ledger := settings.ledger():
+        with ledger.open("a") as file:
             file.write(json.dumps(asdict(made) | {"others": []}) + "\n")
-    if is_strict() and not all(run.holds for run in (made, *made.others)):
+    if settings.strict() and not all(run.holds for run in (made, *made.others)):
         raise ClaimFailedError(f"claim {id} does not hold: {text} ({made.numbers})")
     return made
 

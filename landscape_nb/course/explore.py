@@ -5,7 +5,6 @@ import base64
 import gc
 import html
 import inspect
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,6 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
+from landscape_nb._common import settings
 from landscape_nb.plotting.log_ticks import simplify_ticks
 from landscape_nb.plotting.show import png
 
@@ -63,19 +63,9 @@ def explore(draw: Callable[..., Figure], /, *, alt: str, **controls: Any) -> "Ex
         {'power': 2}
     """
     explorer = Explorer(draw, alt, controls)
-    if is_strict():
+    if settings.strict():
         explorer.sweep()
     return explorer
-
-
-def is_strict() -> bool:
-    """Whether `LANDSCAPE_NB_STRICT` asks for an error where a class would see a friendly message.
-
-    Example:
-        >>> isinstance(is_strict(), bool)
-        True
-    """
-    return os.environ.get("LANDSCAPE_NB_STRICT", "") not in ("", "0")
 
 
 class Explorer:
@@ -92,7 +82,9 @@ class Explorer:
         defaults = _defaults(draw)
         if unknown := [name for name in controls if name not in inspect.signature(draw).parameters]:
             raise TypeError(f"controls: draw() takes no argument {', '.join(map(repr, unknown))}")
-        self.widgets = {name: _control(name, spec, defaults.get(name)) for name, spec in controls.items()}
+        self.widgets: dict[str, Any] = {
+            name: _control(name, spec, defaults.get(name)) for name, spec in controls.items()
+        }
         self._pictures = _Pictures(_MOST_BYTES)
         self._positions: dict[str, list[Bbox]] = {}
         self._following: asyncio.Task | None = None
@@ -163,7 +155,7 @@ class Explorer:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             loop = None
-        if loop is None or is_strict():
+        if loop is None or settings.strict():
             self._redraw()
         else:
             self._following = loop.create_task(self._follow(name))
@@ -197,7 +189,7 @@ class Explorer:
             setting = ", ".join(f"{name} = {value}" for name, value in self.values.items())
             reason = html.escape(f"{setting} could not be drawn: {type(error).__name__}: {error}")
             self._message.value = f'<p class="{ERROR_CLASS}">⚠ {reason}. The picture shows the setting before.</p>'
-            if is_strict():
+            if settings.strict():
                 raise
 
     def _repr_mimebundle_(self, **_: object) -> tuple[dict, dict]:
@@ -206,7 +198,7 @@ class Explorer:
 
         box = widgets.VBox([*self.widgets.values(), self._message, self._image])
         still = base64.b64encode(self._image.value).decode()
-        bundle = box._repr_mimebundle_() | {"image/png": still, "text/plain": self.alt}
+        bundle = (box._repr_mimebundle_() or {}) | {"image/png": still, "text/plain": self.alt}
         return bundle, {"image/png": {"alt": self.alt}}
 
 
@@ -279,7 +271,7 @@ def _control(name: str, spec: Any, default: Any) -> "ipywidgets.Widget":
     )
 
 
-def _range(control: "ipywidgets.Widget") -> Sequence[Any]:
+def _range(control: Any) -> Sequence[Any]:
     """Every value that a control can take."""
     import ipywidgets as widgets
 

@@ -1,6 +1,5 @@
 """The presets that notebooks run with, and the results that ship with the package."""
 
-import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -10,7 +9,6 @@ from landscape_nb._common.checks import check_choice, check_kind
 if TYPE_CHECKING:
     import xarray as xr
 
-SEED_VARIABLE = "LANDSCAPE_NB_SEED"
 GALLERY = Path(__file__).parent.parent / "gallery"
 PRESETS = ("quick", "gallery", "full")
 
@@ -74,16 +72,4 @@ def choose_preset(name: str, **settings: dict) -> SimpleNamespace:
     if name not in settings:
         raise ValueError(f"PRESET: got {name!r}, this notebook has {', '.join(map(repr, settings))}")
     check_kind(name, settings[name], dict, "a dict of settings")
-    return SimpleNamespace(seed=chosen_seed(), **settings[name])
-
-
-def chosen_seed() -> int:
-    """The seed that `LANDSCAPE_NB_SEED` names; default 0.
-
-    Raises:
-        ValueError: It is not a whole number from 0 up.
-    """
-    text = os.environ.get(SEED_VARIABLE, "0")
-    if not text.isdecimal():
-        raise ValueError(f"{SEED_VARIABLE}: got {text!r}, wants a whole number from 0 up")
-    return int(text)
+    return SimpleNamespace(seed=settings.seed(), **settings[name])

@@ -10,15 +10,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import psutil
 
-from landscape_nb.course.claims import LEDGER_VARIABLE, Claim, read_ledger
+from landscape_nb._common.settings import LEDGER_VARIABLE, SEED_VARIABLE
+from landscape_nb.course.claims import Claim, read_ledger
 from landscape_nb.course.explore import ERROR_CLASS
 from landscape_nb.course.html_page import write_html
 from landscape_nb.course.notebooks import Notebook, notebooks_directory
-from landscape_nb.course.presets import SEED_VARIABLE
 from landscape_nb.trajectories.run_files import make_writable_cache
 
 _QUIET_KERNEL = ["--log-level=ERROR"]
@@ -108,7 +109,7 @@ def run_notebook(
             on_cell_executed=lambda **_: peaks.append(peak()),  # not after the last: a kernel that ends takes more
         )
         seconds = time.perf_counter() - began
-    content = nbformat.read(executed, as_version=4)
+    content: Any = nbformat.read(executed, as_version=4)
     if errors := widget_errors(content):
         raise RuntimeError(f"{executed}: a widget holds an error: {errors[0]}")
     figures = write_figures(content, out, notebook.name)
@@ -183,8 +184,8 @@ def write_page(content: nbformat.NotebookNode, out: Path, name: str) -> Path:
     from nbconvert import HTMLExporter
     from plotly.offline import get_plotlyjs
 
-    content = nbformat.from_dict(content)
-    for output in _outputs(content):
+    made: Any = nbformat.from_dict(content)
+    for output in _outputs(made):
         data = output.get("data", {})
         if _PLOTLY in data:
             figure = plotly.io.from_json(plotly.io.json.to_json_plotly(data[_PLOTLY]), skip_invalid=True)
@@ -192,9 +193,9 @@ def write_page(content: nbformat.NotebookNode, out: Path, name: str) -> Path:
             (out / "plotly.min.js").write_text(get_plotlyjs(), encoding="utf-8")
             del data[_PLOTLY], data["image/png"]
         data.pop("application/vnd.jupyter.widget-view+json", None)
-    content.metadata.pop("widgets", None)
+    made.metadata.pop("widgets", None)
     resources = {"metadata": {"path": str(notebooks_directory())}}
-    body, _ = HTMLExporter(raw_template=_PAGE, embed_images=True).from_notebook_node(content, resources)
+    body, _ = HTMLExporter(raw_template=_PAGE, embed_images=True).from_notebook_node(made, resources)
     page = out / f"{name}.html"
     page.write_text(body, encoding="utf-8")
     return page

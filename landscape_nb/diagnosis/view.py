@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Real
+from typing import Any, TypeGuard
 
 import numpy as np
 import xarray as xr
@@ -135,8 +136,8 @@ def read(dataset: Plot, levels: Levels = None) -> View:
     axes = [dataset[dim].values.astype(float) for dim in dims]
     between = dataset.attrs.get(schema.KIND) == schema.INTERPOLATION
 
-    def values(name: str) -> np.ndarray | None:
-        return dataset[name].transpose(*dims).values if name in dataset else None
+    def values(name: str) -> np.ndarray:
+        return dataset[name].transpose(*dims).values
 
     loss, at_zero = values("loss"), [np.flatnonzero(axis == 0) for axis in axes]
     chosen = choose_levels(levels, [loss])
@@ -153,7 +154,7 @@ def _understood(attrs: Mapping) -> dict:
     return {name: value for name, value in attrs.items() if _KINDS.get(name, lambda _: True)(value)}
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
 
 
@@ -166,8 +167,8 @@ def _are_numbers(value: object) -> bool:
     return _is_number(value) or (isinstance(value, list | tuple | np.ndarray) and all(map(_is_number, value)))
 
 
-def _are_two(value: object) -> bool:
-    return np.iterable(value) and _are_numbers(value) and len(value) == 2
+def _are_two(value: Any) -> bool:
+    return isinstance(value, list | tuple | np.ndarray) and _are_numbers(value) and len(value) == 2
 
 
 def _is_text(value: object) -> bool:

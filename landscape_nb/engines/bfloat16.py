@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 from torch import Tensor
-from torch.utils._pytree import tree_map
 
+from landscape_nb._common.compat import tree_map
 from landscape_nb.engines.choose import one_by_one
 from landscape_nb.engines.points import OneByOne
 from landscape_nb.objective.batches import Batches

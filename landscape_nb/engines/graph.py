@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakIdKeyDictionary
 
+from landscape_nb._common.compat import tree_leaves, tree_map
 from landscape_nb.engines.faults import InapplicableError
 
 State = Mapping[str, Tensor]

@@ -104,12 +104,12 @@ def _quadrature(
         rest, shares = orthogonal(torch.from_numpy(operator @ new.numpy()), basis[: step + 1])
         diagonal.append(float(shares[-1]))
         length = float(rest.norm())
-        if step + 1 == steps or length <= 10 * np.finfo(operator.dtype).eps * np.abs(diagonal + beside).max():
+        if step + 1 == steps or length <= 10 * torch.finfo(basis.dtype).eps * np.abs(diagonal + beside).max():
             break
         beside.append(length)
         new = rest / length
     nodes, vectors = eigh_tridiagonal(diagonal, beside)
-    return nodes, vectors[0] ** 2
+    return np.asarray(nodes), vectors[0] ** 2
 
 
 def _provenance(operator: HessianOperator, began: float) -> dict[str, str | int | float]:

@@ -136,12 +136,12 @@ def ends_of(operator: HessianOperator, tolerance: float, start: Float[np.ndarray
     else:
         ends, vectors = extreme_pairs(operator, start, tolerance)
     errors = [np.linalg.norm(operator @ v - x * v) for x, v in zip(ends, vectors.T, strict=True)]
-    residuals = tuple(float(error / (np.abs(ends).max() or 1)) for error in errors)
-    if max(residuals) > 2 * tolerance:
-        warnings.warn(f"a residual of {max(residuals):.2g} exceeds twice the tolerance {tolerance:g}", stacklevel=3)
+    of_min, of_max = (float(error / (np.abs(ends).max() or 1)) for error in errors)
+    if (worst := max(of_min, of_max)) > 2 * tolerance:
+        warnings.warn(f"a residual of {worst:.2g} exceeds twice the tolerance {tolerance:g}", stacklevel=3)
     made = {"kind": "Hessian eigenvector", "normalization": "none"}
     low, high = (operator.direction(v, end=end, **made) for v, end in zip(vectors.T, ("min", "max"), strict=True))
-    return Extremes(*map(float, ends), low, high, operator.products, residuals)
+    return Extremes(float(ends[0]), float(ends[1]), low, high, operator.products, (of_min, of_max))
 
 
 def starting_vector(operator: HessianOperator, near: Params | np.ndarray | None, seed: int) -> Float[np.ndarray, "n"]:

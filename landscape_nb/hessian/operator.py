@@ -18,6 +18,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
 from landscape_nb._common.checks import check_kind
+from landscape_nb._common.compat import fused_weight_norm
 from landscape_nb._common.weakly import weakly_cached
 from landscape_nb.engines.replay import differentiable
 from landscape_nb.hessian.gradient_checks import (
@@ -119,7 +120,7 @@ class HessianOperator(LinearOperator):
         self._shares = self._shares or self._differentiated.loss_shares(self.params)
         return self._differentiated.batch_losses(params, self._shares)
 
-    def _adjoint(self) -> "HessianOperator":
+    def _adjoint(self) -> "HessianOperator":  # pyrefly: ignore[bad-override]  (SciPy has no annotations)
         return self
 
 
@@ -132,7 +133,7 @@ class _PlainFormulas(TorchFunctionMode):
 
     def __torch_function__(self, function: Callable, types: Any, args: tuple = (), kwargs: Mapping | None = None):
         kwargs = dict(kwargs or {})
-        if function is torch._weight_norm:
+        if function is fused_weight_norm:
             v, g, dim = (*args, 0)[:3]
             return v * (g / torch.norm_except_dim(v, 2, dim))
         if function is F.embedding:

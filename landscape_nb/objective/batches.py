@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 
 from landscape_nb._common.arrays import count_in_graph, is_graph, with_tensors
 from landscape_nb._common.checks import check_whole
+from landscape_nb._common.compat import version_of
 from landscape_nb._common.foreign import FAILURES
 from landscape_nb.datasets import ImageData
 
@@ -211,7 +212,7 @@ def copied(batch: Any) -> Any:
 
 def is_changed(copy: Any) -> bool:
     """Whether something in a copy's tensors was written since it was made."""
-    return any(tensor._version > 0 for tensor in tensors_of(copy))
+    return any(version_of(tensor) > 0 for tensor in tensors_of(copy))
 
 
 def count_samples(batches: Sequence[Any]) -> list[int]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map
 
+from landscape_nb._common.compat import tree_map
 from landscape_nb._common.foreign import FAILURES
 from landscape_nb._common.rng import preserved_rng
 from landscape_nb.objective.batches import Batches, copied, naming, targets_of, tensors_of

@@ -6,8 +6,8 @@ from typing import Any, Protocol
 from jaxtyping import Shaped
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn.modules.batchnorm import _BatchNorm
 
+from landscape_nb._common.compat import AnyBatchNorm
 from landscape_nb._common.foreign import marking_foreign
 from landscape_nb.objective.batches import Batches
 from landscape_nb.objective.trial import Findings
@@ -145,7 +145,7 @@ class Plain:
 
         A batch of one sample, which may have no variance, counts only if all are so small.
         """
-        norms = [m for m in self.model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+        norms = [m for m in self.model.modules() if isinstance(m, AnyBatchNorm) and m.track_running_stats]
         momenta = [m.momentum for m in norms]
         seen = 0
         try:

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
-from torch.utils._pytree import tree_leaves, tree_map, tree_structure
 
+from landscape_nb._common.compat import tree_leaves, tree_map, tree_structure
 from landscape_nb.objective.reductions import Measure, Trace, as_number, is_weighed, sum_and_weight, weight_in
 
 Trial = tuple[Any, Any]

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
-from torch.utils._pytree import tree_leaves, tree_map
 
 from landscape_nb._common.checks import check_choice, check_kind
 from landscape_nb._common.schema import TAKEN
@@ -253,7 +252,7 @@ def without_writing(measures: Mapping[str, Measure], outputs: Any, targets: Any)
     def own(measure: Measure) -> Measure:
         given = _cloned(outputs)
         measure(given, targets)
-        written = any(isinstance(leaf, Tensor) and leaf._version > 0 for leaf in tree_leaves(given))
+        written = any(isinstance(leaf, Tensor) and version_of(leaf) > 0 for leaf in tree_leaves(given))
         return OwnOutputs(measure) if written else measure
 
     return {name: own(measure) for name, measure in measures.items()}

@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
-from torch.utils._pytree import tree_flatten, tree_leaves, tree_map
 
+from landscape_nb._common.compat import tree_flatten, tree_leaves, tree_map
 from landscape_nb.objective.batches import copied
 from landscape_nb.objective.reductions import SUM, WEIGHTED, Measure, Trace, as_number, is_weighed, sum_and_weight
 

@@ -17,6 +17,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from landscape_nb._common.compat import version_of
+
 Measure = Callable[[Any, Any], Any]
 """A function of outputs and targets: a number, or a pair (sum, weight)."""
 MEAN, WEIGHTED, SUM, BATCHES = "mean over samples", "weighted mean", "sum", "mean over batches"
@@ -92,7 +94,7 @@ class Trace(TorchFunctionMode):
 
 
 def _version(value: Any) -> int:
-    return value._version if isinstance(value, Tensor) and not value.is_inference() else 0
+    return version_of(value) if isinstance(value, Tensor) else 0
 
 
 def _derived(function: Callable, origins: list[Origin | None], args: tuple, kwargs: Mapping, result: Any):

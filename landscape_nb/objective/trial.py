@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
 
+from landscape_nb._common.compat import TorchDispatchMode, schema_of, storage_id, tree_leaves, tree_map, version_of
 from landscape_nb._common.foreign import FAILURES
 from landscape_nb._common.rng import preserved_rng, random_states, seed_everything
 from landscape_nb._common.safe_layout import SafeLayout
@@ -194,7 +193,7 @@ class Trial:
         weights = {name: leaf.clone() for name, leaf in leaves.items()} if tracked else leaves
         buffers = {name: b.detach().clone() for name, b in self.model.named_buffers()}
         state, given = weights | buffers, copied(self.batch)
-        before = {name: (_storage(t), t.detach().clone(), t._version, t.grad_fn) for name, t in state.items()}
+        before = {name: (_storage(t), t.detach().clone(), version_of(t), t.grad_fn) for name, t in state.items()}
         layout = SafeLayout() if tracked else nullcontext()
         with (
             torch.set_grad_enabled(tracked),
@@ -334,7 +333,7 @@ class _Watch(TorchDispatchMode):
         return False
 
     def __torch_dispatch__(self, function: Any, types: Any, args: tuple = (), kwargs: Mapping | None = None):
-        writes = function._schema.is_mutable
+        writes = schema_of(function).is_mutable
         for leaf in tree_leaves((args, kwargs)):
             storage = _storage(leaf) if isinstance(leaf, Tensor) else None
             if storage is None:
@@ -369,19 +368,19 @@ def _storage(tensor: Tensor) -> int | None:
     """What tells a tensor's memory from others'; None for tensors without one piece of memory."""
     if tensor.layout is not torch.strided or tensor.is_nested or not tensor.numel():
         return None
-    return tensor.untyped_storage()._cdata
+    return storage_id(tensor)
 
 
 def _written_storages(function: Any, args: tuple) -> set[int | None]:
     """The memory that an operation writes to, as its schema says."""
-    pairs = zip(function._schema.arguments, args, strict=False)
+    pairs = zip(schema_of(function).arguments, args, strict=False)
     written = [arg for said, arg in pairs if said.alias_info is not None and said.alias_info.is_write]
     return {_storage(leaf) for leaf in tree_leaves(written) if isinstance(leaf, Tensor)}
 
 
 def _is_written(tensor: Tensor, storage: int | None, content: Tensor, version: int, _: Any) -> bool:
     """Whether a tensor was written in place, or through `.data`, which torch does not count."""
-    return tensor._version != version or _storage(tensor) != storage or not is_same(tensor.detach(), content)
+    return version_of(tensor) != version or _storage(tensor) != storage or not is_same(tensor.detach(), content)
 
 
 def _without_gradient(loss: Any, leaves: Params) -> frozenset[str]:

@@ -145,18 +145,21 @@ def plot_contours(
     Source: Li et al. (2018), Figure 5.
     """
     planes, (variable,) = by_name("planes", planes, "plane", (variable,))
-    levels = choose_levels(levels, [plane[variable].values for plane in planes.values()])
+    chosen = choose_levels(levels, [plane[variable].values for plane in planes.values()])
     check_kind("title", title, str, "a text")
     colours = colormap(cmap)
     columns = min(check_whole("columns", columns, 1), len(planes))
     figure, axes = panels(columns, -(-len(planes) // columns), (4.9, 4.5))
+    filled: Any = None
     for panel, (name, plane) in zip(axes, planes.items(), strict=False):
-        filled = _contour(panel, plane[variable], levels, colours)
+        filled = _contour(panel, plane[variable], chosen, colours)
         panel.set_title(name, fontsize=15)
     for panel in axes[len(planes) :]:
         panel.remove()
-    bar = figure.colorbar(filled, ax=list(axes[: len(planes)]), shrink=0.9, ticks=filled.levels[::2], spacing="uniform")
-    bar.set_ticklabels(_texts(levels)[::2])
+    bar = figure.colorbar(
+        filled, ax=list(axes[: len(planes)]), shrink=0.9, ticks=list(filled.levels)[::2], spacing="uniform"
+    )
+    bar.set_ticklabels(_texts(chosen)[::2])
     bar.set_label(LABELS.get(variable, variable))
     figure.suptitle(title, fontsize=16)
     return figure
@@ -174,7 +177,7 @@ def _contour(panel: Axes, values: xr.DataArray, levels: np.ndarray, cmap: Colorm
     if levels[0] <= 0:
         check_span(str(values.name), *limits([values.values]))
     grid = np.ma.masked_invalid(values.transpose("beta", "alpha").astype(float))
-    heights = scale(grid.clip(levels[0] / 10 if levels[0] > 0 else None))
+    heights = scale(grid.clip(levels[0] / 10) if levels[0] > 0 else grid)
     bins = max(256, len(levels) + 1)
     norm, cmap = BoundaryNorm(scale(levels), bins, extend="both"), cmap.resampled(bins)
     axes = values.alpha, values.beta

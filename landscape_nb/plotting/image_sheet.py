@@ -1,6 +1,7 @@
 """Images with a network's answers."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -65,7 +66,7 @@ def draw_answers(
     panel.axis("off")
 
 
-def _check_shapes(images: np.ndarray, labels: object, probabilities: np.ndarray, names: object) -> None:
+def _check_shapes(images: np.ndarray, labels: Any, probabilities: np.ndarray, names: Any) -> None:
     if images.ndim not in (3, 4):
         raise ValueError(f"images: got shape {images.shape}, wants (images, height, width) or with channels last")
     if probabilities.ndim != 2:

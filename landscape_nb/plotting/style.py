@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from numbers import Real
+from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -66,7 +67,7 @@ def check_pair(name: str, value: object, kinds: type | tuple[type, ...] = Real) 
         raise TypeError(f"{name}: got {value!r}, wants two numbers")
 
 
-def check_panel(panel: object) -> None:
+def check_panel(panel: Any) -> None:
     """Raise unless the argument is a flat panel.
 
     Example:
@@ -105,7 +106,7 @@ def say_nothing_finite(panel: Axes, variable: str) -> None:
         >>> panel.texts[0].get_text()
         'no finite loss'
     """
-    write = panel.text2D if panel.name == "3d" else panel.text
+    write = getattr(panel, "text2D", panel.text)  # in three dimensions, text() wants a height
     box = {"facecolor": "white", "edgecolor": "0.4", "boxstyle": "round"}
     centred = {"ha": "center", "va": "center", "transform": panel.transAxes, "zorder": 9}
     write(0.5, 0.5, f"no finite {variable}", fontsize=14, bbox=box, **centred)

@@ -1,13 +1,12 @@
 """Planes as surfaces in three dimensions; no loss is computed here."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from numbers import Real
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
-from matplotlib.axes import Axes
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 
@@ -19,6 +18,7 @@ from landscape_nb.plotting.style import LABELS, colormap, panels, say_nothing_fi
 
 if TYPE_CHECKING:
     import plotly.graph_objects
+    from mpl_toolkits.mplot3d import Axes3D
 
 
 def plot_surfaces(
@@ -70,10 +70,11 @@ def plot_surfaces(
     colours, columns = colormap(cmap), min(check_whole("columns", columns, 1), len(planes))
     figure, axes = panels(columns, -(-len(planes) // columns), (5.6, 4.4), projection="3d")
     label = LABELS.get(variable, variable) + (", log scale" if log else "")
-    for panel, (name, values) in zip(axes, shown.items(), strict=False):
+    spatial = cast("Sequence[Axes3D]", axes)
+    for panel, (name, values) in zip(spatial, shown.items(), strict=False):
         _surface(panel, values, heights[name], {"cmap": colours, "vmin": low, "vmax": high})
         panel.set(zlim=(low, high))
-        panel.set_zticks(*_height_ticks(low, high, log))
+        panel.set_zticks(*_height_ticks(low, high, log))  # pyrefly: ignore[not-callable]  (matplotlib wraps it so)
         panel.set_zlabel(label, labelpad=6)
         panel.set_title(name, fontsize=15)
     for panel in axes[len(planes) :]:
@@ -157,21 +158,21 @@ def plotly_surface(
     return figure
 
 
-def _check_top(top: object, values: Iterable[xr.DataArray], log: bool) -> None:
+def _check_top(top: Any, values: Iterable[xr.DataArray], log: bool) -> None:
     if top is None:
         return
     if isinstance(top, bool) or not isinstance(top, Real):
         raise TypeError(f"top: got {top!r}, wants a number, or None for the largest value")
     low, high = limits(each.values for each in values)
     least = max(low, 0) if log else low
-    if (low < high or log) and not top > least:
+    if (low < high or log) and not float(top) > least:
         raise ValueError(f"top: got {top:g}, wants more than {least:.3g}, or all heights are cut off")
 
 
 def _height(values: xr.DataArray, log: bool, top: float | None) -> np.ndarray:
     height = values.transpose(*DIMS).astype(float)
     height = height.where(np.isfinite(height)).clip(max=top)
-    return np.log10(height.clip(min=1e-12)).values if log else height.values
+    return np.log10(height.clip(min=1e-12).values) if log else height.values
 
 
 def _range(heights: Iterable[np.ndarray]) -> tuple[float, float]:
@@ -187,5 +188,6 @@ def _height_ticks(low: float, high: float, log: bool) -> tuple[list[float], list
         ticks = [tick for tick in plt.MaxNLocator(5).tick_values(low, high) if low <= tick <= high]
         return ticks, [f"{tick:g}" for tick in ticks]
     step = max(1, round((high - low) / 5))
-    ticks = list(range(int(np.ceil(low)), int(np.floor(high)) + 1, step)) or [low, high]
+    powers = [float(power) for power in range(int(np.ceil(low)), int(np.floor(high)) + 1, step)]
+    ticks = powers or [low, high]
     return ticks, [f"{10.0**tick:g}" for tick in ticks]

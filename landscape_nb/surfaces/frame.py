@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from landscape_nb._common import schema
 from landscape_nb._common.checks import check_kind
+from landscape_nb._common.compat import AnyBatchNorm
 from landscape_nb._common.provenance import fingerprint
 from landscape_nb._common.weakly import weakly_cached
 from landscape_nb.objective.objective import Objective
@@ -127,7 +127,7 @@ def describe(objective: Objective, kind: str, axes: Axes, *geometry: object) -> 
         schema.BATCH_NORM: objective.batch_norm,
         "draws": objective.draws,
         "remarks": "; ".join(objective.remarks),
-        schema.BATCH_NORM_LAYERS: sum(isinstance(module, _BatchNorm) for module in objective.model.modules()),
+        schema.BATCH_NORM_LAYERS: sum(isinstance(module, AnyBatchNorm) for module in objective.model.modules()),
         schema.OBJECTIVE: objective.fingerprint,
         "geometry": fingerprint(*geometry),
     }
@@ -144,7 +144,7 @@ def _relative_steps(directions: Sequence[Params], origin: Params) -> list[float]
     methods = [getattr(direction, "made", {}).get("normalization") for direction in directions]
     if not set(methods) <= {"filter", "layer"}:
         return []
-    steps = [relative_steps(d, origin, method) for d, method in zip(directions, methods, strict=True)]
+    steps = [relative_steps(d, origin, str(method)) for d, method in zip(directions, methods, strict=True)]
     return [min(low for low, _ in steps), max(high for _, high in steps)]
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
 from math import prod
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -123,7 +124,7 @@ def _as_typed(end: float, size: float) -> Fraction:
     return short if abs(short - Fraction(end)) <= 4 * Fraction(np.spacing(size)) else Fraction(repr(end))
 
 
-def _per_axis(name: str, value: object, count: int, is_single: Callable[..., bool]) -> list:
+def _per_axis(name: str, value: Any, count: int, is_single: Callable[..., bool]) -> list:
     try:
         values = [value] * count if is_single(value) else list(value)
     except TypeError:
@@ -140,7 +141,7 @@ def _check_points(resolutions: Sequence[object]) -> None:
         raise ValueError(f"resolution: got {total:.2g} points in all, wants at most {_MOST_POINTS:.2g}")
 
 
-def _pair(extent: object) -> tuple[float, float]:
+def _pair(extent: Any) -> tuple[float, float]:
     try:
         low, high = map(float, extent)
     except (TypeError, ValueError):

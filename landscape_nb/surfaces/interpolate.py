@@ -80,8 +80,8 @@ def interpolate(
     default = "interpolated" if between_models else _STATISTICS_OF[objective.batch_norm]
     batch_norm = default if batch_norm is None else batch_norm
     check_choice("batch_norm", batch_norm, STATISTICS if between_models else _STATISTICS_OF.values())
-    points = [dict(parameters_of(m)) if between_models else m for m in (start, end)]
-    buffers = [dict(m.named_buffers()) if between_models else {} for m in (start, end)]
+    points = [dict(parameters_of(m)) if isinstance(m, nn.Module) else m for m in (start, end)]
+    buffers: list[Buffers] = [dict(m.named_buffers()) if isinstance(m, nn.Module) else {} for m in (start, end)]
     for name, point in zip(("start", "end"), points, strict=True):
         check_params(name, point, objective.origin)
     (axis,) = make_axes(extent, resolution, 1)
@@ -111,7 +111,8 @@ class _Between:
     def _buffers(self, alpha: float) -> Buffers | None:
         if self.batch_norm != "interpolated":
             return None
-        return _mix_statistics(*self.buffers, alpha)
+        start, end = self.buffers
+        return _mix_statistics(start, end, alpha)
 
     def _at(self, alpha: float) -> dict[str, float]:
         buffers = self._buffers(alpha)

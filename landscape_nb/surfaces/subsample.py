@@ -90,7 +90,7 @@ class Sampler:
                 estimate = self._estimate({name: np.concatenate(parts) for name, parts in seen.items()})
                 if estimate.error <= relative_error or not np.isfinite(estimate.means["loss"]):
                     break
-        return estimate
+        return estimate  # pyrefly: ignore[unbound-name]  (there is a batch)
 
     def _estimate(self, values: dict[str, Float[np.ndarray, "n"]]) -> Estimate:
         count = len(values["loss"])

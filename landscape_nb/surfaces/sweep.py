@@ -30,7 +30,10 @@ _MOST_JOBS = 1024
 class Measurement(Protocol):
     """What is measured at points: a function of their coordinates, and the names of its values."""
 
-    names: Sequence[str]
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of its values."""
+        ...
 
     def __call__(self, points: Float[np.ndarray, "points axes"]) -> Row:
         """The values at points, each given by its coordinates."""

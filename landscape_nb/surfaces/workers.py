@@ -8,6 +8,8 @@ import joblib
 import psutil
 from joblib.parallel import get_active_backend
 
+from landscape_nb._common.compat import number_of_workers
+
 _SECONDS = 1.0
 
 
@@ -28,7 +30,7 @@ def parallel(n_jobs: int | None, tasks: int) -> joblib.Parallel | None:
     """
     how = {"return_as": "generator_unordered", "batch_size": 1}
     runner = joblib.Parallel(n_jobs, **how)
-    count = runner._effective_n_jobs()
+    count = number_of_workers(runner)
     if count == 1:
         return None
     backend, _ = get_active_backend()

@@ -59,7 +59,7 @@ class Chosen(Sequence):
     def __len__(self) -> int:
         return len(self.states)
 
-    def __getitem__(self, index: int) -> Params:
+    def __getitem__(self, index: int) -> Params:  # pyrefly: ignore[bad-override]  (nobody takes slices)
         state = self.states[index]
         if not isinstance(state, Mapping):
             return state
@@ -76,7 +76,7 @@ class Stacked(Sequence):
     def __len__(self) -> int:
         return self.ends[-1]
 
-    def __getitem__(self, index: int) -> Params:
+    def __getitem__(self, index: int) -> Params:  # pyrefly: ignore[bad-override]  (nobody takes slices)
         part = bisect_right(self.ends, index)
         return self.parts[part][index - self.ends[part] + len(self.parts[part])]
 

@@ -265,7 +265,8 @@ def _gram(rows: Rows) -> Float[np.ndarray, "m m"]:
 
 def _products(left: Float[Tensor, "a n"], right: Float[Tensor, "b n"]) -> Float[np.ndarray, "a b"]:
     pairs = zip(left.split(_COLUMNS, dim=1), right.split(_COLUMNS, dim=1), strict=True)
-    return sum(x.double() @ y.double().T for x, y in pairs).numpy()
+    zero = left.new_zeros(len(left), len(right), dtype=torch.float64)
+    return sum((x.double() @ y.double().T for x, y in pairs), zero).numpy()
 
 
 def _combine(rows: Rows, weights: Float[np.ndarray, "k m"]) -> Float[Tensor, "k n"]:

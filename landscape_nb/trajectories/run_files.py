@@ -12,8 +12,9 @@ from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
+from landscape_nb._common import settings
 from landscape_nb._common.hashing import hashed
-from landscape_nb._common.paths import own_directory
+from landscape_nb._common.paths import local_path
 from landscape_nb.trajectories.trajectory import State
 
 _MANIFEST = "run.json"
@@ -211,7 +212,7 @@ def cache_directory(cache: str | PathLike[str] | None = None) -> Path:
         >>> cache_directory("/my/nets").name
         'nets'
     """
-    return own_directory("cache", cache, "LANDSCAPE_NB_CACHE", "trained")
+    return settings.cache() if cache is None else local_path("cache", cache)
 
 
 def make_writable_cache(cache: str | PathLike[str] | None = None, key: str = "") -> Path:

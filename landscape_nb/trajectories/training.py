@@ -119,16 +119,16 @@ def train(
         "record": recorded_epochs(epochs, record),
         "seed": check_whole("seed", seed, 0),
     }
-    augment = default if augment is True else augment or None
+    augmentation = default if augment is True else augment or None
     metrics = {"accuracy": accuracy} if metrics is None else metrics
     net = copied_model(model).train()
     check_params("model", parameters_of(net), parameters_of(net))
     if not any(p.requires_grad for p in net.parameters()):
         raise ValueError("model: none of its parameters is to be trained (requires_grad)")
     tests = Objective(net, test_pair or _first(train_pair), criterion, metrics, batch_size=_TESTED_AT_ONCE)
-    run = _Run(net, train_pair, tests, test_pair is not None, criterion, metrics, augment, settings)
+    run = _Run(net, train_pair, tests, test_pair is not None, criterion, metrics, augmentation, settings)
     if cache is not False:
-        key = fingerprint(model, train_pair, test_pair, criterion, metrics, augment, settings, versions())
+        key = fingerprint(model, train_pair, test_pair, criterion, metrics, augmentation, settings, versions())
         run.open(make_writable_cache(None if cache is True else cache, key))
     with preserved_rng():
         run.finish(progress)
@@ -346,7 +346,7 @@ def _parts(data: ImageData | Pair) -> tuple[Pair, Pair | None, Augmentation | No
     return tuple(data), None, None
 
 
-def _check_loss(loss: object) -> None:
+def _check_loss(loss: Any) -> None:
     """Raise unless gradients can be taken of a loss."""
     check_kind("criterion", loss, Tensor, "one that returns a tensor with a gradient")
     if loss.numel() != 1:
@@ -371,7 +371,7 @@ def _check_settings(optimizer, lr, weight_decay, momentum, drops) -> None:
         check_fraction(f"drops[{number}]", fraction)
 
 
-def _check_augment_and_cache(augment: object, cache: object) -> None:
+def _check_augment_and_cache(augment: object, cache: Any) -> None:
     if not (isinstance(augment, bool | None) or callable(augment)):
         raise TypeError(f"augment: got {type(augment).__name__}, wants an Augmentation, True or False")
     check_kind("cache", cache, (bool, str, PathLike), "a directory, True or False")

@@ -15,13 +15,15 @@ from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from landscape_nb._common.checks import check_kind
+from landscape_nb._common.compat import WRAPPED_BY_COMPILE, buffers_of, children_of, is_compiled, storage_id
+from landscape_nb.models import Net
 from landscape_nb.weights.params import is_same
 
 CONTAINERS = dict, OrderedDict, defaultdict, list, set, deque
 _WRAPPERS = {nn.DataParallel: "module", DistributedDataParallel: "module"}
 
 
-def check_model(name: str, model: object) -> None:
+def check_model(name: str, model: Any) -> None:
     """Raise unless a model is a module whose weights can be read and replaced.
 
     Args:
@@ -40,12 +42,12 @@ def check_model(name: str, model: object) -> None:
     """
     check_kind(name, model, nn.Module, "a torch.nn.Module")
     inside = next((inner for kind, inner in _WRAPPERS.items() if isinstance(model, kind)), None)
-    inside = "_orig_mod" if "_orig_mod" in model._modules else inside
+    inside = WRAPPED_BY_COMPILE if WRAPPED_BY_COMPILE in children_of(model) else inside
     if inside:
         raise ValueError(f"{name}: got {type(model).__name__}, wants the module that it wraps, model.{inside}")
     for path, module in model.named_modules():
         where = f" in {path!r}" if path else ""
-        if hasattr(vars(module).get("forward"), "_torchdynamo_orig_callable"):
+        if is_compiled(vars(module).get("forward")):
             raise ValueError(f"{name}: got a compiled forward{where}, wants the module without it: del module.forward")
         if isinstance(module, torch.jit.ScriptModule):
             raise TypeError(
@@ -63,12 +65,12 @@ def check_model(name: str, model: object) -> None:
 def _check_aliases(name: str, model: nn.Module) -> None:
     """Raise where an attribute shares a parameter's memory: in a copy, or at another point, it no longer would."""
     parameters = {id(p) for p in model.parameters()}
-    owners = {p.untyped_storage()._cdata: path for path, p in model.named_parameters() if _has_storage(p)}
+    owners = {storage_id(p): path for path, p in model.named_parameters() if _has_storage(p)}
     for path, module in model.named_modules():
-        for attribute, value in (vars(module) | module._buffers).items():
+        for attribute, value in (vars(module) | buffers_of(module)).items():
             shares = isinstance(value, Tensor) and id(value) not in parameters and _has_storage(value)
             where = f"{path}.{attribute}" if path else attribute
-            owner = owners.get(value.untyped_storage()._cdata) if shares and value.grad_fn is None else None
+            owner = owners.get(storage_id(value)) if shares and value.grad_fn is None else None
             if owner and not owner.startswith(f"{where}_"):  # a hook makes `weight` of `weight_orig` at every call
                 raise ValueError(
                     f"{name}: its attribute {where!r} shares memory with the parameter {owner!r} and would stay behind "
@@ -80,7 +82,7 @@ def _has_storage(tensor: Tensor) -> bool:
     return not is_lazy(tensor) and tensor.layout is torch.strided and not tensor.is_meta and tensor.numel() > 0
 
 
-def copied_model(model: nn.Module, name: str = "model") -> nn.Module:
+def copied_model(model: Net, name: str = "model") -> Net:
     """A copy that shares nothing with the model.
 
     Tensors that a forward pass left in modules are copied without their graph. Functions that a model

@@ -1,6 +1,7 @@
 """Directions in weight space: random, towards another point; and the angles between them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -160,7 +161,7 @@ def redrawn(directions: Sequence[Params], origin: Params, repeats: int) -> list[
     first, count = made[0], len(directions)
     origin = carrying(origin, joined_filter_fields(directions[0], origin))
     drawn = _drawn(origin, first["draw"] + repeats * count, first["normalization"], first["seed"], first["ignored"])
-    more = [drawn[i : i + count] for i in range(first["draw"] + count, len(drawn), count)]
+    more: list[Any] = [drawn[i : i + count] for i in range(first["draw"] + count, len(drawn), count)]
     if first.get("orthogonal"):
         more = [orthogonalized(group, origin) for group in more]
     return [list(directions), *more[: repeats - 1]]

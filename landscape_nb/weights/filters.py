@@ -14,10 +14,11 @@ from typing import Any
 import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
-from torch.nn.modules.conv import _ConvTransposeNd
 from torch.nn.utils.parametrize import is_parametrized
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
+
+from landscape_nb._common.compat import AnyConvTranspose
 
 FilterDim = Mapping[str | type[nn.Module], int] | Callable[[str, Tensor], int | None]
 FilterFields = dict[str, dict[str, Any]]
@@ -211,7 +212,7 @@ def _owned(model: nn.Module) -> Iterator[tuple[nn.Module, dict[str, str]]]:
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     for module in model.modules():
         own = dict(module.named_parameters(recurse=False))
-        for base, parts in module.parametrizations.items() if is_parametrized(module) else ():
+        for base, parts in _parametrizations(module).items():
             own |= {f"parametrizations.{base}.{name}": p for name, p in parts.named_parameters(recurse=False)}
         yield module, {below: names[id(parameter)] for below, parameter in own.items()}
 
@@ -244,7 +245,7 @@ def _of_kind(module: nn.Module, name: str) -> dict[str, int]:
     """Along which dimension the filters of a module's tensor lie, from the module's class."""
     if name.split("_")[0] != "weight":
         return {}
-    if isinstance(module, _ConvTransposeNd):
+    if isinstance(module, AnyConvTranspose):
         return {"dim": 1} | ({"groups": module.groups} if module.groups > 1 else {})
     # GPT-2's layer, whose package need not be there: it multiplies with a weight of shape (inputs, outputs).
     is_conv1d = any(c.__name__ == "Conv1D" and c.__module__.startswith("transformers.") for c in type(module).__mro__)

@@ -6,7 +6,7 @@ filter, so that a plot does not depend on a scale of the weights that ReLU or ba
 
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -56,14 +56,14 @@ class Direction(dict[str, Tensor]):
         """
         return Direction(self, **self.made)
 
-    def __or__(self, other: object) -> Params:
+    def __or__(self, other: Any) -> Params:  # pyrefly: ignore[bad-override]  (a dict of tensors alone)
         return (
             carrying({**self, **other}, self.filters | filter_fields_of(other))
             if isinstance(other, dict)
             else NotImplemented
         )
 
-    def __ror__(self, other: object) -> Params:
+    def __ror__(self, other: Any) -> Params:  # pyrefly: ignore[bad-override]
         return (
             carrying({**other, **self}, filter_fields_of(other) | self.filters)
             if isinstance(other, dict)

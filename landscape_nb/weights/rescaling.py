@@ -1,15 +1,16 @@
 """Rescalings of a network's weights that leave its outputs as they are."""
 
+from typing import Any
+
 import torch
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.conv import _ConvNd
 
 from landscape_nb._common.checks import check_kind, check_positive
+from landscape_nb._common.compat import AnyConv
 from landscape_nb.models import Net
 from landscape_nb.weights.copies import copied_model
 
-_WEIGHTED = nn.Linear | _ConvNd
+_WEIGHTED = nn.Linear | AnyConv
 
 
 def rescale_relu(model: Net, first: str, second: str, factor: float) -> Net:
@@ -42,14 +43,15 @@ def rescale_relu(model: Net, first: str, second: str, factor: float) -> Net:
     check_kind("model", model, nn.Module, "a torch.nn.Module")
     for argument, name in (("first", first), ("second", second)):
         _check_weighted(model, argument, name)
-    model = copied_model(model)
-    before, after = model.get_submodule(first), model.get_submodule(second)
+    copied = copied_model(model)
+    before: Any = copied.get_submodule(first)
+    after: Any = copied.get_submodule(second)
     with torch.no_grad():
         before.weight.mul_(factor)
         after.weight.div_(factor)
         if before.bias is not None:
             before.bias.mul_(factor)
-    return model
+    return copied
 
 
 def rescale_batch_norm(model: Net, layer: str, norm: str, factor: float) -> Net:
@@ -93,7 +95,7 @@ def rescale_batch_norm(model: Net, layer: str, norm: str, factor: float) -> Net:
             before.bias.mul_(factor)
         after.running_mean.mul_(factor)
         after.running_var.copy_(factor**2 * (after.running_var + after.eps) - after.eps)
-    return model
+    return copied
 
 
 def _check_weighted(model: nn.Module, argument: str, name: str) -> None:
@@ -106,7 +108,7 @@ def _check_weighted(model: nn.Module, argument: str, name: str) -> None:
         raise ValueError(f"{argument}: the weight of {name!r} is shared by {', '.join(map(repr, others))}")
 
 
-def _layer(model: nn.Module, argument: str, name: str, kinds: type) -> nn.Module:
+def _layer(model: nn.Module, argument: str, name: str, kinds: Any) -> nn.Module:
     layer = dict(model.named_modules()).get(name)
     if not isinstance(layer, kinds):
         has = ", ".join(repr(key) for key, module in model.named_modules() if isinstance(module, kinds))

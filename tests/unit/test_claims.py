@@ -11,6 +11,7 @@ from conftest import batch_norm_net, small_data
 
 import landscape_nb as lnb
 from landscape_nb import exercises
+from landscape_nb._common.settings import LEDGER_VARIABLE
 from landscape_nb.course import claims
 
 
@@ -48,7 +49,7 @@ def test_shipped_seeds_belong_to_the_notebooks_claims():
 
 
 def test_the_ledger_collects_claims(tmp_path, monkeypatch):
-    monkeypatch.setenv(claims.LEDGER_VARIABLE, str(tmp_path / "ledger"))
+    monkeypatch.setenv(LEDGER_VARIABLE, str(tmp_path / "ledger"))
     lnb.claim("99-a", True, "A.", x=np.float32(1))
     lnb.claim("99-b", np.bool_(True), "B.")
     read = list(claims.read_ledger(tmp_path / "ledger"))

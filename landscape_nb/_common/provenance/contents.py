@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from landscape_nb._common.compat import parameters_of
 from landscape_nb._common.provenance.installed import package_of
 from landscape_nb._common.provenance.own_code import (
     class_parts,
@@ -91,7 +92,7 @@ def _module_parts(module: nn.Module, left_out: frozenset[str]) -> Parts:
     What pruning, weight norm and parametrizations compute from parameters at each call is not a setting.
     """
     own = {name: value for name, value in vars(module).items() if name not in _BARE}
-    made = {name for name in own for source in ("orig", "v") if f"{name}_{source}" in module._parameters}
+    made = {name for name in own for source in ("orig", "v") if f"{name}_{source}" in parameters_of(module)}
     settings = [pair for pair in _counted(type(module), own) if pair[0] not in made | left_out]
     tensors = [pair for own in (module._parameters, module._buffers) for pair in own.items()]
     tensors = [pair for pair in tensors if pair[0] not in left_out]
@@ -103,7 +104,7 @@ def _module_parts(module: nn.Module, left_out: frozenset[str]) -> Parts:
 def _script_of(module: nn.Module) -> str:
     """The code of a scripted module, which its class does not tell."""
     scripted = isinstance(module, torch.jit.ScriptModule) and hasattr(module, "forward")
-    return module.code if scripted else ""
+    return str(module.code) if scripted else ""
 
 
 def _instance_parts(part: Any) -> Parts:
@@ -186,7 +187,7 @@ def _as_plain(part: Any) -> list | frozenset | dict:
     return list(part.data if base is None else base.__iter__(part))
 
 
-def _items_of(mapping: Mapping) -> dict:
+def _items_of(mapping: Any) -> dict:
     return dict(dict.items(mapping)) if issubclass(type(mapping), dict) else dict(mapping.items())
 
 

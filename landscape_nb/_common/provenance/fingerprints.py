@@ -12,7 +12,7 @@ from torch import nn
 
 from landscape_nb._common.hashing import hashed
 from landscape_nb._common.provenance.contents import contents, is_of_library
-from landscape_nb._common.provenance.values import Parts, encoded, plain_tensors, shallow_key
+from landscape_nb._common.provenance.values import Parts, encoded, shallow_key
 
 _PACKAGES = ("landscape-nb", "torch", "numpy", "xarray")
 _DEPTH = 3
@@ -178,7 +178,7 @@ def _named_modules(root: nn.Module) -> Iterable[tuple[str, nn.Module]]:
     """`root.named_modules()`, however deep."""
     found, seen = [("", root)], {id(root)}
     for name, module in found:
-        for key, child in module._modules.items():
+        for key, child in children_of(module).items():
             if child is not None and id(child) not in seen:
                 seen.add(id(child))
                 found.append((f"{name}.{key}" if name else key, child))

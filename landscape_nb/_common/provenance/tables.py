@@ -50,7 +50,7 @@ def _values(part: Any) -> list[Any]:
         return [_values(column) for _, column in part.items()]
     if hasattr(kind, "variables"):
         return []
-    dtype = getattr(part, "dtype", None)
+    dtype: Any = getattr(part, "dtype", None)
     categories = getattr(dtype, "categories", None)
     levels = [] if categories is None else [np.asarray(categories), dtype.ordered]
     return [str(dtype), levels, np.asarray(part)]

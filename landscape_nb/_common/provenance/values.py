@@ -1,16 +1,15 @@
 """Values as bytes: plain ones, tensors and arrays of any kind."""
 
 import functools
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
-from torch.utils._python_dispatch import _disable_current_modes, is_traceable_wrapper_subclass
+
+from landscape_nb._common.compat import is_traceable_wrapper_subclass, unwrapped
 
 
 class Parts(NamedTuple):
@@ -67,13 +66,12 @@ def array_parts(array: np.ndarray | np.generic) -> Parts:
         return Parts(labels, [np.asarray(array).tolist()])
     masked = [np.ma.getmaskarray(array)] if isinstance(array, np.ma.MaskedArray) else []
     plain = np.ascontiguousarray(array.data if masked else array)
-    return Parts([*labels, memoryview(plain.reshape(-1).view(np.uint8))], masked)
+    return Parts([*labels, plain.reshape(-1).view(np.uint8).data], masked)
 
 
 def tensor_parts(tensor: Tensor) -> Parts:
     """A tensor of any kind: dtype, shape and the bytes of its values, wherever and however they are kept."""
-    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
-        tensor = torch._C._functorch.get_unwrapped(tensor)
+    tensor = unwrapped(tensor)
     shape = tensor.dim() if tensor.is_nested else tuple(tensor.shape)  # the ragged length has a number of its own
     labels = ["tensor", repr(tensor.dtype), repr(shape)]
     if tensor.is_meta:
@@ -115,7 +113,7 @@ def _memory(tensor: Tensor) -> memoryview:
     """The bytes of a tensor's values in order; they are copied only if they are not contiguous on the CPU."""
     dense = tensor.detach().to_dense() if tensor.layout is not torch.strided else tensor.detach()
     plain = dense.resolve_conj().resolve_neg().cpu().contiguous()
-    return memoryview(plain.reshape(-1).view(torch.uint8).numpy())
+    return plain.reshape(-1).view(torch.uint8).numpy().data
 
 
 def plain_text(items: list[Any] | frozenset) -> str | None:

@@ -149,8 +149,8 @@ def check_relative_spread(answer: float, values: Sequence[float]) -> Feedback:
     """
     if answer is ...:
         return OPEN
-    values = np.asarray(values, dtype=float)
-    mean, deviations = values.mean(), (values.std(ddof=1), values.std(ddof=0))
+    array = np.asarray(values, dtype=float)
+    mean, deviations = array.mean(), (array.std(ddof=1), array.std(ddof=0))
     if any(is_close(answer, deviation / mean) for deviation in deviations):
         return Feedback(
             True, f"A standard deviation of {deviations[0]:.3g} around {mean:.3g}: {deviations[0] / mean:.1%}."

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from landscape_nb._common.compat import inner_adaptive_avg_pool2d
 from landscape_nb.engines.graph import MAKERS, RELUS, SUMS, Call, Program, Slot, State, Weight
 from landscape_nb.engines.winograd.convolution import Convolution, mapped_filters
 from landscape_nb.engines.winograd.kernel import fewest_products, tiles_of
@@ -20,7 +21,7 @@ _PADDINGS = {"same": 1, "valid": 0}
 _PAIRS_A_TILE = 256
 """So many pairs of channels have their filters mapped in about the time that one tile of them saves."""
 _COPYING = {
-    *MAKERS, torch.mean, Tensor.mean, F.adaptive_avg_pool2d, torch._C._nn.adaptive_avg_pool2d, F.avg_pool2d,
+    *MAKERS, torch.mean, Tensor.mean, F.adaptive_avg_pool2d, inner_adaptive_avg_pool2d, F.avg_pool2d,
     F.max_pool2d, torch.max_pool2d,
 }  # fmt: skip
 
