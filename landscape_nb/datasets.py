@@ -324,7 +324,10 @@ def _check_labels(path: Path, labels: np.ndarray, classes: int) -> None:
 
 def _digits_file() -> Path:
     """The file that `sklearn.datasets.load_digits` reads; importing scikit-learn would take 80 MB and a second."""
-    return Path(find_spec("sklearn").origin).parent / "datasets" / "data" / "digits.csv.gz"
+    found = find_spec("sklearn")
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError("scikit-learn, which brings the digits, is not installed")
+    return Path(found.origin).parent / "datasets" / "data" / "digits.csv.gz"
 
 
 def _fashion_folders(root: Path) -> tuple[Path, ...]:

@@ -43,9 +43,9 @@ NAMES_OF_ENGINES = {
     "engines.bfloat16.PRECISIONS",
     "engines.bfloat16.bfloat16_engine",
     "engines.choose.choose_engine",
-    "engines.choose.measured_by",
-    "engines.choose.streamlined",
-    "engines.replay.Streamlined",
+    "engines.choose.one_by_one",
+    "engines.points.measured_by",
+    "engines.replay.differentiable",
 }
 """What other rooms know of `engines`."""
 

@@ -53,7 +53,7 @@ def check_fraction(name: str, value: object, or_zero: bool = False) -> None:
         raise ValueError(f"{name}: got {value!r}, wants {'0 or ' * or_zero}a number between 0 and 1")
 
 
-def check_number(name: str, value: object) -> float:
+def check_number(name: str, value: Any) -> float:
     """The argument as a float; an error unless it is a real number (infinity and NaN are allowed).
 
     Raises:

@@ -1,6 +1,6 @@
 """Checks of what is to be drawn or diagnosed: Datasets over a line or a plane, one or several, by name or not."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -87,7 +87,7 @@ def check_plot(argument: str, plot: object, kind: str) -> None:
     check_kind(argument, plot, (xr.Dataset, xr.DataArray), _WANTS.format(_MAKERS[kind]))
 
 
-def as_dataset(argument: str, plot: object, variable: str, kind: str = "plane") -> xr.Dataset:
+def as_dataset(argument: str, plot: Any, variable: str, kind: str = "plane") -> xr.Dataset:
     """A Dataset as it is; a variable as a Dataset of its own.
 
     Example:
@@ -138,7 +138,7 @@ def check_path(argument: str, path: Any, dims: Sequence[str]) -> None:
             raise ValueError(f"{argument}: wants {name!r} for one 'point' or more, has it over {path[name].dims}")
 
 
-def _check_axis(argument: str, dataset: xr.Dataset, dim: str, strictly: bool) -> None:
+def _check_axis(argument: str, dataset: xr.Dataset, dim: Hashable, strictly: bool) -> None:
     """Raise unless an axis has two or more coordinates in order.
 
     On a line one coordinate may be there twice, as in two lines put end to end; contours cannot be drawn so.
@@ -154,7 +154,7 @@ def _check_axis(argument: str, dataset: xr.Dataset, dim: str, strictly: bool) ->
         raise ValueError(f"{argument}: the coordinates along {dim!r} are not in order; sort them: sortby({dim!r})")
 
 
-def _named(argument: str, plots: object, kind: str) -> dict[str, tuple[str, Plot]]:
+def _named(argument: str, plots: Any, kind: str) -> dict[str, tuple[str, Plot]]:
     """By title: the name of each in messages, and what it is."""
     if isinstance(plots, Mapping) and not isinstance(plots, xr.Dataset):
         named = {str(key): (f"{argument}[{key!r}]", plot) for key, plot in plots.items()}

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from landscape_nb._common.checks import check_choice, check_kind
+from landscape_nb._common.settings import seed
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -72,4 +73,4 @@ def choose_preset(name: str, **settings: dict) -> SimpleNamespace:
     if name not in settings:
         raise ValueError(f"PRESET: got {name!r}, this notebook has {', '.join(map(repr, settings))}")
     check_kind(name, settings[name], dict, "a dict of settings")
-    return SimpleNamespace(seed=settings.seed(), **settings[name])
+    return SimpleNamespace(seed=seed(), **settings[name])

@@ -19,7 +19,7 @@ def narrower(view: View) -> str:
         'extent=(-2, 2)'
     """
     last, nearest = view.levels[-1], float(view.loss[view.start])
-    if not nearest <= last and view.lowest == view.centre:  # of the bowl only its centre is known
+    if view.centre is not None and view.lowest == view.centre and not nearest <= last:  # only the centre lies low
         share = np.sqrt(len(view.dims) * (last - view.centre) / (nearest - view.centre)) if nearest < np.inf else 0.5
         return in_words([(-reach, reach) for reach in (share * np.abs(axis).min() for axis in view.axes)])
     floor = nearest if np.isfinite(nearest) else view.lowest
@@ -40,7 +40,10 @@ def wider(view: View) -> str:
         >>> wider(read(xr.Dataset({"loss": ("alpha", a**2)}, {"alpha": a}), [1, 2, 4]))
         'extent=(-2, 2), where quadratic growth would reach the last level, 4'
     """
-    reaches = [_growing_to(*(np.concatenate(part) for part in zip(*rays, strict=True)), view) for rays in view.rays()]
+    reaches = []
+    for rays in view.rays():
+        distances, losses = (np.concatenate(part) for part in zip(*rays, strict=True))
+        reaches.append(_growing_to(distances, losses, view))
     present = [np.abs(axis - axis[begin]).max() for axis, begin in zip(view.axes, view.start, strict=True)]
     if any(reach > _TOO_FAR * size for reach, size in zip(reaches, present, strict=True)):
         tenfold = in_words([(10 * low, 10 * high) for low, high in view.extent])

@@ -51,7 +51,7 @@ def compare_with_differences(objective: Objective, operator: "HessianOperator") 
         operator: Its Hessian at the origin, in all parameters.
     """
     vector = np.random.default_rng(0).standard_normal(operator.shape[0]).astype(operator.dtype)
-    step = 1e-3 * norm(objective.origin) / np.linalg.norm(vector)
+    step = float(1e-3 * norm(objective.origin) / np.linalg.norm(vector))
     product, ahead = operator @ vector, operator.direction(vector)
     errors = []
     for size in (step, 0.1 * step):

@@ -192,7 +192,9 @@ def _differentiated(objective: Objective) -> Evaluator:
     with _differentiably(objective):
         gradient = gradient_at(plain)
     compare_with_slope(objective, gradient)
-    return differentiable(plain, lambda faster: torch.dist(gradient, gradient_at(faster)) <= _SAME * gradient.norm())
+    return differentiable(
+        plain, lambda faster: bool(torch.dist(gradient, gradient_at(faster)) <= _SAME * gradient.norm())
+    )
 
 
 def hessian_operator(

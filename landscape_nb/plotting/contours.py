@@ -1,6 +1,7 @@
 """Figures of planes from above, and of training runs in them."""
 
 from collections.abc import Container, Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -219,7 +220,7 @@ def _hatch(panel: Axes) -> None:
     panel.legend(handles=[Patch(facecolor="0.8", hatch="///", label="not finite")], loc="upper right")
 
 
-def _luminance(cmap: Colormap, positions: int | Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+def _luminance(cmap: Colormap, positions: int | float | Float[np.ndarray, "..."]) -> Any:
     """Relative luminance, as WCAG 2 defines it, of a colour map's colours."""
     channels = np.asarray(cmap(positions))[..., :3]
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
@@ -247,6 +248,7 @@ def _label_positions(lines: QuadContourSet, levels: Container[float]) -> list[Fl
 
 def _texts(levels: Float[np.ndarray, "levels"]) -> list[str]:
     """Levels as text: with three digits, or as many as tell them apart; with an exponent only from a million on."""
+    texts: list[str] = []
     for digits in range(3, 17):
         texts = [f"{float(f'{level:.{digits}g}'):.{max(6, digits)}g}" for level in levels]
         if len(set(texts)) == len(texts):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from numbers import Real
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -81,7 +82,7 @@ def plot_lines(
     return figure
 
 
-def _check_ylim(ylim: object) -> None:
+def _check_ylim(ylim: Any) -> None:
     check_pair("ylim", ylim, (Real, type(None)))
     ends = [end for end in ylim if end is not None]
     if not np.isfinite(ends).all():
@@ -118,7 +119,7 @@ def draw_line(panel: Axes, line: Plot, variable: str = "loss", label: str = "", 
     panel.plot(values[dim], values.where(np.isfinite(values)), label=label, linewidth=2.5, **stroke)
     _shade_gaps(panel, values[dim].values, ~np.isfinite(values.values))
     panel.xaxis.set_major_locator(plt.MaxNLocator(5))
-    panel.set(xlabel=LABELS[dim], ylabel=LABELS.get(values.name, values.name))
+    panel.set(xlabel=LABELS[str(dim)], ylabel=LABELS.get(str(values.name), values.name))
     panel.grid(alpha=0.3)
 
 

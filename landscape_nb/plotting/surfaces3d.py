@@ -83,7 +83,7 @@ def plot_surfaces(
     return figure
 
 
-def _surface(panel: Axes, values: xr.DataArray, heights: np.ndarray, shading: dict) -> None:
+def _surface(panel: "Axes3D", values: xr.DataArray, heights: np.ndarray, shading: dict) -> None:
     """One surface; a text instead of it where nothing is finite."""
     x, y = np.meshgrid(values.alpha, values.beta, indexing="ij")
     if np.isfinite(heights).any():

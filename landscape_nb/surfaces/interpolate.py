@@ -119,7 +119,8 @@ class _Between:
         if any(name.endswith("running_var") and bool((b < 0).any()) for name, b in (buffers or {}).items()):
             return dict.fromkeys(self.evaluator.names, np.nan) | {NEGATIVE_VARIANCE: 1.0}
         policy = "recalibrate" if self.batch_norm == "recalibrated" else "frozen"
-        return self.evaluator.measure(_mix(*self.ends, alpha), buffers, policy) | {NEGATIVE_VARIANCE: 0.0}
+        start, end = self.ends
+        return self.evaluator.measure(_mix(start, end, alpha), buffers, policy) | {NEGATIVE_VARIANCE: 0.0}
 
 
 def _mix_statistics(start: Buffers, end: Buffers, alpha: float) -> Buffers:

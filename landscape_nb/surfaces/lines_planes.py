@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from os import PathLike
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -148,7 +149,7 @@ class _Around:
         return measured_by(self.engine, self.affines, points)
 
 
-def _evaluate(frame: Frame, repeats: int, precision: str, **how: object) -> xr.Dataset:
+def _evaluate(frame: Frame, repeats: int, precision: str, **how: Any) -> xr.Dataset:
     """Measure on a line or plane; `how` is what `sweep` takes besides."""
     draws = redrawn(frame.directions, frame.origin, repeats)
     measurement = _Around(frame, draws, precision)

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from landscape_nb._common.checks import check_kind, check_positive, check_whole
 from landscape_nb._common.provenance import ran_since
-from landscape_nb._common.schema import DIMS, LOSS_ERROR, MEASURED, SAMPLES, STDERR
+from landscape_nb._common.schema import ALPHA, BETA, DIMS, LOSS_ERROR, MEASURED, SAMPLES, STDERR
 from landscape_nb.engines.choose import one_by_one
 from landscape_nb.objective.objective import Objective
 from landscape_nb.surfaces.frame import Frame
@@ -143,7 +143,7 @@ class _Plane:
 
     def __init__(self, axes: Axes, names: Sequence[str], error: float, seed: int):
         self.axes, self.names, self.error = axes, names, error
-        self.shape = tuple(map(len, axes.values()))
+        self.shape = len(axes[ALPHA]), len(axes[BETA])
         self.size = self.shape[0] * self.shape[1]
         self.indices = np.stack(np.unravel_index(np.arange(self.size), self.shape), 1).astype(float)
         self.rng = np.random.default_rng(seed)

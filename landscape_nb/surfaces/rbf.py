@@ -29,7 +29,7 @@ class Interpolation:
 
 def neighbour_tree(points: Points):
     """SciPy's k-d tree of points; the module is imported when it is first needed, for that takes a while."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import cKDTree  # pyrefly: ignore[missing-module-attribute]  (SciPy has no annotations)
 
     return cKDTree(points)
 

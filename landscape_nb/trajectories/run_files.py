@@ -9,6 +9,7 @@ import warnings
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import load_file, save_file
 
@@ -53,7 +54,7 @@ class Expected:
         """Which epochs are recorded by the end of `epoch`."""
         return [recorded for recorded in self.record if recorded <= epoch]
 
-    def check(self, content: object) -> None:
+    def check(self, content: Any) -> None:
         """Raise a `DamagedEntryError` unless this is the manifest of such a run: files may come from elsewhere."""
         _demand(isinstance(content, dict), "its content is not a dict")
         epoch, history, files = (content.get(name) for name in ("epoch", "history", "files"))

@@ -288,11 +288,12 @@ class _Run:
         if self.settings["optimizer"] == "sgd":
             momentum = self.settings["momentum"]
             options = {"momentum": momentum, "dampening": 0, "nesterov": momentum > 0}
-            sgd(self.weights, gradients, self.buffers["momentum"], **options, **common)
+            momenta: Any = self.buffers["momentum"]  # sgd would fill in a None; there is none
+            sgd(self.weights, gradients, momenta, **options, **common)
         else:
-            moments = [self.buffers[name] for name in ("mean", "square")]
+            mean, square, step = (self.buffers[name] for name in ("mean", "square", "step"))
             options = {"amsgrad": False, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
-            adam(self.weights, gradients, *moments, [], self.buffers["step"], **options, **common)
+            adam(self.weights, gradients, mean, square, [], step, **options, **common)
 
     def _batches(self, seed: int) -> list[Tensor]:
         """The numbers of shuffled samples, batch by batch."""

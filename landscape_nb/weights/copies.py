@@ -131,7 +131,7 @@ class _WithoutGraphs(TorchFunctionMode):
         return function(*args, **(kwargs or {}))
 
 
-def _pickled_copy(model: nn.Module, name: str) -> nn.Module:
+def _pickled_copy(model: Net, name: str) -> Net:
     """A copy made by cloudpickle, which copies closures too; `copy.deepcopy` keeps the same function."""
     try:
         return cloudpickle.loads(cloudpickle.dumps(model))

@@ -215,7 +215,7 @@ def cosines(directions: Sequence[Params]) -> Float[np.ndarray, "count count"]:
         return products / np.outer(lengths, lengths)
 
 
-def _some(directions: object) -> list[Params]:
+def _some(directions: Any) -> list[Any]:
     """The directions as a list, of one or more."""
     if not len(directions_of(directions)):
         raise ValueError("directions: got none, wants one or more")

@@ -18,7 +18,7 @@ from torch.nn.utils.parametrize import is_parametrized
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
-from landscape_nb._common.compat import AnyConvTranspose
+from landscape_nb._common.compat import AnyConvTranspose, pre_hooks_of
 
 FilterDim = Mapping[str | type[nn.Module], int] | Callable[[str, Tensor], int | None]
 FilterFields = dict[str, dict[str, Any]]
@@ -96,7 +96,7 @@ def carrying(params: dict[str, Tensor], fields: FilterFields) -> dict[str, Tenso
     # An OrderedDict with an attribute, not a class of our own: torch's pytrees, `torch.func` and
     # `torch.load(weights_only=True)` know it. What makes a dict anew (`{**params}`, `params.copy()`, `params | {}`)
     # drops the attribute; `copy.copy` keeps it.
-    carried = OrderedDict(params)
+    carried: Any = OrderedDict(params)
     carried.filters = fields
     return carried
 
@@ -217,22 +217,28 @@ def _owned(model: nn.Module) -> Iterator[tuple[nn.Module, dict[str, str]]]:
         yield module, {below: names[id(parameter)] for below, parameter in own.items()}
 
 
+def _parametrizations(module: nn.Module) -> dict[str, Any]:
+    """What a module's tensors are computed by, by their names."""
+    parametrizations: Any = module.parametrizations if is_parametrized(module) else {}
+    return dict(parametrizations.items())
+
+
 def _fields_below(module: nn.Module) -> FilterFields:
     """What a module says of its own parameters, by their names below it.
 
     A pruned weight is kept as `weight_orig` beside the buffer `weight_mask`. Weight and spectral normalization come in
     two kinds: a hook that sets `weight` before each call, or a parametrization, of which a weight may have several.
     """
-    fields = {name: _of_kind(module, name) for name, _ in module.named_parameters(recurse=False)}
+    fields: FilterFields = {name: _of_kind(module, name) for name, _ in module.named_parameters(recurse=False)}
     for name, mask in module.named_buffers(recurse=False):
         if name.endswith("_mask") and (pruned := f"{name.removesuffix('_mask')}_orig") in fields:
             fields[pruned] = fields[pruned] | {"mask": mask.detach().clone()}
-    for hook in module._forward_pre_hooks.values():
+    for hook in pre_hooks_of(module):
         if isinstance(hook, WeightNorm):
             fields |= _weight_norm(module, hook.name, hook.dim, f"{hook.name}_g", f"{hook.name}_v")
         if isinstance(hook, SpectralNorm):
             fields[f"{hook.name}_orig"] = _of_kind(module, hook.name) | {"computed": "SpectralNorm"}
-    for base, parts in module.parametrizations.items() if is_parametrized(module) else ():
+    for base, parts in _parametrizations(module).items():
         names = [f"parametrizations.{base}.{name}" for name, _ in parts.named_parameters(recurse=False)]
         kinds = [type(part).__name__.lstrip("_") for part in parts]
         fields |= {name: _of_kind(module, base) | {"computed": " of ".join(reversed(kinds))} for name in names}

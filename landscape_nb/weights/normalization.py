@@ -170,7 +170,8 @@ def _described(filters: Mapping[str, Filters]) -> dict[str, dict[str, int] | dic
 
 def warn_of_computed(direction: Direction) -> None:
     """Warn if a direction moves tensors that a weight is computed from, instead of the weight."""
-    if computed := direction.made.get("computed"):
+    computed = direction.made.get("computed")
+    if isinstance(computed, dict) and computed:
         name, what = next(iter(computed.items()))
         others = f" and {len(computed) - 1} more" if len(computed) > 1 else ""
         warnings.warn(

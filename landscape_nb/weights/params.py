@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -183,7 +184,7 @@ def is_same(tensor: Tensor, other: Tensor) -> bool:
     return torch.equal(tensor, other) or torch.allclose(tensor, other, rtol=0, atol=0, equal_nan=True)
 
 
-def check_params(name: str, params: object, template: Params) -> None:
+def check_params(name: str, params: Any, template: Params) -> None:
     """Raise unless `params` has the keys and shapes of `template` and only finite real entries.
 
     Args:
@@ -211,7 +212,7 @@ def check_params(name: str, params: object, template: Params) -> None:
             raise ValueError(f"{name}: {key!r} has NaN or infinite entries")
 
 
-def check_fits(name: str, params: object, template: Params) -> None:
+def check_fits(name: str, params: Any, template: Params) -> None:
     """Raise unless `params` is a dict of tensors with the keys and shapes of `template`.
 
     Example:
@@ -229,7 +230,7 @@ def check_fits(name: str, params: object, template: Params) -> None:
             raise ValueError(f"{name}: {key!r} has shape {tuple(tensor.shape)}, wants {tuple(template[key].shape)}")
 
 
-def check_tensors(name: str, params: object) -> None:
+def check_tensors(name: str, params: Any) -> None:
     """Raise a `TypeError` unless this is a dict of tensors, a `ValueError` unless all are dense and hold values.
 
     Example:
@@ -262,7 +263,7 @@ def _check_pair(x: Params, y: Params) -> None:
             raise ValueError(f"y: {key!r} has shape {tuple(y[key].shape)}, wants {tuple(tensor.shape)}")
 
 
-def directions_of(directions: object, plane: bool = False) -> Sequence[Params]:
+def directions_of(directions: Any, plane: bool = False) -> Sequence[Params]:
     """The directions, if they are a sequence; for a plane, of two.
 
     Raises:
@@ -285,7 +286,7 @@ def directions_of(directions: object, plane: bool = False) -> Sequence[Params]:
     return directions
 
 
-def check_directions(directions: object, template: Params) -> Sequence[Params]:
+def check_directions(directions: Any, template: Params) -> Sequence[Params]:
     """The directions, if they are a sequence and each fits a weight space; see `check_params`.
 
     Raises:

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from landscape_nb._common.checks import check_kind, check_positive
-from landscape_nb._common.compat import AnyConv
+from landscape_nb._common.compat import AnyBatchNorm, AnyConv
 from landscape_nb.models import Net
 from landscape_nb.weights.copies import copied_model
 
@@ -85,10 +85,11 @@ def rescale_batch_norm(model: Net, layer: str, norm: str, factor: float) -> Net:
     check_positive("factor", factor)
     check_kind("model", model, nn.Module, "a torch.nn.Module")
     _check_weighted(model, "layer", layer)
-    if _layer(model, "norm", norm, _BatchNorm).running_mean is None:
+    if _layer(model, "norm", norm, AnyBatchNorm).running_mean is None:
         raise ValueError(f"norm: {norm!r} keeps no running statistics, so there is nothing to rescale with the layer")
-    model = copied_model(model)
-    before, after = model.get_submodule(layer), model.get_submodule(norm)
+    copied = copied_model(model)
+    before: Any = copied.get_submodule(layer)
+    after: Any = copied.get_submodule(norm)
     with torch.no_grad():
         before.weight.mul_(factor)
         if before.bias is not None:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from landscape_nb._common.compat import parameters_of
+from landscape_nb._common.compat import buffers_of, children_of, forward_hooks_of, parameters_of, pre_hooks_of
 from landscape_nb._common.provenance.installed import package_of
 from landscape_nb._common.provenance.own_code import (
     class_parts,
@@ -94,10 +94,10 @@ def _module_parts(module: nn.Module, left_out: frozenset[str]) -> Parts:
     own = {name: value for name, value in vars(module).items() if name not in _BARE}
     made = {name for name in own for source in ("orig", "v") if f"{name}_{source}" in parameters_of(module)}
     settings = [pair for pair in _counted(type(module), own) if pair[0] not in made | left_out]
-    tensors = [pair for own in (module._parameters, module._buffers) for pair in own.items()]
-    tensors = [pair for pair in tensors if pair[0] not in left_out]
-    hooks = [*module._forward_pre_hooks.values(), *module._forward_hooks.values()]
-    names, held = _split([*settings, *tensors, *module._modules.items()])
+    tensors = [*parameters_of(module).items(), *buffers_of(module).items()]
+    state = [pair for pair in tensors if pair[0] not in left_out]
+    hooks = [*pre_hooks_of(module), *forward_hooks_of(module)]
+    names, held = _split([*settings, *state, *children_of(module).items()])
     return Parts(["module", _script_of(module), len(hooks), *names], [type(module), *hooks, *held])
 
 
@@ -236,7 +236,7 @@ def _attributes(part: Any, package: str) -> list[tuple[str, Any]]:
 
 def _pickled(part: Any) -> Any:
     """What `__getstate__` of a class returns for an instance, if the class has one."""
-    kind = type(part)
+    kind: Any = type(part)
     if not any("__getstate__" in vars(base) for base in kind.__mro__[:-1]):
         return None
     try:

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from landscape_nb._common.compat import children_of, plain_tensors
 from landscape_nb._common.hashing import hashed
 from landscape_nb._common.provenance.contents import contents, is_of_library
 from landscape_nb._common.provenance.values import Parts, encoded, shallow_key

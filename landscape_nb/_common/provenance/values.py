@@ -80,17 +80,6 @@ def tensor_parts(tensor: Tensor) -> Parts:
     return Parts(labels, inner) if inner else Parts([*labels, _memory(tensor)], [])
 
 
-@contextmanager
-def plain_tensors() -> Iterator[None]:
-    """Have torch read the tensors themselves: without `__torch_function__` of classes, active modes and transforms.
-
-    Under `vmap` or `grad` every operation, `detach` too, would wrap an ordinary tensor again.
-    """
-    transforms = temporarily_clear_interpreter_stack()
-    with torch.no_grad(), torch._C.DisableTorchFunctionSubclass(), _disable_current_modes(), transforms:
-        yield
-
-
 def _inner(tensor: Tensor) -> list[Any]:
     """The parts that a nested, wrapped, quantized or sparse tensor is made of; nothing for an ordinary one."""
     if tensor.is_nested:
