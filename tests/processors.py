@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from landscape_nb.engines.winograd.llvm import this_processor
 
-REPLAYED = ["oracle/test_engines.py", "oracle/test_program.py"]
-DIFFERENTIATED = ["oracle/test_hessian.py", "unit/test_training.py"]
+REPLAYED = ["engines/test_choose.py", "engines/test_replay.py"]
+TILES = "engines/winograd/test_graph_pass.py"
+DIFFERENTIATED = ["hessian/test_extremes.py", "trajectories/test_training.py"]
 ELSEWHERE = "not processes and not killed"
 """Leaves out tests of several processes: they take long, and compute nothing that others do not."""
 AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
@@ -28,7 +29,7 @@ class Run(NamedTuple):
 
 
 RUNS = [
-    Run("AVX2", AVX2 | {"LANDSCAPE_NB_ISA": "avx2"}, [*REPLAYED, "oracle/test_tiles.py", *DIFFERENTIATED], (16,)),
+    Run("AVX2", AVX2 | {"LANDSCAPE_NB_ISA": "avx2"}, [*REPLAYED, TILES, *DIFFERENTIATED], (16,)),
     Run("AVX2, all convolutions torch's", AVX2 | {"LANDSCAPE_NB_ISA": "none"}, REPLAYED, (16, 8)),
 ]
 

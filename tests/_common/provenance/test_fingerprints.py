@@ -674,7 +674,7 @@ def elsewhere(tmp_path_factory):
 def test_every_process_finds_the_same(elsewhere, way, seed):
     folder, wanted = elsewhere
     path = write(folder / f"ask_{seed}.py", ASK[way])
-    root = str(pathlib.Path(__file__).parents[2])
+    root = str(pathlib.Path(__file__).parents[3])
     env = os.environ | {"PYTHONHASHSEED": str(seed), "PYTHONPATH": root, "OMP_NUM_THREADS": "1"}
     made = subprocess.run([sys.executable, path.name], cwd=folder, env=env, capture_output=True, text=True)
     assert made.returncode == 0, made.stderr
