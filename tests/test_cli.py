@@ -1,16 +1,14 @@
 """The command: what it prints, and what it refuses before it has done anything."""
 
-import re
 import subprocess
 import sys
-import tomllib
 
 import pytest
 from click.testing import CliRunner
-from conftest import ROOT
+from helpers import ROOT
 
 from landscape_nb.cli import main
-from landscape_nb.course.notebooks import NOTEBOOKS, choose_preset
+from landscape_nb.course.notebooks import NOTEBOOKS
 
 
 def call(*arguments):
@@ -63,28 +61,6 @@ def test_a_cache_that_cannot_be_written_is_named_before_a_kernel_starts(tmp_path
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_presets():
-    assert choose_preset("full", quick={"n": 1}, full={"n": 2}).n == 2
-    with pytest.raises(ValueError, match="PRESET: got 'tiny', wants one of 'quick', 'gallery', 'full'"):
-        choose_preset("tiny", quick={})
-    with pytest.raises(ValueError, match="PRESET: got 'full', this notebook has 'quick'"):
-        choose_preset("full", quick={})
-
-
-def test_the_gallery_says_what_is_not_shipped(capsys):
-    assert choose_preset("gallery", quick={"n": 1}).n == 1
-    assert "No paper-scale result is shipped for this notebook yet" in capsys.readouterr().out
-    assert choose_preset("gallery", quick={"n": 1}, gallery={"n": 3}).n == 3
-    assert "What is shipped at the paper's scale has a section of its own" in capsys.readouterr().out
-
-
-def test_binder_has_every_package_that_the_project_needs():
-    needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    listed = (ROOT / "binder" / "environment.yml").read_text().replace("pytorch", "torch")
-    for requirement in needed:
-        assert f"- {re.split('[>=<]', requirement)[0]}" in listed
-
-
 def test_a_figure_of_the_paper_tells_its_notebook_and_verdict():
     result = call("figure", "7")
     assert "Figure 7, redone in notebook 08" in result.output
@@ -107,3 +83,35 @@ def test_doctor_names_a_variable_that_is_no_path(monkeypatch):
     result = call("doctor")
     assert result.exit_code == 1
     assert "LANDSCAPE_NB_CACHE: got 's3://bucket/nets', wants a path on this machine" in result.output
+
+
+COMMANDS = [
+    (["run", "99"], "number: got '99'"),
+    (["run", "05", "--preset", "fast"], "Invalid value for '--preset'"),
+    (["run", "05", "--seed", str(2**63)], "Invalid value for '--seed'"),
+    (["run", "05", "--seed", "-1"], "Invalid value for '--seed'"),
+    (["run", "05", "--seed", "1.5"], "Invalid value for '--seed'"),
+    (["run", "05", "--seed", "x"], "Invalid value for '--seed'"),
+    (["run"], "Missing argument 'NUMBER'"),
+    (["figure", "99"], "name: got '99'"),
+    (["walk"], "No such command 'walk'"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), COMMANDS)
+def test_a_wrong_command_is_told_in_words_and_writes_nothing(words, message, tmp_path):
+    out = tmp_path / "course"
+    result = CliRunner().invoke(main, [*words, "--out", str(out)] if words[0] == "run" else words)
+    assert result.exit_code != 0
+    assert message in result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert not out.exists()
+
+
+def test_a_file_is_no_place_for_notebooks(tmp_path):
+    (tmp_path / "file").write_text("precious")
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        result = CliRunner().invoke(main, ["run", "05", "--out", str(out)])
+        assert result.exit_code == 1
+        assert f"out: cannot write into {out}" in result.output
+    assert (tmp_path / "file").read_text() == "precious"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from conftest import real_file
+from helpers import real_file
 from sklearn.datasets import load_digits
 
 from landscape_nb import datasets

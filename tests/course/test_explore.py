@@ -7,12 +7,10 @@ import sys
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import pytest
-from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from landscape_nb import explore, plotting
 from landscape_nb.course.explore import ERROR_CLASS, Explorer
-from landscape_nb.plotting.log_ticks import simplify_ticks
 from landscape_nb.plotting.show import png
 
 
@@ -164,13 +162,6 @@ def test_panels_stay_where_they_are_while_a_number_moves(monkeypatch):
     assert explorer.picture(number=5, kind="tall") == png(draw(7, "tall"))
 
 
-def test_a_picture_takes_one_draw(monkeypatch):
-    draws, draw = [], Figure.draw
-    monkeypatch.setattr(Figure, "draw", lambda *args: (draws.append(1), draw(*args)))
-    png(plt.figure(figsize=(1, 1), layout="constrained"))
-    assert len(draws) == 1
-
-
 @pytest.mark.parametrize("before", [True, False])
 def test_garbage_is_collected_after_a_picture_and_not_within(before):
     within = []
@@ -189,43 +180,6 @@ def test_garbage_is_collected_after_a_picture_and_not_within(before):
     finally:
         gc.enable()
     assert (within, after) == ([False, False], [before, before])
-
-
-@pytest.mark.parametrize(("top", "minor"), [(50, True), (1e6, False)])
-def test_powers_of_ten_have_no_ticks_between_them(top, minor):
-    drawn = []
-
-    def draw(number=0):
-        figure, axes = plt.subplots()
-        axes.set(yscale="log", ylim=(1, top))
-        drawn.append(axes)
-        return figure
-
-    explore(draw, alt="Powers of ten", number=(0, 1))
-    assert bool(len(drawn[0].yaxis.get_minorticklocs())) == minor
-    assert len(drawn[0].yaxis.get_majorticklocs()) > 1
-
-
-@pytest.mark.parametrize(
-    ("scale", "low", "wanted"), [("log", 1e-3, {"10⁻³", "10⁰", "10²"}), ("symlog", -100, {"−10¹", "0", "10²"})]
-)
-def test_powers_of_ten_are_plain_text_and_right(scale, low, wanted):
-    figure, axes = plt.subplots()
-    axes.set(yscale=scale, ylim=(low, 100))
-    before = [label.get_text() for label in axes.get_yticklabels()]
-    simplify_ticks(figure)
-    after = [label.get_text() for label in axes.get_yticklabels()]
-    assert wanted <= set(after)
-    assert not any("$" in text for text in after)
-    assert len(set(before)) == len(set(after))
-
-
-def test_a_formatter_of_ones_own_stays():
-    figure, axes = plt.subplots()
-    axes.set(yscale="log", ylim=(1, 100))
-    axes.yaxis.set_major_formatter("{x:g} m")
-    simplify_ticks(figure)
-    assert "100 m" in [label.get_text() for label in axes.get_yticklabels()]
 
 
 def test_a_reader_without_a_kernel_sees_the_first_picture():

@@ -5,10 +5,7 @@ import inspect
 import re
 
 import pytest
-from conftest import ROOT
-
-from landscape_nb.course.notebooks import NOTEBOOKS
-from landscape_nb.course.paper_figures import FIGURES, VERDICTS
+from helpers import ROOT
 
 
 def builder(name):
@@ -31,15 +28,6 @@ def test_a_page_made_from_the_code_is_current(name):
 def test_links_of_pages_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#\s]+)\)", page.read_text(encoding="utf-8")):
         assert target.startswith("https://") or (page.parent / target).exists(), target
-
-
-def test_the_papers_figures_have_a_notebook_and_a_verdict():
-    numbers = {notebook.number for notebook in NOTEBOOKS}
-    assert {f"Figure {n}" for n in range(1, 10)} <= {figure.name for figure in FIGURES}
-    for figure in FIGURES:
-        assert figure.notebook in numbers
-        assert figure.verdict in VERDICTS
-        assert (figure.verdict == "matched") == (not figure.why), figure.name
 
 
 def test_every_public_function_has_an_example():

@@ -2,7 +2,7 @@
 
 import re
 
-from conftest import ROOT
+from helpers import ROOT
 from sphinx.cmd.build import build_main
 
 from landscape_nb.course.notebooks import NOTEBOOKS

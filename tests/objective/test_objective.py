@@ -1,10 +1,14 @@
 """What an objective takes: tensors, loaders, dicts, models and losses of one's own; and what it refuses."""
 
+import copy
+
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import batch_norm_net, small_data
+from helpers import LABELS, batch_norm_net, centre, small_data
 from torch import nn
+from torch.nn.utils import prune
 from torch.utils.data import DataLoader, TensorDataset
 
 import landscape_nb as lnb
@@ -152,81 +156,143 @@ def test_bad_points_are_named(objective):
         objective([1])
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"extent": (1, -1)}, r"extent: got \(1, -1\), wants finite low < high"),
-        ({"extent": (0, float("inf"))}, "extent"),
-        ({"extent": 3}, "extent: got 3"),
-        ({"extent": [(0, 1)] * 3}, "extent: got 3 of them for 2 axes"),
-        ({"extent": ("a", "b")}, "extent"),
-        ({"resolution": 0}, "resolution: got 0, wants a whole number from 2 up"),
-        ({"resolution": 2.5}, "resolution: got 2.5"),
-        ({"resolution": True}, "resolution: got True"),
-        ({"resolution": (3, 3, 3)}, "resolution: got 3 of them for 2 axes"),
-    ],
-)
-def test_bad_grids_are_named_before_anything_is_measured(objective, monkeypatch, settings, message):
-    directions = lnb.random_directions(objective.origin, 2)
-    monkeypatch.setattr(lnb.Objective, "__call__", lambda *_: pytest.fail("measured"))
-    with pytest.raises(ValueError, match=message):
-        lnb.evaluate_plane(objective, directions, progress=False, **settings)
+def test_batches_of_unequal_size_count_by_their_samples():
+    model, (images, labels) = batch_norm_net(), small_data(samples=50)
+    whole = lnb.Objective(model, (images, labels), batch_size=50)()["loss"]
+    uneven = [(images[:1], labels[:1]), (images[1:8], labels[1:8]), (images[8:], labels[8:])]
+    assert lnb.Objective(model, uneven)()["loss"] == pytest.approx(whole, rel=1e-6)
+    assert lnb.Objective(model, (images, labels), batch_size=16)()["loss"] == pytest.approx(whole, rel=1e-6)
 
 
-def test_bad_directions_are_named(objective):
-    d1, d2 = lnb.random_directions(objective.origin, 2)
-    with pytest.raises(ValueError, match="directions: got 1, a plane has two"):
-        lnb.evaluate_plane(objective, [d1])
-    with pytest.raises(ValueError, match=r"directions\[1\]: has no tensor for 'linear.bias'"):
-        lnb.evaluate_plane(objective, [d1, {k: v for k, v in d2.items() if k != "linear.bias"}])
-    with pytest.raises(ValueError, match=r"directions\[0\]: 'linear.bias' has shape \(9,\)"):
-        lnb.evaluate_line(objective, d1 | {"linear.bias": torch.zeros(9)})
-    with pytest.raises(ValueError, match=r"directions\[0\]: 'linear.bias' is complex64, wants real numbers"):
-        lnb.evaluate_line(objective, d1 | {"linear.bias": torch.ones(4) * 1j})
-    with pytest.raises(TypeError, match="wants two models or two points"):
-        lnb.interpolate(objective, batch_norm_net(), objective.origin)
-    with pytest.raises(ValueError, match="end: has no tensor"):
-        lnb.interpolate(objective, objective.origin, {})
+def test_recalibration_uses_the_statistics_of_the_data_at_each_point():
+    model, (images, labels) = batch_norm_net(), small_data()
+    objective = lnb.Objective(model, (images, labels), batch_size=50, batch_norm="recalibrate")
+    scaled = {name: 7.0 * p if name == "hidden.1.weight" else p for name, p in objective.origin.items()}
+    with_batch_statistics = copy.deepcopy(model).train()
+    with torch.no_grad():
+        for layer in with_batch_statistics.modules():
+            if isinstance(layer, nn.BatchNorm1d):
+                layer.momentum = 1.0
+        with_batch_statistics(images)
+        expected = F.cross_entropy(with_batch_statistics.eval()(images), labels).item()
+    assert objective()["loss"] == pytest.approx(expected, rel=1e-5)
+    assert objective(scaled)["loss"] == pytest.approx(expected, rel=1e-2)
 
 
-def test_what_is_no_objective_is_named(objective):
-    (d1, d2), net = lnb.random_directions(objective.origin, 2), batch_norm_net()
-    points = [objective.origin] * 2
-    for refuse in (
-        lambda: lnb.evaluate_line(net, d1),
-        lambda: lnb.evaluate_plane(net, (d1, d2)),
-        lambda: lnb.interpolate(net, net, net),
-        lambda: lnb.curvature_map(net, (d1, d2)),
-        lambda: next(lnb.progressive_plane(net, (d1, d2))),
-        lambda: lnb.plane_gap(net, points, (d1, d2), objective.origin),
-        lambda: lnb.extreme_eigenvalues(net),
-        lambda: lnb.spectral_density(net),
-        lambda: lnb.curvature_along(net, d1),
-        lambda: lnb.hessian_vector_product(net, d1),
-    ):
-        with pytest.raises(TypeError, match="objective: got .*, wants an Objective"):
-            refuse()
+def test_outputs_that_are_no_tensor_and_a_criterion_that_takes_any_keyword():
+    def criterion(outputs, batch, reduction="mean"):
+        return F.cross_entropy(outputs["logits"], batch["y"], reduction=reduction)
+
+    model, x = nn.Linear(4, 4), torch.randn(40, 4)
+    objective = lnb.Objective(
+        model, [{"x": x, "y": LABELS}], criterion, forward=lambda m, b: {"aux": torch.tensor(0.0), "logits": m(b["x"])}
+    )
+    assert objective()["loss"] == pytest.approx(F.cross_entropy(model(x), LABELS).item())
+    own = lnb.Objective(
+        model,
+        [{"x": x, "y": LABELS}],
+        lambda loss, batch, **_: loss,
+        forward=lambda m, b: F.cross_entropy(m(b["x"]), b["y"]),
+    )
+    assert own()["loss"] == pytest.approx(objective()["loss"])
 
 
-def test_what_is_no_direction_point_or_dataset_is_named(objective):
-    d1, d2 = lnb.random_directions(objective.origin, 2)
-    with pytest.raises(TypeError, match=r"directions\[1\]: got dict, wants a Direction"):
-        lnb.orthogonalized([d1, dict(d2)], objective.origin)
-    with pytest.raises(TypeError, match="model: got str, wants a torch.nn.Module, or a dict"):
-        lnb.random_directions("net", 2)
-    with pytest.raises(TypeError, match=r"trajectory\[3\]: got .*, wants a dict of tensors"):
-        lnb.pca_directions([batch_norm_net()] * 4)
-    with pytest.raises(TypeError, match="dataset: got int, wants an xarray.Dataset"):
-        lnb.diagnose(3)
+def test_a_lone_sample_does_not_end_a_recalibration():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 4))
+    data = TensorDataset(torch.randn(33, 4), LABELS[:33])
+    loader = DataLoader(data, batch_size=16)
+    assert np.isfinite(lnb.Objective(model, loader, batch_norm="recalibrate")()["loss"])
 
 
-def test_results_say_how_they_were_made(objective):
-    directions = lnb.random_directions(objective.origin, 2, seed=4)
-    plane = lnb.evaluate_plane(objective, directions, [(-1, 1), (0, 2)], (3, 2), progress=False)
-    assert plane.attrs["seed"] == 4
-    assert plane.attrs["normalization"] == "filter"
-    assert plane.attrs["extent"] == [-1, 1, 0, 2]
-    assert plane.attrs["objective"] == objective.fingerprint
-    assert "torch" in plane.attrs["versions"]
-    assert plane.attrs["wall_time"] > 0
-    assert plane.attrs["samples"] == 50
+class Shifts(nn.Module):
+    """Changes its input, and holds its weights in bounds, in place."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+
+    def forward(self, x):
+        x -= 0.5
+        self.layer.weight.data.clamp_(-0.1, 0.1)
+        return self.layer(x)
+
+
+def test_a_model_that_changes_its_input_changes_no_data():
+    torch.manual_seed(0)
+    x = torch.randn(40, 4)
+    kept, model = x.clone(), Shifts()
+    model.layer.weight.data.clamp_(-0.1, 0.1)
+    objective = lnb.Objective(model, (x, LABELS))
+    wanted = F.cross_entropy(model.layer(kept - 0.5), LABELS).item()
+    assert [objective()["loss"] for _ in range(3)] == pytest.approx([wanted] * 3)
+    assert torch.equal(x, kept)
+    directions = lnb.random_directions(model, 2)
+    plane = lnb.evaluate_plane(objective, directions, resolution=3, progress=False)
+    assert centre(plane) == pytest.approx(wanted)
+    *_, progressive = lnb.progressive_plane(objective, directions, resolution=3, progress=False)
+    assert centre(progressive) == pytest.approx(wanted)
+
+
+def test_a_table_of_bounded_norm_keeps_the_origin():
+    model = nn.Sequential(nn.Embedding(9, 4, max_norm=0.5), nn.Flatten(), nn.Linear(8, 4))
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    objective = lnb.Objective(model, (torch.arange(80).view(40, 2) % 9, LABELS))
+    objective()
+    assert all(torch.equal(before[name], p) for name, p in objective.origin.items())
+    assert all(torch.equal(before[name], p) for name, p in model.named_parameters())
+
+
+def test_a_last_batch_of_one_is_recalibrated():
+    model = lnb.models.mlp((8,), batch_norm=True, channels=1, image_size=8)
+    objective = lnb.Objective(model, (torch.randn(257, 1, 8, 8), torch.arange(257) % 10), batch_norm="recalibrate")
+    assert np.isfinite(objective()["loss"])
+
+
+TEMPERATURE = 2.0
+
+
+def cooled(outputs, targets):
+    return F.cross_entropy(outputs / TEMPERATURE, targets)
+
+
+class Scaled(nn.Linear):
+    def __init__(self, factor):
+        super().__init__(4, 4)
+        self._factor = factor
+
+    def forward(self, x):
+        return self._factor * super().forward(x)
+
+
+def test_a_fingerprint_knows_what_functions_and_modules_use(monkeypatch):
+    data, model = (torch.randn(40, 4), LABELS), nn.Linear(4, 4)
+    before = lnb.Objective(model, data, cooled).fingerprint
+    assert lnb.Objective(model, data, cooled).fingerprint == before
+    monkeypatch.setitem(globals(), "TEMPERATURE", 9.0)
+    assert lnb.Objective(model, data, cooled).fingerprint != before
+    pair = Scaled(1.0), Scaled(2.0)
+    pair[1].load_state_dict(pair[0].state_dict())
+    assert lnb.Objective(pair[0], data).fingerprint != lnb.Objective(pair[1], data).fingerprint
+
+
+def test_a_point_in_another_number_format_is_converted():
+    model = nn.Linear(4, 4)
+    objective = lnb.Objective(model, (torch.randn(40, 4), LABELS))
+    double = {name: p.double() for name, p in objective.origin.items()}
+    assert objective(double) == objective()
+    plane = lnb.evaluate_plane(objective, lnb.random_directions(model, 2), resolution=3, origin=double, progress=False)
+    assert centre(plane) == pytest.approx(objective()["loss"], rel=1e-5)
+    half = lnb.Objective(nn.Linear(4, 4).bfloat16(), (torch.randn(40, 4).bfloat16(), LABELS))
+    assert half({name: p.float() for name, p in half.origin.items()}) == half()
+
+
+def test_a_pruned_network_is_measured():
+    model, x = nn.Linear(4, 4), torch.randn(40, 4)
+    prune.l1_unstructured(model, "weight", 0.5)
+    wanted = F.cross_entropy(model(x), LABELS).item()
+    objective = lnb.Objective(model, (x, LABELS))
+    before = lnb.Objective(model, (x, LABELS)).fingerprint
+    line = lnb.evaluate_line(objective, lnb.random_directions(model, 1)[0], resolution=3, progress=False)
+    assert float(line.loss[1]) == pytest.approx(wanted, rel=1e-5)
+    assert objective.fingerprint == before

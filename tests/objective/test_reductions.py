@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers import Tokens, batch_norm_net, small_data
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 from torch.func import functional_call, hessian
 
@@ -16,7 +19,9 @@ import landscape_nb as lnb
 from landscape_nb.weights.params import flatten, unflatten
 
 SAMPLES, CLASSES = 23, 3
+
 WEIGHTS = torch.tensor([1.0, 7.0, 0.2], dtype=torch.float64)
+
 SIZES = (1, 5, 64)
 
 
@@ -25,10 +30,15 @@ def draw(*shape, seed=0):
 
 
 LABELS = draw(SAMPLES, seed=1).abs().long().clamp(max=CLASSES - 1)
+
 SIGNS = torch.where(draw(SAMPLES, seed=2) > 0, 1.0, -1.0).double()
+
 REALS = draw(SAMPLES, CLASSES, seed=3)
+
 SHARES = REALS.softmax(1)
+
 BITS = (REALS > 0).double()
+
 LENGTHS = torch.full((1,), 2)
 
 
@@ -74,6 +84,7 @@ LOSSES = {
     "triplet": (lambda o, t, **k: F.triplet_margin_loss(o, t, t.flip(1), **k), REALS),
     "triplet with distance": (lambda o, t, **k: F.triplet_margin_with_distance_loss(o, t, t.flip(1), **k), REALS),
 }
+
 CASES = {
     f"{name} {how}": (partial(loss, reduction=how), t) for name, (loss, t) in LOSSES.items() for how in ("mean", "sum")
 }
@@ -276,6 +287,7 @@ def test_bad_weights_are_named():
 
 
 ENTROPIES = partial(F.cross_entropy, reduction="none")
+
 COUPLED = {
     "clipped": lambda o, t: F.cross_entropy(o, t).clamp(max=8),
     "clipped far off": lambda o, t: F.cross_entropy(o, t).clamp(max=300),
@@ -356,3 +368,44 @@ def test_standard_errors_of_weighted_means_and_sums():
     added, *_ = objective(lambda o, t: (o[:, 0] ** 2).sum(), LABELS, 4)
     mean, *_ = objective(lambda o, t: ((o[:, 0] ** 2).sum(), float(len(t))), LABELS, 4)
     assert added.measure()["loss_stderr"] == pytest.approx(SAMPLES * mean.measure()["loss_stderr"], rel=1e-9)
+
+
+@settings(deadline=None, max_examples=20)
+@given(samples=st.integers(2, 60), batch_size=st.integers(1, 70), seed=st.integers(0, 100))
+def test_the_error_is_that_of_the_mean_over_samples(samples, batch_size, seed):
+    model, (images, labels) = batch_norm_net(), small_data(seed, samples)
+    with torch.no_grad():
+        losses = F.cross_entropy(model(images), labels, reduction="none").double().numpy()
+    values = lnb.Objective(model, (images, labels), batch_size=batch_size).measure()
+    assert values["loss"] == pytest.approx(losses.mean(), rel=1e-5)
+    assert values["loss_stderr"] == pytest.approx(losses.std(ddof=1) / np.sqrt(samples), rel=1e-4)
+
+
+def test_the_error_is_the_spread_over_fresh_samples():
+    model = batch_norm_net()
+    drawn = [lnb.Objective(model, small_data(seed, 40)).measure() for seed in range(200)]
+    spread = np.std([values["loss"] for values in drawn], ddof=1)
+    assert np.mean([values["loss_stderr"] for values in drawn]) == pytest.approx(spread, rel=0.15)
+
+
+def test_a_measure_that_is_no_mean_over_samples_gets_its_error_from_the_batches():
+    model, (images, labels) = batch_norm_net(), small_data(samples=30)
+    largest = {"largest": lambda outputs, targets: outputs.max()}
+    values = lnb.Objective(model, (images, labels), metrics=largest, batch_size=10).measure()
+    with torch.no_grad():
+        maxima = np.array([model(part).max().item() for part in images.split(10)])
+    assert values["largest"] == pytest.approx(maxima.mean(), rel=1e-6)
+    assert values["largest_stderr"] == pytest.approx(maxima.std(ddof=1) / np.sqrt(3), rel=1e-5)
+    alone = lnb.Objective(model, (images, labels), metrics=largest).measure()
+    assert np.isnan(alone["largest_stderr"])
+
+
+def test_a_plane_and_a_hessian_are_of_the_same_loss_when_outputs_are_tokens():
+    torch.manual_seed(0)
+    model = Tokens()
+    model.scores.bias.data[0] = 3
+    short = torch.randint(0, 9, (4, 3)), torch.randint(0, 9, (12,))
+    long = torch.randint(0, 9, (4, 30)), torch.zeros(120).long()
+    objective = lnb.Objective(model, [short, long])
+    differentiated = sum(share * float(loss) for share, loss in objective.evaluator.batch_losses(objective.origin))
+    assert objective()["loss"] == pytest.approx(differentiated)

@@ -4,28 +4,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
+from helpers import plane_over
 from matplotlib.colors import to_rgb
 
 import landscape_nb as lnb
 from landscape_nb import plotting
 
 
-def plane(function, a=None, b=None):
-    a = np.linspace(-1, 1, 9) if a is None else a
-    b = np.linspace(-2, 2, 13) if b is None else b
-    grid = np.meshgrid(a, b, indexing="ij")
-    return xr.Dataset({"loss": (("alpha", "beta"), function(*grid))}, {"alpha": a, "beta": b})
-
-
-@pytest.fixture(autouse=True)
-def _close():
-    yield
-    plt.close("all")
-
-
 def test_contours_put_alpha_across_and_beta_up():
     """A valley along β at α = 0.5: its lowest contour is narrow in x and as high as the panel in y."""
-    figure = plotting.plot_contours(plane(lambda a, b: (a - 0.5) ** 2 + 0 * b), levels=[0.05, 0.3, 1])
+    figure = plotting.plot_contours(plane_over(lambda a, b: (a - 0.5) ** 2 + 0 * b), levels=[0.05, 0.3, 1])
     panel = figure.axes[0]
     assert panel.get_xlabel().startswith("α")
     assert panel.get_ylabel().startswith("β")
@@ -35,14 +23,14 @@ def test_contours_put_alpha_across_and_beta_up():
 
 
 def test_contours_lie_where_the_logarithm_crosses():
-    steep = plane(lambda a, b: 10.0 ** (4 * a) + 0 * b, a=np.linspace(-1, 1, 5))
+    steep = plane_over(lambda a, b: 10.0 ** (4 * a) + 0 * b, a=np.linspace(-1, 1, 5))
     panel = plotting.plot_contours(steep, levels=[0.1, 1, 10]).axes[0]
     found = sorted({round(float(x), 6) for path in panel.collections[1].get_paths() for x in path.vertices[:, 0]})
     np.testing.assert_allclose(found, [-0.25, 0, 0.25], atol=1e-6)
 
 
 def test_panels_share_levels_and_colours():
-    planes = {"low": plane(lambda a, b: a**2 + b**2), "high": plane(lambda a, b: 5 + a**2 + b**2)}
+    planes = {"low": plane_over(lambda a, b: a**2 + b**2), "high": plane_over(lambda a, b: 5 + a**2 + b**2)}
     figure = plotting.plot_contours(planes)
     first, second = (axes.collections[0] for axes in figure.axes[:2])
     assert [axes.get_title() for axes in figure.axes[:2]] == ["low", "high"]
@@ -54,16 +42,16 @@ def test_panels_share_levels_and_colours():
 def test_the_papers_levels_are_the_default():
     assert plotting.PAPER_LEVELS[:3] == (0.1, 0.6, 1.1)
     assert plotting.PAPER_LEVELS[-1] == 9.6
-    levels = plotting.plot_contours(plane(lambda a, b: a**2 + b**2)).axes[0].collections[0].levels
+    levels = plotting.plot_contours(plane_over(lambda a, b: a**2 + b**2)).axes[0].collections[0].levels
     np.testing.assert_allclose(10**levels, plotting.PAPER_LEVELS)
 
 
 def test_what_is_not_finite_is_marked():
-    broken = plane(lambda a, b: np.where(a > 0.5, np.nan, np.where(b > 1, np.inf, a**2 + b**2)))
+    broken = plane_over(lambda a, b: np.where(a > 0.5, np.nan, np.where(b > 1, np.inf, a**2 + b**2)))
     panel = plotting.plot_contours(broken).axes[0]
     assert panel.patch.get_hatch()
     assert [text.get_text() for text in panel.get_legend().get_texts()] == ["not finite"]
-    whole = plotting.plot_contours(plane(lambda a, b: a**2 + b**2)).axes[0]
+    whole = plotting.plot_contours(plane_over(lambda a, b: a**2 + b**2)).axes[0]
     assert whole.get_legend() is None
     line = xr.Dataset({"loss": ("alpha", [1.0, np.nan, 2.0])}, {"alpha": [0.0, 1.0, 2.0]})
     assert len(plotting.plot_lines(line).axes[0].patches) == 1
@@ -77,22 +65,6 @@ def test_lines_have_a_panel_a_variable_and_a_stroke_a_name():
     assert [axes.get_yscale() for axes in figure.axes] == ["log", "linear"]
     strokes = {(drawn.get_color(), drawn.get_linestyle()) for drawn in figure.axes[0].lines}
     assert len(strokes) == 2
-
-
-def test_surfaces_share_their_height_and_are_cut_at_the_top():
-    planes = {"low": plane(lambda a, b: 0.01 + a**2), "high": plane(lambda a, b: 1e6 * (1 + a**2))}
-    figure = plotting.plot_surfaces(planes, top=100)
-    assert len({axes.get_zlim() for axes in figure.axes}) == 1
-    np.testing.assert_allclose(figure.axes[0].get_zlim(), (-2, 2), atol=1e-6)
-
-
-def test_plotly_surface_holds_the_values_where_they_are():
-    data = plane(lambda a, b: 1 + a + 10 * (b + 2))
-    surface = plotting.plotly_surface(data, log=False).data[0]
-    assert np.shape(surface.z) == (13, 9)
-    assert surface.z[12][0] == pytest.approx(data.loss.sel(alpha=-1, beta=2).item())
-    assert surface.x[0] == -1
-    assert surface.y[12] == 2
 
 
 @pytest.mark.parametrize("draw", [plotting.plot_contours, plotting.plot_surfaces, plotting.plotly_surface])
@@ -120,7 +92,7 @@ def test_a_legend_of_lines_lies_on_no_panel():
 
 
 def test_labels_of_contours_stand_on_them_and_in_nobodys_way():
-    panel = plotting.plot_contours(plane(lambda a, b: np.exp(3 * a + b))).axes[0]
+    panel = plotting.plot_contours(plane_over(lambda a, b: np.exp(3 * a + b))).axes[0]
     places = np.array([label.get_position() for label in panel.texts])
     assert len(places) > 3
     for label, (x, y) in zip(panel.texts, places, strict=True):
@@ -133,7 +105,7 @@ def test_labels_of_contours_stand_on_them_and_in_nobodys_way():
 
 @pytest.mark.parametrize("levels", [(0, 0.5, 1), np.linspace(-1, 1, 11)])
 def test_levels_from_zero_or_below_are_drawn_as_they_are(levels):
-    figure = plotting.plot_contours(plane(lambda a, b: a + b / 2), levels=levels)
+    figure = plotting.plot_contours(plane_over(lambda a, b: a + b / 2), levels=levels)
     assert figure.axes[0].texts
     for label in figure.axes[0].texts:
         x, y = label.get_position()
@@ -149,7 +121,7 @@ def luminance(colour):
 
 def test_labels_of_contours_stand_out_from_the_colours_beside_them():
     levels = np.linspace(0.1, 9.6, 20)
-    figure = plotting.plot_contours(plane(lambda a, b: np.exp(3 * a + b)), levels=levels)
+    figure = plotting.plot_contours(plane_over(lambda a, b: np.exp(3 * a + b)), levels=levels)
     colours = plt.get_cmap("viridis")(np.linspace(0, 1, len(levels) + 1))[:, :3]
     for label in figure.axes[0].texts:
         above = np.abs(levels - float(label.get_text())).argmin() + 1
@@ -158,10 +130,10 @@ def test_labels_of_contours_stand_out_from_the_colours_beside_them():
 
 
 def test_contours_of_a_spike_that_leave_no_room_have_no_labels():
-    panel = plotting.plot_contours(plane(lambda a, b: 1e4 * (a**2 + b**2), np.linspace(-1, 1, 201))).axes[0]
+    panel = plotting.plot_contours(plane_over(lambda a, b: 1e4 * (a**2 + b**2), np.linspace(-1, 1, 201))).axes[0]
     assert not panel.texts
 
 
 def test_levels_are_written_out_up_to_a_million():
-    figure = plotting.plot_contours(plane(lambda a, b: 1e6 * (a**2 + b**2)), levels=[0.1, 1000, 100000])
+    figure = plotting.plot_contours(plane_over(lambda a, b: 1e6 * (a**2 + b**2)), levels=[0.1, 1000, 100000])
     assert [text.get_text() for text in figure.axes[-1].get_yticklabels()] == ["0.1", "100000"]

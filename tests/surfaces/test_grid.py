@@ -84,3 +84,24 @@ def test_a_typed_coordinate_is_found_and_measured_there(how):
         place = {"alpha": 0.3} | ({"beta": 0.7} if how == "plane" else {})
         there = lnb.move(objective.origin, directions[: len(place)], tuple(place.values()))
         assert found.loss.sel(**place).item() == pytest.approx(objective(there)["loss"], rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"extent": (1, -1)}, r"extent: got \(1, -1\), wants finite low < high"),
+        ({"extent": (0, float("inf"))}, "extent"),
+        ({"extent": 3}, "extent: got 3"),
+        ({"extent": [(0, 1)] * 3}, "extent: got 3 of them for 2 axes"),
+        ({"extent": ("a", "b")}, "extent"),
+        ({"resolution": 0}, "resolution: got 0, wants a whole number from 2 up"),
+        ({"resolution": 2.5}, "resolution: got 2.5"),
+        ({"resolution": True}, "resolution: got True"),
+        ({"resolution": (3, 3, 3)}, "resolution: got 3 of them for 2 axes"),
+    ],
+)
+def test_bad_grids_are_named_before_anything_is_measured(objective, monkeypatch, settings, message):
+    directions = lnb.random_directions(objective.origin, 2)
+    monkeypatch.setattr(lnb.Objective, "__call__", lambda *_: pytest.fail("measured"))
+    with pytest.raises(ValueError, match=message):
+        lnb.evaluate_plane(objective, directions, progress=False, **settings)

@@ -1,4 +1,4 @@
-"""Surfaces against closed forms and against evaluating the moved network by hand."""
+"""Lines and planes against closed forms and against evaluating the moved network by hand."""
 
 import copy
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import batch_norm_net, quadratic_objective, small_data
+from helpers import LABELS, batch_norm_net, quadratic_objective, small_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -74,40 +74,6 @@ def test_centre_is_the_loss_at_the_trained_point(objective):
         assert plane.attrs["origin_loss"] == objective()["loss"]
 
 
-def test_batches_of_unequal_size_count_by_their_samples():
-    model, (images, labels) = batch_norm_net(), small_data(samples=50)
-    whole = lnb.Objective(model, (images, labels), batch_size=50)()["loss"]
-    uneven = [(images[:1], labels[:1]), (images[1:8], labels[1:8]), (images[8:], labels[8:])]
-    assert lnb.Objective(model, uneven)()["loss"] == pytest.approx(whole, rel=1e-6)
-    assert lnb.Objective(model, (images, labels), batch_size=16)()["loss"] == pytest.approx(whole, rel=1e-6)
-
-
-def test_interpolation_between_points_is_the_closed_form():
-    objective = quadratic_objective(torch.eye(2), torch.zeros(2))
-    start, end = {"theta": torch.tensor([[1.0, 0.0]])}, {"theta": torch.tensor([[0.0, 2.0]])}
-    path = lnb.interpolate(objective, start, end, (-1, 2), 7, progress=False)
-    expected = 0.5 * ((1 - path.alpha) ** 2 + (2 * path.alpha) ** 2)
-    np.testing.assert_allclose(path.loss, expected, rtol=1e-6)
-
-
-def test_interpolation_between_models_ends_at_the_models():
-    models = [batch_norm_net(seed) for seed in (0, 1)]
-    objective = lnb.Objective(models[0], small_data())
-    path = lnb.interpolate(objective, *models, (0, 1), 3, progress=False)
-    for alpha, model in zip((0, 1), models, strict=True):
-        assert path.loss.sel(alpha=alpha).item() == lnb.Objective(model, small_data())()["loss"]
-
-
-def test_interpolation_explains_where_a_running_variance_is_negative():
-    models = [batch_norm_net(seed) for seed in (0, 1)]
-    models[0].hidden[2].running_var.fill_(1.0)
-    models[1].hidden[2].running_var.fill_(3.0)
-    objective = lnb.Objective(models[0], small_data())
-    path = lnb.interpolate(objective, *models, (-1, 1), 9, progress=False)
-    assert path.negative_variance.values.tolist() == [alpha < -0.5 for alpha in path.alpha.values]
-    assert np.isnan(path.loss).values.tolist() == path.negative_variance.values.tolist()
-
-
 def test_non_finite_losses_stay_in_the_data():
     objective = quadratic_objective(torch.eye(2), torch.zeros(2))
     line = lnb.evaluate_line(objective, {"theta": torch.tensor([[1e30, 0.0]])}, (-1, 1), 3, progress=False)
@@ -120,16 +86,87 @@ def test_extent_need_not_hold_zero(objective, extent):
     assert (line.alpha.values[0], line.alpha.values[-1]) == extent
 
 
-def test_recalibration_uses_the_statistics_of_the_data_at_each_point():
-    model, (images, labels) = batch_norm_net(), small_data()
-    objective = lnb.Objective(model, (images, labels), batch_size=50, batch_norm="recalibrate")
-    scaled = {name: 7.0 * p if name == "hidden.1.weight" else p for name, p in objective.origin.items()}
-    with_batch_statistics = copy.deepcopy(model).train()
-    with torch.no_grad():
-        for layer in with_batch_statistics.modules():
-            if isinstance(layer, nn.BatchNorm1d):
-                layer.momentum = 1.0
-        with_batch_statistics(images)
-        expected = F.cross_entropy(with_batch_statistics.eval()(images), labels).item()
-    assert objective()["loss"] == pytest.approx(expected, rel=1e-5)
-    assert objective(scaled)["loss"] == pytest.approx(expected, rel=1e-2)
+def test_bad_directions_are_named(objective):
+    d1, d2 = lnb.random_directions(objective.origin, 2)
+    with pytest.raises(ValueError, match="directions: got 1, a plane has two"):
+        lnb.evaluate_plane(objective, [d1])
+    with pytest.raises(ValueError, match=r"directions\[1\]: has no tensor for 'linear.bias'"):
+        lnb.evaluate_plane(objective, [d1, {k: v for k, v in d2.items() if k != "linear.bias"}])
+    with pytest.raises(ValueError, match=r"directions\[0\]: 'linear.bias' has shape \(9,\)"):
+        lnb.evaluate_line(objective, d1 | {"linear.bias": torch.zeros(9)})
+    with pytest.raises(ValueError, match=r"directions\[0\]: 'linear.bias' is complex64, wants real numbers"):
+        lnb.evaluate_line(objective, d1 | {"linear.bias": torch.ones(4) * 1j})
+    with pytest.raises(TypeError, match="wants two models or two points"):
+        lnb.interpolate(objective, batch_norm_net(), objective.origin)
+    with pytest.raises(ValueError, match="end: has no tensor"):
+        lnb.interpolate(objective, objective.origin, {})
+
+
+def test_train_and_test_are_measured_in_one_pass():
+    model, train, test = batch_norm_net(), small_data(0), small_data(1, 33)
+    metrics = {"accuracy": lnb.accuracy}
+    objective = lnb.Objective(model, train, metrics=metrics, extra_data={"test": test})
+    (direction,) = lnb.random_directions(model, 1)
+    both = lnb.evaluate_line(objective, direction, resolution=5, progress=False)
+    for prefix, data in (("", train), ("test_", test)):
+        alone = lnb.evaluate_line(lnb.Objective(model, data, metrics=metrics), direction, resolution=5, progress=False)
+        for name in ("loss", "loss_stderr", "accuracy", "accuracy_stderr"):
+            np.testing.assert_array_equal(both[prefix + name], alone[name])
+
+
+def test_repeats_are_further_draws_of_the_same_seed(objective):
+    drawn = lnb.random_directions(objective.origin, 4, seed=5)
+    line = lnb.evaluate_line(objective, drawn[0], resolution=5, repeats=4, progress=False)
+    assert line.loss.dims == ("repeat", "alpha")
+    for number, direction in enumerate(drawn):
+        alone = lnb.evaluate_line(objective, direction, resolution=5, progress=False)
+        np.testing.assert_array_equal(line.loss.sel(repeat=number), alone.loss)
+    np.testing.assert_allclose(line.loss_spread, line.loss.values.std(0, ddof=1))
+    assert line.loss_spread.sel(alpha=0) == 0
+
+
+def test_repeats_of_a_plane_draw_pairs(objective):
+    drawn = lnb.random_directions(objective.origin, 4, normalize="layer", seed=5)
+    plane = lnb.evaluate_plane(objective, drawn[:2], resolution=3, repeats=2, progress=False)
+    second = lnb.evaluate_plane(objective, drawn[2:], resolution=3, progress=False)
+    np.testing.assert_array_equal(plane.loss.sel(repeat=1), second.loss)
+
+
+def test_bad_repeats_are_named(objective):
+    direction = lnb.towards(objective.origin, lnb.scale(objective.origin, 2))
+    with pytest.raises(ValueError, match="repeats: only directions of random_directions"):
+        lnb.evaluate_line(objective, direction, repeats=3)
+    for bad in (0, 1.5, True):
+        with pytest.raises(ValueError, match="repeats: got"):
+            lnb.evaluate_line(objective, direction, repeats=bad)
+
+
+class Scaled(nn.Module):
+    """Has a parameter that is a single number."""
+
+    def __init__(self):
+        super().__init__()
+        self.temperature, self.layer = nn.Parameter(torch.tensor(2.0)), nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.temperature * self.layer(x)
+
+
+def test_a_parameter_may_be_a_single_number():
+    x = torch.randn(40, 4)
+    model = Scaled()
+    objective, directions = lnb.Objective(model, (x, LABELS)), lnb.random_directions(model, 2)
+    plane = lnb.evaluate_plane(objective, directions, resolution=3, progress=False)
+    moved = lnb.move(objective.origin, directions, [1.0, -1.0])
+    assert moved["temperature"] == 2
+    assert float(plane.loss.sel(alpha=1, beta=-1)) == pytest.approx(objective(moved)["loss"], rel=1e-5)
+
+
+def test_an_origin_of_another_precision_may_come_second():
+    x = torch.randn(40, 4)
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 4))
+    objective, directions = lnb.Objective(model, (x, LABELS)), lnb.random_directions(model, 2)
+    first = lnb.evaluate_plane(objective, directions, resolution=3, progress=False)
+    origin = {name: tensor.double() for name, tensor in objective.origin.items()}
+    second = lnb.evaluate_plane(objective, directions, resolution=3, origin=origin, progress=False)
+    np.testing.assert_allclose(first.loss, second.loss, rtol=1e-6)

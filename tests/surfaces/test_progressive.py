@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from conftest import batch_norm_net, quadratic_objective, small_data
-from hypothesis import given, settings
-from hypothesis import strategies as st
+import torch.nn.functional as F
+from helpers import LABELS, batch_norm_net, mean_of_outputs, quadratic_objective, small_data
 from torch import nn
 
 import landscape_nb as lnb
 from landscape_nb.surfaces import subsample as sampling
-from landscape_nb.surfaces.rbf import interpolate_scattered, spread_out
 from landscape_nb.surfaces.subsample import Sampler
 
 
@@ -39,10 +37,6 @@ class Surface(nn.Module):
         return x * float(10 ** self.height(np.float64(alpha), np.float64(beta)))
 
 
-def first(outputs, targets):
-    return outputs.mean()
-
-
 PLANE = [{"weight": torch.tensor([[1.0, 0.0]])}, {"weight": torch.tensor([[0.0, 1.0]])}]
 
 
@@ -50,7 +44,7 @@ PLANE = [{"weight": torch.tensor([[1.0, 0.0]])}, {"weight": torch.tensor([[0.0, 
 @pytest.mark.parametrize("error", [0.03, 0.01])
 def test_the_error_is_what_it_is_said_to_be_with_fewer_points(seed, error):
     height = rough(seed)
-    objective = lnb.Objective(Surface(height), (torch.ones(4, 1), torch.zeros(4)), first)
+    objective = lnb.Objective(Surface(height), (torch.ones(4, 1), torch.zeros(4)), mean_of_outputs)
     *_, plane = lnb.progressive_plane(objective, PLANE, resolution=41, error=error, seed=seed, progress=False)
     truth = height(*np.meshgrid(plane.alpha, plane.beta, indexing="ij"))
     misses = np.log10(plane.loss.values) - truth
@@ -156,7 +150,7 @@ def test_where_the_loss_is_not_finite_it_stays_so():
     def height(alpha, beta):
         return np.where(np.asarray(alpha) > 0.33, np.nan, alpha + beta)
 
-    objective = lnb.Objective(Surface(height), (torch.ones(4, 1), torch.zeros(4)), first)
+    objective = lnb.Objective(Surface(height), (torch.ones(4, 1), torch.zeros(4)), mean_of_outputs)
     *_, view = lnb.progressive_plane(objective, PLANE, resolution=31, error=0.005, progress=False)
     lost = np.isnan(view.loss.values)
     assert lost[view.alpha.values > 0.45].all()
@@ -189,85 +183,24 @@ def test_bad_arguments_are_named():
             next(iter(lnb.progressive_plane(objective, **({"directions": directions, "progress": False} | arguments))))
 
 
-@settings(deadline=None, max_examples=30, derandomize=True)
-@given(seed=st.integers(0, 100), classes=st.integers(1, 12), count=st.integers(33, 500), spread=st.floats(0.01, 2))
-def test_part_of_the_data_is_as_far_from_the_whole_as_it_says(seed, classes, count, spread):
-    rng = np.random.default_rng(seed)
-    targets = torch.from_numpy(rng.integers(0, classes, count))
-    inputs = (1 + targets[:, None] + spread * torch.from_numpy(rng.uniform(size=(count, 1)))).float()
-    model = nn.Linear(1, 1, bias=False)
-    nn.init.ones_(model.weight)
-    objective = lnb.Objective(model, (inputs, targets), first, batch_size=50)
-    sampler, exact = Sampler(objective, seed), objective.measure()
-    estimates = [sampler(objective.origin, wanted) for wanted in (1.0, 0.05, 0.01, 0.0)]
-    assert [e.samples for e in estimates] == sorted(e.samples for e in estimates)
-    for estimate in estimates:
-        assert abs(estimate.means["loss"] / exact["loss"] - 1) <= 8 * estimate.error + 1e-5
-    assert estimates[-1].samples == count
-    assert estimates[-1].means["loss"] == pytest.approx(exact["loss"], rel=1e-5)
-    assert estimates[-1].stderrs["loss"] == pytest.approx(exact["loss_stderr"], rel=0.1, abs=1e-6)
+@pytest.mark.parametrize("factor", [0.0, float("nan")])
+def test_a_progressive_plane_of_nothing_ends(factor):
+    model = nn.Linear(3, 4)
+    objective = lnb.Objective(model, (torch.randn(40, 3), LABELS), lambda a, b: F.cross_entropy(a, b) * factor)
+    *_, plane = lnb.progressive_plane(objective, lnb.random_directions(model, 2), resolution=31, progress=False)
+    assert plane.attrs["stopped"] in ("error", "complete")
 
 
-def test_the_error_of_a_part_is_the_spread_over_its_draws():
-    rng = np.random.default_rng(0)
-    targets = torch.from_numpy(rng.integers(0, 4, 300))
-    inputs = (targets[:, None] * 3 + torch.from_numpy(rng.exponential(size=(300, 1)))).float()
-    model = nn.Linear(1, 1, bias=False)
-    nn.init.ones_(model.weight)
-    objective = lnb.Objective(model, (inputs, targets), first)
-    found = [Sampler(objective, seed)(objective.origin, 1.0) for seed in range(200)]
-    assert {estimate.samples for estimate in found} == {32}
-    spread = np.std([estimate.means["loss"] for estimate in found])
-    said = np.sqrt(np.mean([(estimate.error * estimate.means["loss"]) ** 2 for estimate in found]))
-    assert said == pytest.approx(spread, rel=0.15)
-    unstratified = float(inputs.std()) * np.sqrt((1 - 32 / 300) / 32)
-    assert said < 0.5 * unstratified
+def test_an_interrupt_before_anything_is_measured_stays_one():
+    def interrupted(outputs, targets):
+        if calls:
+            raise KeyboardInterrupt
+        return F.cross_entropy(outputs, targets)
 
-
-def test_without_samples_of_its_own_all_data_are_used():
-    model, data = batch_norm_net(), small_data()
-    for arguments in (
-        {"batch_norm": "recalibrate"},
-        {"metrics": {"largest": lambda outputs, targets: outputs.max()}},
-    ):
-        objective = lnb.Objective(model, data, **arguments, extra_data={"test": small_data(1)})
-        estimate = Sampler(objective)(objective.origin, 1.0)
-        assert (estimate.samples, estimate.error) == (objective.samples, 0.0)
-        assert estimate.means["loss"] == pytest.approx(objective()["loss"], rel=1e-6)
-
-
-@given(seed=st.integers(0, 1000), count=st.integers(9, 60))
-@settings(deadline=None, max_examples=30, derandomize=True)
-def test_planes_are_interpolated_exactly(seed, count):
-    rng = np.random.default_rng(seed)
-    points, targets = rng.uniform(0, 30, (count, 2)), rng.uniform(0, 30, (7, 2))
-    a, b, c = rng.normal(size=3)
-    found = interpolate_scattered(points, points @ [a, b] + c, targets)
-    np.testing.assert_allclose(found.values, targets @ [a, b] + c, atol=1e-4)
-
-
-def test_interpolation_is_scipys():
-    from scipy.interpolate import RBFInterpolator
-
-    rng = np.random.default_rng(0)
-    points, targets = rng.uniform(0, 5, (20, 2)), rng.uniform(0, 5, (9, 2))
-    for values, kernel in ((np.sin(points).sum(1), "cubic"), (rng.normal(size=20), "linear")):
-        found = interpolate_scattered(points, values, targets)
-        expected = RBFInterpolator(points, values, kernel=kernel, degree=1)(targets)
-        assert found.power == {"cubic": 3, "linear": 1}[kernel]
-        np.testing.assert_allclose(found.values, expected, atol=1e-5)
-
-
-def test_points_on_one_line_are_no_accident():
-    points = np.stack([np.arange(12.0), np.zeros(12)], 1)
-    found = interpolate_scattered(points, np.arange(12.0), np.array([[3.5, 0.0], [3.5, 2.0]]))
-    assert found.values[0] == pytest.approx(3.5, abs=1e-3)
-    assert np.isfinite(found.values).all()
-
-
-def test_chosen_points_keep_apart():
-    chosen, taken = spread_out(np.arange(100), (10, 10), np.full(100, 3.0), 50)
-    rows = np.array([divmod(point, 10) for point in chosen])
-    gaps = np.abs(rows[:, None] - rows[None]).max(-1) + 99 * np.eye(len(rows))
-    assert gaps.min() == 3
-    assert taken.sum() == len(chosen) == 16
+    calls = []
+    model = nn.Linear(3, 4)
+    objective = lnb.Objective(model, (torch.randn(40, 3), LABELS), interrupted)
+    planes = lnb.progressive_plane(objective, lnb.random_directions(model, 2), resolution=5, progress=False)
+    calls.append("now")
+    with pytest.raises(KeyboardInterrupt):
+        next(planes)

@@ -1,15 +1,13 @@
 """Principal components against scikit-learn, projections against least squares, chance against its law."""
 
 import copy
-import gc
 import json
-import math
-import weakref
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers import SIZE, Lazy, as_matrix, as_points, walk
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.decomposition import PCA
@@ -18,44 +16,7 @@ from torch import nn
 import landscape_nb as lnb
 from landscape_nb.trajectories import difference_rows as rows
 from landscape_nb.trajectories import pca, random_walk
-from landscape_nb.weights.params import flatten, unflatten
-
-LIKE = {"w": torch.zeros(4, 6), "b": torch.zeros(5)}
-SIZE = 29
-
-
-def as_points(matrix, dtype=torch.float32, like=LIKE):
-    """The rows of a matrix as points of weight space."""
-    reference = {name: tensor.to(dtype) for name, tensor in like.items()}
-    return [unflatten(torch.as_tensor(row), reference) for row in np.asarray(matrix)]
-
-
-def as_matrix(points):
-    return np.stack([flatten(point).double().numpy() for point in points])
-
-
-def walk(points=7, seed=0, scale=1.0, dtype=torch.float32):
-    """Points around 10, so that what they have in common is larger than what they differ in."""
-    return as_points(10 + scale * random_walk.random_walk(points, SIZE, seed), dtype)
-
-
-class Lazy:
-    """Checkpoints that exist when they are asked for, and counts how many do so at once."""
-
-    def __init__(self, points):
-        self.points, self.alive, self.most, self.reads = points, weakref.WeakSet(), 0, 0
-
-    def __len__(self):
-        return len(self.points)
-
-    def __getitem__(self, index):
-        if not 0 <= index < len(self.points):
-            raise IndexError(index)
-        point = {name: tensor.clone() for name, tensor in self.points[index].items()}
-        self.alive.add(point["w"])
-        self.reads += 1
-        self.most = max(self.most, len(self.alive))
-        return point
+from landscape_nb.weights.params import unflatten
 
 
 @pytest.fixture(scope="module")
@@ -122,35 +83,6 @@ def test_the_plane_through_the_mean_is_the_closest():
     variance = ((as_matrix(points) - as_matrix(points).mean(axis=0)) ** 2).sum()
     assert squares[0] == pytest.approx(variance * (1 - at_mean.explained_variance_ratio.sum()), rel=1e-4)
     assert squares[1] > 1.1 * squares[0]
-
-
-def test_checkpoints_are_read_a_few_at_a_time(monkeypatch):
-    monkeypatch.setattr(rows, "_BLOCK_POINTS", 4)
-    lazy = Lazy(walk(50))
-    gc.disable()
-    try:
-        found = pca.pca_directions(lazy)
-        pca.project(lazy, found.directions, found.origin)
-        assert lazy.most <= 3
-        assert len(lazy.alive) == 0
-    finally:
-        gc.enable()
-    np.testing.assert_array_equal(
-        found.explained_variance_ratio, pca.pca_directions(lazy.points).explained_variance_ratio
-    )
-
-
-def test_no_matrix_of_all_points_is_made(monkeypatch):
-    """Blocks of rows are as many as fit into the bytes allowed, one at least."""
-    stacked = []
-    stack = torch.stack
-    monkeypatch.setattr(torch, "stack", lambda rows, **how: stacked.append(len(rows)) or stack(rows, **how))
-    monkeypatch.setattr(rows, "_BLOCK_BYTES", 3 * 4 * SIZE + 5)
-    pca.pca_directions(walk(20))
-    assert max(stacked) == 3
-    monkeypatch.setattr(rows, "_BLOCK_BYTES", 1)
-    pca.pca_directions(walk(20))
-    assert stacked[-1] == 1
 
 
 def test_float16_points_give_a_float32_origin_and_directions():
@@ -269,38 +201,6 @@ def test_runs_share_a_plane():
     np.testing.assert_array_equal(as_matrix([found.origin])[0], as_matrix(runs[0])[-1])
 
 
-def test_a_random_walk_is_made_in_parts_that_fit(monkeypatch):
-    whole = random_walk.random_walk(6, 100, seed=4)
-    monkeypatch.setattr(random_walk, "_ENTRIES_AT_ONCE", 128)
-    np.testing.assert_array_equal(random_walk.random_walk(6, 100, seed=4), whole)
-    assert not whole[0].any()
-    assert np.diff(whole, axis=0).std() == pytest.approx(1, abs=0.15)
-    oracle = PCA(3).fit(whole).explained_variance_ratio_
-    np.testing.assert_allclose(random_walk.random_walk_variance_ratio(6, 100, 3, seed=4), oracle, rtol=1e-10)
-
-
-def test_a_random_walk_in_many_dimensions_follows_its_law():
-    """6/π² ≈ 60.8 % in the first component, a k²-th of it in the k-th."""
-    assert random_walk.random_walk_ratios(1)[0] == 6 / math.pi**2
-    assert random_walk.random_walk_ratios(100_000).sum() == pytest.approx(1, abs=1e-4)
-    found = random_walk.random_walk_variance_ratio(200, 20_000, 5, seed=1)
-    np.testing.assert_allclose(found, random_walk.random_walk_ratios(5), rtol=0.1)
-    np.testing.assert_allclose(random_walk.random_walk_ratios(5, 100_000), random_walk.random_walk_ratios(5), rtol=1e-6)
-
-
-def test_a_short_walk_has_a_law_of_its_own():
-    np.testing.assert_allclose(random_walk.random_walk_ratios(9, 10).sum(), 1)
-    np.testing.assert_allclose(
-        random_walk.random_walk_variance_ratio(10, 200_000, 9), random_walk.random_walk_ratios(9, 10), rtol=0.02
-    )
-
-
-def test_components_of_a_real_walk_through_weight_space_follow_the_law():
-    matrix = random_walk.random_walk(40, 4000, 2)
-    found = pca.pca_directions(as_points(matrix, like={"w": torch.zeros(40, 100)}), 2)
-    assert found.explained_variance_ratio[0] == pytest.approx(6 / math.pi**2, abs=0.06)
-
-
 def test_what_cannot_be_decomposed_is_said():
     points = walk()
     with pytest.raises(ValueError, match=r"count: got 2, which takes 3 points or more; there are 2"):
@@ -341,14 +241,6 @@ def test_what_cannot_be_projected_is_said():
         pca.project([other | {"b": torch.zeros(2)}], [d1, d2], origin)
     with pytest.raises(TypeError, match=r"points: got dict"):
         pca.project(other, [d1, d2], origin)
-
-
-@pytest.mark.parametrize("bad", [{"points": 1}, {"dimension": 0}, {"seed": -1}, {"dimension": 2.5}])
-def test_what_cannot_be_walked_is_said(bad):
-    with pytest.raises(ValueError, match=f"{next(iter(bad))}: got"):
-        random_walk.random_walk(**{"points": 3, "dimension": 2} | bad)
-    with pytest.raises(ValueError, match="count: got 5, which takes 6 points or more; there are 4"):
-        random_walk.random_walk_variance_ratio(4, 10)
 
 
 def test_nothing_that_was_given_is_touched(run, objective):

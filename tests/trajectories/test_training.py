@@ -1,6 +1,5 @@
 """Training against a plain loop; its cache against kills, bit flips and changed settings."""
 
-import hashlib
 import json
 import signal
 import subprocess
@@ -12,27 +11,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from helpers import LABELS, TRAINING, Lambda, same_runs, samples, seeded, two_layers
 from torch import nn
 
 import landscape_nb as lnb
-
-SETTINGS = {"epochs": 4, "batch_size": 50, "lr": 0.05, "progress": False}
-
-
-@pytest.fixture
-def data(digits):
-    return digits.subset(151, 40)
-
-
-@pytest.fixture
-def model(digits):
-    return lnb.models.mlp((8,), batch_norm=True, **digits.shape)
-
-
-def same(first, second):
-    states = zip(first.states, second.states, strict=True)
-    return first.history == second.history and all(torch.equal(a[name], b[name]) for a, b in states for name in a)
+from landscape_nb import models, train
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
@@ -65,37 +48,20 @@ def test_training_is_a_plain_loop(data, optimizer):
     assert run.lr_drops == [5, 8, 9]
 
 
-def test_a_trajectory_holds_what_was_asked_for(model, data):
-    run = lnb.train(model, data, record=[2], cache=False, **SETTINGS)
-    assert run.epochs == [0, 2, 4]
-    assert list(run.points[0]) == [name for name, _ in model.named_parameters()]
-    assert all(torch.equal(run.points[0][name], p) for name, p in model.named_parameters())
-    assert all(torch.equal(run.points[-1][name], p) for name, p in run.model.named_parameters())
-    assert {len(values) for values in run.history.values()} == {4}
-    tests = lnb.Objective(run.model, data.test, metrics={"accuracy": lnb.accuracy})()
-    assert run.history["test_loss"][-1] == pytest.approx(tests["loss"], rel=1e-6)
-    assert run.history["test_accuracy"][-1] == pytest.approx(tests["accuracy"])
-    assert run.history["weight_norm"][-1] == pytest.approx(lnb.norm(run.points[-1]))
-    assert lnb.train(model, data, record=2, cache=False, **SETTINGS).epochs == [0, 2, 4]
-    assert lnb.Objective(run.model_at(2), data)()["loss"] > 0
-    with pytest.raises(ValueError, match="epoch: got 3, recorded are 0, 2, 4"):
-        run.model_at(3)
-
-
 def test_the_callers_model_stays_untrained(model, data):
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     state = torch.get_rng_state()
-    lnb.train(model, data, cache=False, **SETTINGS)
+    lnb.train(model, data, cache=False, **TRAINING)
     assert model.training
     assert torch.equal(state, torch.get_rng_state())
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 
 
 def test_a_second_call_reads_the_cache(model, data, tmp_path, monkeypatch):
-    first = lnb.train(model, data, record=1, cache=tmp_path, **SETTINGS)
+    first = lnb.train(model, data, record=1, cache=tmp_path, **TRAINING)
     monkeypatch.setattr("landscape_nb.trajectories.training._Run._train_epoch", lambda *_: pytest.fail("trained again"))
-    second = lnb.train(model, data, record=1, cache=tmp_path, **SETTINGS)
-    assert same(first, second)
+    second = lnb.train(model, data, record=1, cache=tmp_path, **TRAINING)
+    assert same_runs(first, second)
     assert [list(state) for state in second.states] == [list(model.state_dict())] * 5
     assert not list(tmp_path.glob("*/resume*"))
 
@@ -115,13 +81,13 @@ def test_whatever_determines_the_run_is_in_the_key(data, tmp_path):
     variants += [(nets[0], data, {"augment": lnb.datasets.Augmentation(1)}), (nets[0], data.subset(150, 40), {})]
     variants += [(nets[0], data, {"criterion": F.multi_margin_loss}), (nets[0], data, {"optimizer": "adam"})]
     for net, images, more in variants:
-        lnb.train(net, images, cache=tmp_path, **SETTINGS | more)
+        lnb.train(net, images, cache=tmp_path, **TRAINING | more)
     assert len(list(tmp_path.iterdir())) == len(variants)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(model, data, tmp_path, monkeypatch, optimizer):
-    settings = SETTINGS | {"optimizer": optimizer, "record": 1, "augment": lnb.datasets.Augmentation(1)}
+    settings = TRAINING | {"optimizer": optimizer, "record": 1, "augment": lnb.datasets.Augmentation(1)}
     whole = lnb.train(model, data, cache=False, **settings)
     epoch = lnb.trajectories.training._Run._train_epoch
 
@@ -140,7 +106,7 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(model, data, tm
     )
     resumed = lnb.train(model, data, cache=tmp_path, **settings)
     assert trained == [2, 3]
-    assert same(whole, resumed)
+    assert same_runs(whole, resumed)
 
 
 _KILLED = """
@@ -168,139 +134,10 @@ def test_a_killed_run_goes_on(tmp_path):
     assert outputs[0] == outputs[1] != ""
 
 
-@pytest.mark.parametrize("victim", ["run.json", "epoch-00004.safetensors", "epoch-00000.safetensors"])
-@pytest.mark.parametrize("damage", ["flip", "truncate", "delete"])
-def test_a_damaged_entry_is_reported_and_trained_anew(model, data, tmp_path, victim, damage):
-    first = lnb.train(model, data, cache=tmp_path, **SETTINGS)
-    (path,) = tmp_path.glob(f"*/{victim}")
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    if damage == "delete":
-        path.unlink()
-    else:
-        path.write_bytes(content if damage == "flip" else content[:-20])
-    if (victim, damage) == ("run.json", "delete"):
-        again = lnb.train(model, data, cache=tmp_path, **SETTINGS)
-    else:
-        with pytest.warns(UserWarning, match="is damaged .* training anew"):
-            again = lnb.train(model, data, cache=tmp_path, **SETTINGS)
-    assert same(first, again)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert same(first, lnb.train(model, data, cache=tmp_path, **SETTINGS))
-
-
-def outside(names):
-    """Contents that name files outside of the entry, and no kind of file that a run has."""
-    return {f"files {name}": lambda c, name=name: {**c, "files": {**c["files"], name: "0"}} for name in names}
-
-
-def replaced(place, *values):
-    return {f"{place} {value!r:.20}": lambda c, value=value: {**c, place: value} for value in values}
-
-
-NONSENSE = {
-    **outside(["../../outside.txt", "/etc/hostname", "run.json", "epoch-00009.safetensors", "x", "", "/dev/zero"]),
-    **replaced("files", [], None, "x", {}, {"../../outside.txt": "0"}),
-    **replaced("epoch", None, "2", 2.0, True, -1, 0, 5, 10**400, [], {}),
-    **replaced("recorded", [0.0, 4], [False, 4], [0, 4.0]),
-    **{
-        f"{value} in history": lambda c, value=value: {**c, "history": {name: [value] * 4 for name in c["history"]}}
-        for value in (float("nan"), float("inf"))
-    },
-    **replaced("recorded", None, [], [0], "x", [[]], [0, "../../outside.txt"], [-1, 0], {}, 3),
-    **replaced("history", None, [], {}, "x", {"lr": []}, {"lr": ["a"] * 4}),
-    "short history": lambda c: {**c, "history": {name: values[1:] for name, values in c["history"].items()}},
-    "words in history": lambda c: {**c, "history": {name: ["x"] * 4 for name in c["history"]}},
-    "huge history": lambda c: {**c, "history": {name: [10**400] * 4 for name in c["history"]}},
-    **{f"content {value!r}": lambda c, value=value: value for value in (None, [], "x", 3, {}, [[]])},
-}
-
-
-def rewrite(index, content):
-    """An index with a right checksum, whatever it says."""
-    checksum = hashlib.blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()
-    index.write_text(json.dumps({"content": content, "checksum": checksum}))
-
-
-def check_trained_anew(model, data, cache, first):
-    with pytest.warns(UserWarning, match="is damaged .* training anew"):
-        assert same(first, lnb.train(model, data, cache=cache, **SETTINGS))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert same(first, lnb.train(model, data, cache=cache, **SETTINGS))
-
-
-@pytest.mark.parametrize("how", NONSENSE)
-def test_nonsense_in_the_index_deletes_nothing_and_is_trained_anew(model, data, tmp_path, how):
-    cache = tmp_path / "nets"
-    first = lnb.train(model, data, cache=cache, **SETTINGS)
-    (tmp_path / "outside.txt").write_text("kept")
-    (index,) = cache.glob("*/run.json")
-    rewrite(index, NONSENSE[how](json.loads(index.read_text())["content"]))
-    check_trained_anew(model, data, cache, first)
-    assert (tmp_path / "outside.txt").read_text() == "kept"
-
-
-def test_a_run_that_goes_on_deletes_nothing_outside(model, data, tmp_path, monkeypatch):
-    """Files that an index names and the next one does not are deleted: only those of the run."""
-    epoch, outside = lnb.trajectories.training._Run._train_epoch, tmp_path / "outside.txt"
-
-    def interrupted(self, bar):
-        if self.epoch == 2:
-            raise KeyboardInterrupt
-        epoch(self, bar)
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("landscape_nb.trajectories.training._Run._train_epoch", interrupted)
-        lnb.train(model, data, cache=tmp_path / "nets", **SETTINGS)
-    outside.write_text("kept")
-    (index,) = tmp_path.glob("nets/*/run.json")
-    content = json.loads(index.read_text())["content"]
-    content["files"]["../../outside.txt"] = hashlib.blake2b(b"kept", digest_size=16).hexdigest()
-    rewrite(index, content)
-    with pytest.warns(UserWarning, match="is damaged .it names other files.; training anew"):
-        lnb.train(model, data, cache=tmp_path / "nets", **SETTINGS)
-    assert outside.read_text() == "kept"
-
-
-@pytest.mark.parametrize("content", [b"", b"null", b"[]", b"{}", b"3", b"\xff\xfe", b"[" * 100_000, b"1" * 5000, None])
-@pytest.mark.parametrize("victim", ["run.json", "epoch-00004.safetensors"])
-def test_files_of_nonsense_are_trained_anew(model, data, tmp_path, victim, content):
-    first = lnb.train(model, data, cache=tmp_path, **SETTINGS)
-    (path,) = tmp_path.glob(f"*/{victim}")
-    path.unlink()
-    if content is None:
-        path.mkdir()
-        (path / "file").write_text("")
-    else:
-        path.write_bytes(content)
-    check_trained_anew(model, data, tmp_path, first)
-
-
-@pytest.mark.parametrize("tensors", [{}, {"x": torch.ones(2)}, "float64", "shape", "nan", "inf"])
-def test_other_tensors_with_a_right_checksum_are_trained_anew(model, data, tmp_path, tensors):
-    first = lnb.train(model, data, cache=tmp_path, **SETTINGS)
-    (path,) = tmp_path.glob("*/epoch-00004.safetensors")
-    if tensors == "float64":
-        tensors = {name: tensor.double() for name, tensor in load_file(path).items()}
-    elif tensors == "shape":
-        tensors = {name: tensor[..., None].contiguous() for name, tensor in load_file(path).items()}
-    elif tensors in ("nan", "inf"):
-        number = float(tensors)
-        tensors = {name: t * number if t.is_floating_point() else t for name, t in load_file(path).items()}
-    save_file(tensors, path)
-    index = path.with_name("run.json")
-    content = json.loads(index.read_text())["content"]
-    content["files"][path.name] = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
-    rewrite(index, content)
-    check_trained_anew(model, data, tmp_path, first)
-
-
 def test_a_cache_that_cannot_be_written_is_named(model, data, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="cache: cannot write to .*LANDSCAPE_NB_CACHE"):
-        lnb.train(model, data, cache=tmp_path / "file" / "nets", **SETTINGS)
+        lnb.train(model, data, cache=tmp_path / "file" / "nets", **TRAINING)
 
 
 @pytest.mark.parametrize(
@@ -340,38 +177,38 @@ def test_a_cache_that_cannot_be_written_is_named(model, data, tmp_path):
 )
 def test_bad_settings_are_named_and_nothing_is_written(model, data, tmp_path, settings, message):
     with pytest.raises((ValueError, TypeError), match=message):
-        lnb.train(model, data, **{"cache": tmp_path / "nets"} | SETTINGS | settings)
+        lnb.train(model, data, **{"cache": tmp_path / "nets"} | TRAINING | settings)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_model_that_cannot_be_trained_is_named(data):
     with pytest.raises(TypeError, match="model: got type, wants a torch.nn.Module"):
-        lnb.train(nn.Linear, data, cache=False, **SETTINGS)
+        lnb.train(nn.Linear, data, cache=False, **TRAINING)
     still = lnb.models.mlp((8,), **data.shape).requires_grad_(False)
     with pytest.raises(ValueError, match="model: none of its parameters is to be trained"):
-        lnb.train(still, data, cache=False, **SETTINGS)
+        lnb.train(still, data, cache=False, **TRAINING)
 
 
 def test_numbers_may_be_numpys(model, data, tmp_path):
     numbers = {"seed": np.int64(3), "momentum": np.float32(0.5), "drops": np.array([0.5]), "record": np.array([1])}
-    run = lnb.train(model, data, cache=tmp_path, **SETTINGS | numbers)
+    run = lnb.train(model, data, cache=tmp_path, **TRAINING | numbers)
     assert (run.epochs, run.lr_drops) == ([0, 1, 4], [2])
 
 
 def test_images_that_do_not_fit_are_named(model, digits):
     images, labels = digits.train
     with pytest.raises(ValueError, match=r"data: the first batch.*this network takes"):
-        lnb.train(model, (images[:, :, :7], labels), cache=False, **SETTINGS)
+        lnb.train(model, (images[:, :, :7], labels), cache=False, **TRAINING)
     with pytest.raises(ValueError, match="data: got 3 inputs and 2 targets"):
-        lnb.train(model, (images[:3], labels[:2]), cache=False, **SETTINGS)
+        lnb.train(model, (images[:3], labels[:2]), cache=False, **TRAINING)
     with pytest.raises(ValueError, match="data: got no samples"):
-        lnb.train(model, (images[:0], labels[:0]), cache=False, **SETTINGS)
+        lnb.train(model, (images[:0], labels[:0]), cache=False, **TRAINING)
 
 
 def test_divergence_is_an_error(data):
     net = lnb.models.mlp((8,), **data.shape)
     with pytest.raises(FloatingPointError, match="the loss became (nan|inf) in epoch .*a lower lr"):
-        lnb.train(net, data, cache=False, **SETTINGS | {"lr": 1e20})
+        lnb.train(net, data, cache=False, **TRAINING | {"lr": 1e20})
 
 
 @pytest.mark.parametrize("with_tests", [True, False])
@@ -381,7 +218,7 @@ def test_divergence_in_the_last_step_is_an_error_and_not_kept(data, tmp_path, wi
     images = data if with_tests else data.train
     only_step = {"epochs": 1, "batch_size": 200, "lr": 1e25, "optimizer": optimizer}
     with pytest.raises(FloatingPointError, match="became (nan|inf) in epoch 1; a lower lr"):
-        lnb.train(net, images, cache=tmp_path, **SETTINGS | only_step)
+        lnb.train(net, images, cache=tmp_path, **TRAINING | only_step)
     assert not list(tmp_path.glob("*/run.json"))
 
 
@@ -389,33 +226,10 @@ def test_a_buffer_may_be_infinite(data, tmp_path):
     """As masks of attention are: that is not damage."""
     net = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
     net.register_buffer("mask", torch.tensor([0.0, -torch.inf, torch.nan]))
-    lnb.train(net, data, cache=tmp_path, **SETTINGS)
+    lnb.train(net, data, cache=tmp_path, **TRAINING)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        lnb.train(net, data, cache=tmp_path, **SETTINGS)
-
-
-@pytest.mark.parametrize("named", ["argument", "variable"])
-def test_a_cache_in_the_home_directory_is_made_there(model, data, tmp_path, monkeypatch, named):
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("LANDSCAPE_NB_CACHE", "~/nets")
-    lnb.train(model, data, cache="~/nets" if named == "argument" else True, **SETTINGS)
-    assert list((tmp_path / "home" / "nets").glob("*/run.json"))
-    assert not list((tmp_path / "here").iterdir())
-
-
-@pytest.mark.parametrize("place", ["s3://b/c", "file:///tmp/nets", "a\0b", "nets\ud800", "  "])
-def test_a_cache_that_is_no_place_on_this_machine_is_named(model, data, tmp_path, monkeypatch, place):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match=r"^cache: got "):
-        lnb.train(model, data, cache=place, **SETTINGS)
-    if "\0" not in place and "\ud800" not in place:  # what an environment can hold
-        monkeypatch.setenv("LANDSCAPE_NB_CACHE", place)
-        with pytest.raises(ValueError, match=r"^LANDSCAPE_NB_CACHE: got "):
-            lnb.train(model, data, **SETTINGS)
-    assert not list(tmp_path.iterdir())
+        lnb.train(net, data, cache=tmp_path, **TRAINING)
 
 
 def failing(images, generator):
@@ -435,7 +249,7 @@ def failing(images, generator):
 )
 def test_what_cannot_make_a_step_is_named_and_leaves_no_files(model, data, tmp_path, settings, message):
     with pytest.raises((ValueError, TypeError), match=message):
-        lnb.train(model, data, cache=tmp_path, **SETTINGS | settings)
+        lnb.train(model, data, cache=tmp_path, **TRAINING | settings)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
@@ -444,7 +258,41 @@ def test_one_sample_and_huge_batches(model, data):
     with pytest.raises(
         ValueError, match="data: got 1 sample a step, too few to train this network .Expected more than 1"
     ):
-        lnb.train(model, one, cache=False, **SETTINGS)
+        lnb.train(model, one, cache=False, **TRAINING)
     plain = lnb.models.mlp((8,), **data.shape)
-    assert lnb.train(plain, one, cache=False, **SETTINGS).epochs == [0, 4]
-    assert lnb.train(plain, data, cache=False, **SETTINGS | {"batch_size": 2**31 - 1}).epochs == [0, 4]
+    assert lnb.train(plain, one, cache=False, **TRAINING).epochs == [0, 4]
+    assert lnb.train(plain, data, cache=False, **TRAINING | {"batch_size": 2**31 - 1}).epochs == [0, 4]
+
+
+def test_a_trained_network_holds_no_gradients():
+    data = torch.randn(32, 1, 8, 8), torch.randint(10, (32,))
+    run = train(models.mlp(channels=1, image_size=8), data, 1, cache=False, progress=False)
+    assert all(parameter.grad is None for parameter in run.model.parameters())
+
+
+def test_a_model_of_closures_is_trained_and_the_callers_stays():
+    model, data = seeded(Lambda, "lambda"), samples()
+    before = {name: p.clone() for name, p in model.named_parameters()}
+    run = lnb.train(model, data, epochs=3, batch_size=16, cache=False, progress=False)
+    assert all(torch.equal(p, before[name]) for name, p in model.named_parameters())
+    assert lnb.norm(lnb.add(run.points[-1], lnb.scale(run.points[0], -1))) > 0.1
+    assert torch.allclose(run.model_at(3)(data[0]), two_layers(run.points[-1], data[0]))
+    assert run.history["train_loss"][-1] < run.history["train_loss"][0]
+
+
+class Tied(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 4)
+        self.second.weight = self.first.weight
+
+    def forward(self, x):
+        return self.second(F.relu(self.first(x)))
+
+
+def test_tied_weights_and_plain_numbers_are_trained_with(tmp_path):
+    errors = {"error": lambda o, t: float((o.argmax(1) != t).float().mean())}
+    data = torch.randn(40, 4), LABELS
+    run = lnb.train(Tied(), data, epochs=2, metrics=errors, cache=tmp_path, progress=False)
+    again = lnb.train(Tied(), data, epochs=2, metrics=errors, cache=False, progress=False)
+    assert len(run.history["train_error"]) == len(again.history["train_error"]) == 2

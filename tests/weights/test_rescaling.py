@@ -1,8 +1,11 @@
 """What rescaling a ReLU or a batch norm network changes, and what filter normalization undoes."""
 
+import math
+
 import numpy as np
+import pytest
 import torch
-from conftest import batch_norm_net, small_data
+from helpers import batch_norm_net, small_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -40,3 +43,14 @@ def test_relu_rescaling(factor, seed):
 def test_batch_norm_rescaling(factor, seed):
     model = batch_norm_net(seed)
     assert_only_the_raw_plane_changes(model, lnb.rescale_batch_norm(model, "hidden.1", "hidden.2", factor), seed)
+
+
+def test_bad_rescalings_are_named():
+    model = batch_norm_net()
+    for bad in (0.0, -1.0, math.nan):
+        with pytest.raises(ValueError, match="factor: got"):
+            lnb.rescale_relu(model, "hidden.1", "hidden.4", bad)
+    with pytest.raises(ValueError, match=r"first: got 'hidden.0', the model has 'hidden.1', 'hidden.4', 'linear'"):
+        lnb.rescale_relu(model, "hidden.0", "hidden.4", 2.0)
+    with pytest.raises(ValueError, match=r"norm: got 'hidden.1', the model has 'hidden.2', 'hidden.5'"):
+        lnb.rescale_batch_norm(model, "hidden.1", "hidden.1", 2.0)

@@ -7,40 +7,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 import xarray as xr
-from click.testing import CliRunner
+from helpers import NAN, batch_norm_net
 from torch import nn
 
 import landscape_nb as lnb
 from landscape_nb._common.levels import choose_levels
-from landscape_nb.cli import main
 from landscape_nb.trajectories.random_walk import random_walk
-
-NAN = float("nan")
-
-
-def given() -> SimpleNamespace:
-    """Right arguments, to be spoiled one at a time."""
-    torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
-    other = nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2))
-    x, y = torch.randn(8, 3), torch.arange(8) % 2
-    objective, weights = lnb.Objective(model, (x, y)), lnb.parameters_of(model)
-    d1, d2 = lnb.random_directions(model, 2)
-    line = lnb.evaluate_line(objective, d1, resolution=3, progress=False)
-    plane = lnb.evaluate_plane(objective, (d1, d2), resolution=3, progress=False)
-    path = [lnb.move(weights, [d1], [step]) for step in (2.0, 1.0, 0.0)]
-    return SimpleNamespace(
-        model=model, other=lnb.parameters_of(other), X=x, y=y, o=objective, w=weights, d1=d1, d2=d2, line=line,
-        plane=plane, path=path, arrays={name: tensor.numpy() for name, tensor in weights.items()},
-        nan={name: tensor * NAN for name, tensor in weights.items()},
-    )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def g() -> SimpleNamespace:
-    return given()
 
 
 def objective(**spoiled: object) -> Callable:
@@ -406,6 +379,7 @@ BUILDERS = [
     ("densenet", lambda **k: lnb.models.densenet(**k)),
     ("densenet121", lambda **k: lnb.models.densenet121(**k)),
 ]
+
 BAD_SIZES = [
     ({"channels": 0}, "channels: got 0"),
     ({"classes": "a"}, "classes: got 'a'"),
@@ -416,6 +390,7 @@ BAD_SIZES = [
     ({"seed": "a"}, "seed: got 'a'"),
     ({"seed": 2**64}, "seed: got 18446744073709551616"),
 ]
+
 MODELS = [
     *((lambda g, b=build, k=bad: b(**k), ValueError, message) for _, build in BUILDERS for bad, message in BAD_SIZES),
     (lambda g: lnb.models.mlp(5), TypeError, "hidden: got 5"),
@@ -457,141 +432,32 @@ def test_what_is_given_is_right(g):
         call(g)
 
 
-COMMANDS = [
-    (["run", "99"], "number: got '99'"),
-    (["run", "05", "--preset", "fast"], "Invalid value for '--preset'"),
-    (["run", "05", "--seed", str(2**63)], "Invalid value for '--seed'"),
-    (["run", "05", "--seed", "-1"], "Invalid value for '--seed'"),
-    (["run", "05", "--seed", "1.5"], "Invalid value for '--seed'"),
-    (["run", "05", "--seed", "x"], "Invalid value for '--seed'"),
-    (["run"], "Missing argument 'NUMBER'"),
-    (["figure", "99"], "name: got '99'"),
-    (["walk"], "No such command 'walk'"),
-]
+def test_what_is_no_objective_is_named(objective):
+    (d1, d2), net = lnb.random_directions(objective.origin, 2), batch_norm_net()
+    points = [objective.origin] * 2
+    for refuse in (
+        lambda: lnb.evaluate_line(net, d1),
+        lambda: lnb.evaluate_plane(net, (d1, d2)),
+        lambda: lnb.interpolate(net, net, net),
+        lambda: lnb.curvature_map(net, (d1, d2)),
+        lambda: next(lnb.progressive_plane(net, (d1, d2))),
+        lambda: lnb.plane_gap(net, points, (d1, d2), objective.origin),
+        lambda: lnb.extreme_eigenvalues(net),
+        lambda: lnb.spectral_density(net),
+        lambda: lnb.curvature_along(net, d1),
+        lambda: lnb.hessian_vector_product(net, d1),
+    ):
+        with pytest.raises(TypeError, match="objective: got .*, wants an Objective"):
+            refuse()
 
 
-@pytest.mark.parametrize(("words", "message"), COMMANDS)
-def test_a_wrong_command_is_told_in_words_and_writes_nothing(words, message, tmp_path):
-    out = tmp_path / "course"
-    result = CliRunner().invoke(main, [*words, "--out", str(out)] if words[0] == "run" else words)
-    assert result.exit_code != 0
-    assert message in result.output
-    assert result.exception is None or isinstance(result.exception, SystemExit)
-    assert not out.exists()
-
-
-def test_a_file_is_no_place_for_notebooks(tmp_path):
-    (tmp_path / "file").write_text("precious")
-    for out in (tmp_path / "file", tmp_path / "file" / "below"):
-        result = CliRunner().invoke(main, ["run", "05", "--out", str(out)])
-        assert result.exit_code == 1
-        assert f"out: cannot write into {out}" in result.output
-    assert (tmp_path / "file").read_text() == "precious"
-
-
-def test_the_environments_seed_is_a_number(monkeypatch):
-    monkeypatch.setenv("LANDSCAPE_NB_SEED", "x")
-    with pytest.raises(ValueError, match="LANDSCAPE_NB_SEED: got 'x'"):
-        lnb.choose_preset("quick", quick={})
-
-
-@pytest.mark.parametrize("form", [tuple, list, lambda pair: [tuple(pair)], lambda pair: [tuple(pair), tuple(pair)]])
-def test_numpys_arrays_are_data(g, form):
-    arrays = form([g.X.double().numpy(), g.y.numpy()])
-    assert lnb.Objective(g.model, arrays)()["loss"] == pytest.approx(g.o()["loss"], rel=1e-6)
-    double = nn.Sequential(nn.Linear(3, 2)).double()
-    assert lnb.Objective(double, arrays).data.batches[0][0].dtype == torch.float64
-
-
-def test_numpys_arrays_are_data_in_dicts_too(g):
-    nested = [{"inputs": {"x": g.X.numpy().copy()}, "labels": [g.y.numpy()]}]
-    read = lnb.Objective(
-        g.model,
-        nested,
-        forward=lambda model, batch: model(batch["inputs"]["x"]),
-        criterion=lambda outputs, batch: F.cross_entropy(outputs, batch["labels"][0]),
-    )
-    assert read() == pytest.approx(g.o())
-    nested[0]["inputs"]["x"][:] = 0
-    assert read() == pytest.approx(g.o())
-
-
-def test_whole_state_dicts_are_points(g):
-    torch.manual_seed(1)
-    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
-    states = []
-    for _ in range(4):
-        model(torch.randn(20, 3))
-        with torch.no_grad():
-            for parameter in model.parameters():
-                parameter.add_(torch.randn_like(parameter))
-        states.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
-    names = [name for name, _ in model.named_parameters()]
-    points = [{name: state[name] for name in names} for state in states]
-    with pytest.raises(ValueError, match="trajectory: holds '1.running_mean', which is a buffer; give model="):
-        lnb.pca_directions(states)
-    ours, wanted = lnb.pca_directions(states, model=model), lnb.pca_directions(points)
-    for mine, right in zip(ours.directions, wanted.directions, strict=True):
-        assert list(mine) == names
-        assert all(torch.equal(mine[name], right[name]) for name in names)
-    assert lnb.shared_plane([states, states], model=model).directions[0].keys() == points[0].keys()
-    xr.testing.assert_equal(
-        lnb.project(states, wanted.directions, wanted.origin), lnb.project(points, wanted.directions, wanted.origin)
-    )
-    objective = lnb.Objective(model.eval(), (g.X, g.y))
-    gap = lnb.plane_gap(objective, states, wanted.directions, wanted.origin)
-    for number, state in enumerate(states):
-        model.load_state_dict(state)
-        assert float(gap.loss[number]) == pytest.approx(F.cross_entropy(model(g.X), g.y).item(), rel=1e-5)
-
-
-class TestGraphs:
-    """Graphs of PyTorch Geometric as data."""
-
-    def graphs(self, count: int):
-        data = pytest.importorskip("torch_geometric.data", reason="torch_geometric is not installed")
-        torch.manual_seed(0)
-        return [
-            data.Data(x=torch.randn(n, 3), edge_index=torch.tensor([[0, 1], [1, 0]]), y=torch.tensor([n % 2]))
-            for n in range(3, 3 + count)
-        ]
-
-    def mean_of_nodes(self, model, batch):
-        sums = torch.zeros(batch.num_graphs, 3).index_add_(0, batch.batch, batch.x)
-        return model(sums / torch.bincount(batch.batch)[:, None])
-
-    def test_a_batch_counts_its_graphs(self, g):
-        graphs = self.graphs(7)
-        loader = pytest.importorskip("torch_geometric.loader").DataLoader(graphs, batch_size=4)
-        read = lnb.Objective(
-            g.model, loader, forward=self.mean_of_nodes, criterion=lambda o, batch: F.cross_entropy(o, batch.y)
-        )
-        means, y = torch.stack([graph.x.mean(0) for graph in graphs]), torch.cat([graph.y for graph in graphs])
-        assert read.data.counts == [4, 3]
-        assert read()["loss"] == pytest.approx(F.cross_entropy(g.model(means), y).item(), rel=1e-5)
-
-    def test_one_graph_is_one_batch_and_is_copied(self, g):
-        (graph,) = self.graphs(1)
-        graph.y = torch.tensor([0, 1, 1])
-        read = lnb.Objective(
-            g.model, graph, forward=lambda m, b: m(b.x), criterion=lambda o, b: F.cross_entropy(o, b.y)
-        )
-        wanted = F.cross_entropy(g.model(graph.x), graph.y).item()
-        assert read.samples == 3
-        assert read()["loss"] == pytest.approx(wanted, rel=1e-5)
-
-    def test_a_forward_that_writes_into_a_graph_gets_a_copy(self, g):
-        (graph,) = self.graphs(1)
-        before = graph.x.clone()
-
-        def forward(model, batch):
-            batch.x.add_(1)
-            return model(batch.x).mean(0, keepdim=True)
-
-        read = lnb.Objective(g.model, [graph], forward=forward, criterion=lambda o, b: F.cross_entropy(o, b.y))
-        assert read() == read()
-        assert torch.equal(graph.x, before)
-
-    def test_a_graph_needs_forward(self, g):
-        with pytest.raises(ValueError, match="data: a batch is a Data with tensors .*without forward="):
-            lnb.Objective(g.model, self.graphs(1))
+def test_what_is_no_direction_point_or_dataset_is_named(objective):
+    d1, d2 = lnb.random_directions(objective.origin, 2)
+    with pytest.raises(TypeError, match=r"directions\[1\]: got dict, wants a Direction"):
+        lnb.orthogonalized([d1, dict(d2)], objective.origin)
+    with pytest.raises(TypeError, match="model: got str, wants a torch.nn.Module, or a dict"):
+        lnb.random_directions("net", 2)
+    with pytest.raises(TypeError, match=r"trajectory\[3\]: got .*, wants a dict of tensors"):
+        lnb.pca_directions([batch_norm_net()] * 4)
+    with pytest.raises(TypeError, match="dataset: got int, wants an xarray.Dataset"):
+        lnb.diagnose(3)

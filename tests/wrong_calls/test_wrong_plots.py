@@ -25,12 +25,6 @@ ROW = PLANE.isel(alpha=[0])
 PICTURES, RIGHT = np.zeros((2, 4, 4)), np.array([[0.9, 0.1], [0.2, 0.8]])
 
 
-@pytest.fixture(autouse=True)
-def _close():
-    yield
-    plt.close("all")
-
-
 def refused(call, kind, message):
     with pytest.raises(kind) as caught:
         call()
