@@ -1,19 +1,18 @@
-"""What all tests share: a cache of their own, real data where it is configured, small networks."""
+"""Fixtures of all tests: a cache of their own, an objective, real data; solutions come last."""
 
 import os
 import shutil
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib
+import matplotlib.pyplot as plt
 import pytest
-import torch
 import torch.nn.functional as F
-from torch import nn
+from helpers import batch_norm_net, right_arguments, small_data
 
 import landscape_nb as lnb
-
-ROOT = Path(__file__).parent.parent
 
 matplotlib.use("Agg")
 
@@ -47,55 +46,17 @@ def session_cache() -> Path:
     return Path(os.environ["LANDSCAPE_NB_CACHE"])
 
 
+@pytest.fixture(autouse=True)
+def _closed_figures():
+    """A test's figures are closed after it."""
+    yield
+    plt.close("all")
+
+
 @pytest.fixture
 def lenient(monkeypatch):
     """The way a class sees it: errors are messages."""
     monkeypatch.delenv("LANDSCAPE_NB_STRICT")
-
-
-def real_file(name: str) -> Path:
-    """A file of the data directory; it may be missing on a laptop, not in CI."""
-    path = lnb.datasets.data_directory() / name
-    if not path.exists():
-        reason = f"{path} is not there; LANDSCAPE_NB_DATA names the directory"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return path
-
-
-class Quadratic(nn.Module):
-    """Half of θᵀAθ, as a network whose parameter θ is a matrix of one row."""
-
-    def __init__(self, matrix: torch.Tensor, theta: torch.Tensor):
-        super().__init__()
-        self.theta = nn.Parameter(theta[None].clone())
-        self.register_buffer("matrix", matrix)
-
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        return (0.5 * self.theta @ self.matrix @ self.theta.T).expand(len(inputs), 1)
-
-
-def quadratic_objective(matrix: torch.Tensor, theta: torch.Tensor) -> lnb.Objective:
-    data = (torch.zeros(3, 1), torch.zeros(3))
-    return lnb.Objective(Quadratic(matrix, theta), data, criterion=lambda outputs, _: outputs.mean())
-
-
-def batch_norm_net(seed: int = 0) -> nn.Module:
-    """A small net with batch norm whose running statistics are no longer the initial ones."""
-    net = lnb.models.mlp((12, 9), batch_norm=True, channels=1, classes=4, image_size=8, seed=seed)
-    images, _ = small_data(seed)
-    with torch.no_grad():
-        nn.init.normal_(net.linear.weight, generator=torch.Generator().manual_seed(seed))
-        for _ in range(20):
-            net(images)
-    return net.eval()
-
-
-def small_data(seed: int = 0, samples: int = 50) -> tuple[torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.randn(samples, 1, 8, 8, generator=generator)
-    return images, torch.randint(4, (samples,), generator=generator)
 
 
 @pytest.fixture
@@ -106,3 +67,8 @@ def objective() -> lnb.Objective:
 @pytest.fixture(scope="session")
 def digits() -> lnb.datasets.ImageData:
     return lnb.datasets.digits()
+
+
+@pytest.fixture(scope="module")
+def g() -> SimpleNamespace:
+    return right_arguments()

@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from landscape_nb.engines.winograd.llvm import this_processor
 
-REPLAYED = ["oracle/test_engines.py", "oracle/test_program.py"]
-DIFFERENTIATED = ["oracle/test_hessian.py", "unit/test_training.py"]
+TESTS = Path(__file__).parent
+REPLAYED = sorted((TESTS / "engines").glob("test_*.py"))
+DIFFERENTIATED = [TESTS / "hessian", *(TESTS / f"trajectories/test_{name}.py" for name in ("training", "trajectory"))]
 ELSEWHERE = "not processes and not killed"
 """Leaves out tests of several processes: they take long, and compute nothing that others do not."""
 AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
@@ -23,12 +24,13 @@ class Run(NamedTuple):
 
     name: str
     limits: dict[str, str]
-    files: list[str]
+    files: list[Path]
     lanes: tuple[int, ...]
 
 
+WITH_TILES = [*REPLAYED, TESTS / "engines/winograd", *DIFFERENTIATED]
 RUNS = [
-    Run("AVX2", AVX2 | {"LANDSCAPE_NB_ISA": "avx2"}, [*REPLAYED, "oracle/test_tiles.py", *DIFFERENTIATED], (16,)),
+    Run("AVX2", AVX2 | {"LANDSCAPE_NB_ISA": "avx2"}, WITH_TILES, (16,)),
     Run("AVX2, all convolutions torch's", AVX2 | {"LANDSCAPE_NB_ISA": "none"}, REPLAYED, (16, 8)),
 ]
 
@@ -38,8 +40,7 @@ def main() -> int:
     for run in RUNS:
         if processor and processor.lanes in run.lanes:
             print(f"== {run.name}: {run.limits}", flush=True)
-            files = [Path(__file__).parent / file for file in run.files]
-            command = [sys.executable, "-m", "pytest", "-v", "-k", ELSEWHERE, *files]
+            command = [sys.executable, "-m", "pytest", "-v", "-k", ELSEWHERE, *run.files]
             if status := subprocess.run(command, env=os.environ | run.limits).returncode:
                 return status
     return 0

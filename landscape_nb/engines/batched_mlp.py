@@ -61,8 +61,8 @@ class Perceptron:
     def __init__(self, evaluator: Evaluator):
         self.evaluator, forward = evaluator, evaluator.forward
         self.batches = evaluator.batches
-        if evaluator.batch_norm != "frozen" or forward.only_plain or not evaluator.reads_pairs:
-            raise InapplicableError(forward.only_plain or "the data are no pairs, or batch norm is recalibrated")
+        if evaluator.only_plain or not evaluator.reads_pairs:
+            raise InapplicableError(evaluator.only_plain or "the data are not pairs of tensors")
         self.chains = {x.shape: self._chain(x) for x, _ in self.batches}
         chain = self.chains[self.batches[0][0].shape]
         entries = (chain.widest(forward.origin) + 1) * max(len(x) for x, _ in self.batches)

@@ -133,10 +133,8 @@ class ManyAtOnce:
 
 def _reason_against_batching(evaluator: Evaluator) -> str:
     forward = evaluator.forward
-    if evaluator.batch_norm != "frozen":
-        return "batch norm is recalibrated"
-    if forward.only_plain:
-        return forward.only_plain
+    if evaluator.only_plain:
+        return evaluator.only_plain
     if sum(weight.numel() for weight in forward.origin.values()) > _MOST_WEIGHTS:
         return "a large net"
     if any(isinstance(module, _WITH_WEIGHTS_OF_THEIR_OWN) for module in forward.model.modules()):

@@ -142,10 +142,10 @@ class _Recipe:
     @classmethod
     def of(cls, evaluator: Evaluator, tiles: bool) -> _Recipe:
         forward = evaluator.forward
-        if evaluator.batch_norm != "frozen" or forward.only_plain:
-            raise InapplicableError(forward.only_plain or "batch norm is recalibrated")
+        if evaluator.only_plain:
+            raise InapplicableError(evaluator.only_plain)
         if not evaluator.reads_pairs:
-            raise InapplicableError("the data are no pairs of tensors")
+            raise InapplicableError("the data are not pairs of tensors")
         samples = sum(group.samples for group in evaluator.groups.values())
         images = evaluator.batches[0][0]
         folds: dict[str, Fold] = {}

@@ -72,6 +72,13 @@ class Evaluator:
         return pairs and not self.forward.read
 
     @property
+    def only_plain(self) -> str:
+        """Why nothing but calls of the model, one batch after the other, is right; empty if other ways may be."""
+        if self.batch_norm != "frozen":
+            return "batch norm is recalibrated"
+        return "several draws are averaged" if self.draws > 1 else self.forward.only_plain
+
+    @property
     def samples(self) -> int:
         """How many samples the objective's own data have."""
         return self.data.samples

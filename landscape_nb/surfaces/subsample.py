@@ -126,8 +126,7 @@ def _is_divisible(evaluator: Evaluator) -> bool:
     """Whether part of the samples can be used: pairs of tensors, means over samples, samples that do not interact."""
     return (
         evaluator.data.divisible
-        and not evaluator.forward.only_plain
-        and evaluator.batch_norm == "frozen"
+        and not evaluator.only_plain
         and all(evaluator.by_sample.values())
         and _is_independent(evaluator)
     )

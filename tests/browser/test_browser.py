@@ -10,7 +10,7 @@ import urllib.request
 
 import nbformat
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 from playwright.sync_api import expect, sync_playwright
 
 from landscape_nb.course import runner

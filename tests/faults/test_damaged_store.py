@@ -16,7 +16,7 @@ import pytest
 import torch.nn.functional as F
 import xarray as xr
 import zarr
-from conftest import batch_norm_net, small_data
+from helpers import batch_norm_net, small_data
 
 import landscape_nb as lnb
 from landscape_nb.surfaces.grid import Grid

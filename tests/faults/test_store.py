@@ -11,7 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 import xarray as xr
-from conftest import batch_norm_net, small_data
+from helpers import batch_norm_net, small_data
 
 import landscape_nb as lnb
 from landscape_nb.surfaces.lines_planes import _Around

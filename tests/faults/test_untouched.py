@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import batch_norm_net, small_data
+from helpers import batch_norm_net, small_data
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 

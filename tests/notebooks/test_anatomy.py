@@ -7,7 +7,7 @@ import statistics
 import jupytext
 import nbformat
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 
 import build
 from landscape_nb.course.notebooks import NOTEBOOKS

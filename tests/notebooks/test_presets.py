@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import nbformat
 import pytest
 import torchvision
-from conftest import real_file
+from helpers import real_file
 
 import landscape_nb as lnb
 from landscape_nb.course.notebooks import NOTEBOOKS

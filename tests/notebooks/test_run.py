@@ -6,7 +6,7 @@ import shutil
 import jupytext
 import nbformat
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 from papermill.exceptions import PapermillExecutionError
 
 from landscape_nb.course import notebooks as figures

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 import torch
-from conftest import ROOT
+from helpers import ROOT
 
 import landscape_nb as lnb
 from landscape_nb._common.provenance import fingerprint

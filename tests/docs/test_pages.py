@@ -1,0 +1,39 @@
+"""The pages made from the code are current, every public name has an example, and links lead somewhere."""
+
+import importlib.util
+import inspect
+import re
+
+import pytest
+from helpers import ROOT
+
+
+def builder(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+build_api = builder("build_api")
+
+
+@pytest.mark.parametrize("name", ["build_api", "build_claims"])
+def test_a_page_made_from_the_code_is_current(name):
+    page = builder(name)
+    assert page.PAGE.read_text(encoding="utf-8") == page.page()
+
+
+@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *ROOT.glob("*/*.md")]), ids=lambda path: path.name)
+def test_links_of_pages_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#\s]+)\)", page.read_text(encoding="utf-8")):
+        assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+def test_every_public_function_has_an_example():
+    without = [
+        name
+        for name, thing in build_api.public_names()
+        if inspect.isfunction(thing) and "Example:" not in (inspect.getdoc(thing) or "")
+    ]
+    assert not without
