@@ -13,6 +13,7 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from landscape_nb._common.checks import check_choice, check_kind
+from landscape_nb._common.compat import tree_leaves, tree_map, version_of
 from landscape_nb._common.schema import TAKEN
 from landscape_nb.objective.made_up import Trial, adds_up, is_mean_in_all, is_mean_of_singles, mix, shake, trials
 from landscape_nb.objective.reductions import BATCHES, MEAN, SUM, WEIGHTED, Measure, Trace, is_weighed, weight_in
