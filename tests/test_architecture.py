@@ -44,6 +44,8 @@ NAMES_OF_ENGINES = {
     "engines.bfloat16.bfloat16_engine",
     "engines.choose.choose_engine",
     "engines.choose.one_by_one",
+    "engines.choose.wants_plain",
+    "engines.points.OneByOne",
     "engines.points.measured_by",
     "engines.replay.differentiable",
 }

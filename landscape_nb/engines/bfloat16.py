@@ -65,7 +65,7 @@ def _whole(part: Any) -> Any:
 
 
 def bfloat16_engine(
-    objective: Objective, affines: Sequence[Affine], axes: Sequence[Float[np.ndarray, "_"]]
+    objective: Objective, affines: Sequence[Affine], axes: Sequence[Float[np.ndarray, "_"]], engine: str = "auto"
 ) -> tuple[OneByOne, float]:
     """What measures in bfloat16, and how far its loss is from the full precision's on a sample of the points.
 
@@ -74,6 +74,7 @@ def bfloat16_engine(
         affines: The lines or planes that are to be measured.
         axes: The coordinates along each direction. The sample is the ends, the middle and the quarters
             of a line; of a plane, the nine points that the ends and the middles make.
+        engine: As in `choose_engine`.
 
     Returns:
         The engine, and the largest relative error of a finite loss in the sample.
@@ -93,14 +94,14 @@ def bfloat16_engine(
     """
     if not objective.evaluator.reads_pairs:
         raise ValueError("precision: 'bfloat16' needs batches that are pairs of tensors, without forward=")
-    exact = one_by_one(objective, affines[0], tiles=False)
+    exact = one_by_one(objective, affines[0], tiles=False, engine=engine)
     halved = replace(exact.evaluator, forward=Bfloat16(exact.evaluator.forward))
-    engine = OneByOne(halved, replace(exact.description, threaded=False, bfloat16=True))
+    in_bfloat16 = OneByOne(halved, replace(exact.description, threaded=False, bfloat16=True))
     parts = 4 if len(axes) == 1 else 2
     coords = np.array(list(product(*(axis[np.linspace(0, len(axis) - 1, parts + 1).astype(int)] for axis in axes))))
     worst = 0.0
     for affine in affines:
-        wanted, found = exact(affine, coords)["loss"], engine(affine, coords)["loss"]
+        wanted, found = exact(affine, coords)["loss"], in_bfloat16(affine, coords)["loss"]
         with np.errstate(invalid="ignore"):
             errors = np.where(found == wanted, 0, np.abs(found - wanted) / np.abs(wanted))
         errors = np.where(np.isnan(found) & np.isnan(wanted), 0, np.nan_to_num(errors, nan=np.inf, posinf=np.inf))
@@ -111,4 +112,4 @@ def bfloat16_engine(
                 f"{tuple(coords[at].tolist())}; at most {TOLERANCE:.0%} is tolerated, use 'full'"
             )
         worst = max(worst, float(errors[at]))
-    return engine, worst
+    return in_bfloat16, worst

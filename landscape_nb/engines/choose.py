@@ -6,9 +6,10 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from landscape_nb._common import settings
+from landscape_nb._common.checks import check_choice
 from landscape_nb._common.foreign import FAILURES
 from landscape_nb._common.schema import Row
-from landscape_nb._common.settings import allowed_isa
 from landscape_nb._common.weakly import weakly_cached
 from landscape_nb.engines.batched_mlp import Perceptron
 from landscape_nb.engines.description import Description
@@ -22,8 +23,24 @@ from landscape_nb.weights.params import Affine, unflatten
 _TOLERANCE = 1e-4
 
 
-@weakly_cached
-def choose_engine(objective: Objective, affine: Affine) -> Engine:
+def wants_plain(engine: str) -> bool:
+    """Whether nothing but calls of the model is wanted: by a caller, or by `LANDSCAPE_NB_ENGINE=plain`.
+
+    Args:
+        engine: What the caller says: `'auto'` or `'plain'`.
+
+    Raises:
+        ValueError: Something else.
+
+    Example:
+        >>> wants_plain("plain")
+        True
+    """
+    check_choice("engine", engine, ("auto", "plain"))
+    return "plain" in (engine, settings.engine())
+
+
+def choose_engine(objective: Objective, affine: Affine, engine: str = "auto") -> Engine:
     """The fastest engine that gives this objective's values, tried at two points.
 
     It is tried once for an objective, and kept as long as that lives.
@@ -31,6 +48,7 @@ def choose_engine(objective: Objective, affine: Affine) -> Engine:
     Args:
         objective: What is measured.
         affine: The line or plane.
+        engine: `'plain'` leaves out all but the last of these.
 
     Returns:
         The first of these that applies and whose loss agrees with the plain one to 10⁻⁴, there and where
@@ -45,7 +63,16 @@ def choose_engine(objective: Objective, affine: Affine) -> Engine:
         >>> str(choose_engine(objective, Affine(objective.origin, random_directions(model, 1))).description)
         '32 points at once, layer by layer'
     """
-    allowed_isa()  # raises here, not where an error means that an engine does not apply
+    return _plain(objective) if wants_plain(engine) else _fastest(objective, affine)
+
+
+def _plain(objective: Objective) -> OneByOne:
+    return OneByOne(objective.evaluator, Description(reasons=("plain, as asked for",)))
+
+
+@weakly_cached
+def _fastest(objective: Objective, affine: Affine) -> Engine:
+    settings.allowed_isa()  # raises here, not where an error means that an engine does not apply
     trial = _Trial(OneByOne(objective.evaluator), affine)
     reasons: list[str] = []
     for make in (Perceptron, ManyAtOnce, replaying, partial(replaying, tiles=False)):
@@ -59,13 +86,14 @@ def choose_engine(objective: Objective, affine: Affine) -> Engine:
     return OneByOne(objective.evaluator, Description(reasons=tuple(dict.fromkeys(reasons))))
 
 
-def one_by_one(objective: Objective, affine: Affine, tiles: bool = True) -> OneByOne:
+def one_by_one(objective: Objective, affine: Affine, tiles: bool = True, engine: str = "auto") -> OneByOne:
     """What measures point after point: with replayed calls where that gives the same values, else with plain ones.
 
     Args:
         objective: What is measured.
         affine: A line or plane, for the trial.
         tiles: Whether 3×3 convolutions may be computed in tiles.
+        engine: `'plain'` for plain calls.
 
     Example:
         >>> model = torch.nn.Linear(3, 2)
@@ -73,7 +101,9 @@ def one_by_one(objective: Objective, affine: Affine, tiles: bool = True) -> OneB
         >>> str(one_by_one(objective, Affine(objective.origin, [objective.origin])).description)
         'one point at a time'
     """
-    allowed_isa()
+    if wants_plain(engine):
+        return _plain(objective)
+    settings.allowed_isa()
     plain = OneByOne(objective.evaluator)
     trial = _Trial(plain, affine)
     for tiled in (True, False) if tiles else (False,):

@@ -31,6 +31,7 @@ def spectral_density(
     seed: int = 0,
     grid: int = 400,
     width: float | None = None,
+    engine: str = "auto",
 ) -> xr.Dataset:
     """How the Hessian's eigenvalues are distributed, by stochastic Lanczos quadrature.
 
@@ -48,6 +49,7 @@ def spectral_density(
         seed: Seed of the probes.
         grid: Points of `density`, from 2 up.
         width: Standard deviation of the Gaussian that stands for a node; default a hundredth of the nodes' range.
+        engine: As in `hessian_operator`.
 
     Returns:
         `nodes` and `weights` over `probe` and `node`, where each probe's weights sum to 1 (a probe that
@@ -73,7 +75,7 @@ def spectral_density(
     if width is not None:
         check_positive("width", width)
     began = time.perf_counter()
-    operator = hessian_operator(objective, params, ignore)
+    operator = hessian_operator(objective, params, ignore, engine)
     starts = np.random.default_rng(check_whole("seed", seed, 0)).standard_normal((probes, operator.shape[0]))
     found = [_quadrature(operator, start, min(steps, operator.shape[0])) for start in starts]
     longest = max(len(nodes) for nodes, _ in found)

@@ -49,6 +49,7 @@ def extreme_eigenvalues(
     tolerance: float = 1e-3,
     seed: int = 0,
     start: Params | Float[np.ndarray, "n"] | None = None,
+    engine: str = "auto",
 ) -> Extremes:
     """The smallest and the largest eigenvalue of the Hessian, from one Lanczos run.
 
@@ -63,6 +64,7 @@ def extreme_eigenvalues(
         seed: Seed of the random start.
         start: A direction (or a vector of the operator's size) near the eigenvectors, such as the sum
             of both from a point nearby. A tenth of the random start is added, so that none is missed.
+        engine: As in `hessian_operator`.
 
     Returns:
         Both eigenvalues with their eigenvectors, the products they took and their residuals. Warns
@@ -83,7 +85,7 @@ def extreme_eigenvalues(
     Source: Li et al. (2018), section 6 (Figure 7); Wu & Simon (2000).
     """
     check_positive("tolerance", tolerance)
-    operator = hessian_operator(objective, params, ignore)
+    operator = hessian_operator(objective, params, ignore, engine)
     try:
         return ends_of(operator, tolerance, starting_vector(operator, start, seed))
     except NotConvergedError as error:
@@ -93,7 +95,9 @@ def extreme_eigenvalues(
         ) from error
 
 
-def curvature_along(objective: Objective, direction: Params, params: Params | None = None) -> float:
+def curvature_along(
+    objective: Objective, direction: Params, params: Params | None = None, engine: str = "auto"
+) -> float:
     """The curvature dᵀHd / ‖d‖² of the mean loss along a direction.
 
     In the Hessian's eigenbasis it is Σ λᵢaᵢ² / Σ aᵢ²: for a Gaussian direction, whose aᵢ are Gaussian
@@ -104,6 +108,7 @@ def curvature_along(objective: Objective, direction: Params, params: Params | No
         objective: Its loss is what is differentiated.
         direction: The direction, keyed like `objective.origin`; all its tensors count.
         params: The point; default the objective's origin.
+        engine: As in `hessian_operator`.
 
     Raises:
         ValueError: `direction` is zero or does not fit the model, or the product is not finite.
@@ -118,7 +123,7 @@ def curvature_along(objective: Objective, direction: Params, params: Params | No
 
     Source: Li et al. (2018), section 6.
     """
-    operator = hessian_operator(objective, params, ignore=None)
+    operator = hessian_operator(objective, params, None, engine)
     check_params("direction", direction, objective.origin)
     d = operator.vector(direction)
     if not d.any():

@@ -20,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 from landscape_nb._common.checks import check_kind
 from landscape_nb._common.compat import fused_weight_norm
 from landscape_nb._common.weakly import weakly_cached
+from landscape_nb.engines.choose import wants_plain
 from landscape_nb.engines.replay import differentiable
 from landscape_nb.hessian.gradient_checks import (
     compare_with_differences,
@@ -61,9 +62,10 @@ class HessianOperator(LinearOperator):
         products: How many Hessian-vector products have been computed.
     """
 
-    def __init__(self, objective: Objective, params: Params, ignore: Ignore):
+    def __init__(self, objective: Objective, params: Params, ignore: Ignore, engine: str = "auto"):
         self.objective, self.products = objective, 0
-        self._differentiated = _differentiated(objective)
+        _checked_gradient(objective)
+        self._differentiated = objective.evaluator if wants_plain(engine) else _differentiated(objective)
         self.params = {name: params[name].detach() for name in objective.origin}
         filters = filters_of(objective.origin)
         self.chosen = {name: p for name, p in self.params.items() if not is_ignored(name, p, ignore, filters[name])}
@@ -186,19 +188,25 @@ def _check_products(objective: Objective) -> None:
 
 
 @weakly_cached
-def _differentiated(objective: Objective) -> Evaluator:
-    """What evaluates the loss to be differentiated; its gradient is compared with the loss's slope first."""
-    plain = objective.evaluator
+def _checked_gradient(objective: Objective) -> Float[Tensor, "n"]:
+    """The gradient at the origin; a warning where the loss has another slope."""
     with _differentiably(objective):
-        gradient = gradient_at(plain)
+        gradient = gradient_at(objective.evaluator)
     compare_with_slope(objective, gradient)
+    return gradient
+
+
+@weakly_cached
+def _differentiated(objective: Objective) -> Evaluator:
+    """What evaluates the loss to be differentiated: the fastest that has the same gradient."""
+    gradient = _checked_gradient(objective)
     return differentiable(
-        plain, lambda faster: bool(torch.dist(gradient, gradient_at(faster)) <= _SAME * gradient.norm())
+        objective.evaluator, lambda faster: bool(torch.dist(gradient, gradient_at(faster)) <= _SAME * gradient.norm())
     )
 
 
 def hessian_operator(
-    objective: Objective, params: Params | None = None, ignore: Ignore = "one-dimensional"
+    objective: Objective, params: Params | None = None, ignore: Ignore = "one-dimensional", engine: str = "auto"
 ) -> HessianOperator:
     """The Hessian of the mean loss at a point, for SciPy's iterative solvers.
 
@@ -210,6 +218,7 @@ def hessian_operator(
         params: The point; default the objective's origin.
         ignore: Parameters held constant, as in `normalize_direction`: tensors of one dimension, the
             names for which a function is True, or none (None).
+        engine: `'auto'`, with batch norm folded where that is seen to have the same gradient, or `'plain'`.
 
     Returns:
         A `scipy.sparse.linalg.LinearOperator` that counts its `.products`, in the parameters' precision.
@@ -239,11 +248,15 @@ def hessian_operator(
     check_params("params", params, objective.origin)
     with _differentiably(objective):
         _check_products(objective)
-    return HessianOperator(objective, params, ignore)
+    return HessianOperator(objective, params, ignore, engine)
 
 
 def hessian_vector_product(
-    objective: Objective, direction: Params, params: Params | None = None, ignore: Ignore = "one-dimensional"
+    objective: Objective,
+    direction: Params,
+    params: Params | None = None,
+    ignore: Ignore = "one-dimensional",
+    engine: str = "auto",
 ) -> Direction:
     """The Hessian of the mean loss times a direction.
 
@@ -252,6 +265,7 @@ def hessian_vector_product(
         direction: The direction, keyed like `objective.origin`; its ignored tensors do not count.
         params: The point; default the objective's origin.
         ignore: Parameters held constant, as in `hessian_operator`.
+        engine: As in `hessian_operator`.
 
     Returns:
         The product; ignored tensors are zero.
@@ -268,6 +282,6 @@ def hessian_vector_product(
 
     Source: Pearlmutter (1994).
     """
-    operator = hessian_operator(objective, params, ignore)
+    operator = hessian_operator(objective, params, ignore, engine)
     check_params("direction", direction, objective.origin)
     return operator.direction(operator @ operator.vector(direction), kind="Hessian product", normalization="none")

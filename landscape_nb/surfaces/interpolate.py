@@ -34,6 +34,7 @@ def interpolate(
     store: str | PathLike[str] | None = None,
     n_jobs: int | None = None,
     progress: bool = True,
+    engine: str = "auto",
 ) -> xr.Dataset:
     """Measure an objective on the straight line through two points: at (1 − α) · start + α · end.
 
@@ -54,6 +55,7 @@ def interpolate(
         store: A Zarr path that keeps what is measured, as in `evaluate_plane`.
         n_jobs: Processes of one thread each (joblib); None measures in this one.
         progress: Whether to show a progress bar.
+        engine: `'auto'`, the fastest way that is seen to give the same values, or `'plain'`, calls of the model.
 
     Returns:
         `loss`, every metric, their standard errors and `negative_variance` over the dimension `alpha`.
@@ -87,7 +89,7 @@ def interpolate(
     (axis,) = make_axes(extent, resolution, 1)
     axes = {ALPHA: axis}
     attrs = describe(objective, INTERPOLATION, axes, points, buffers) | {BATCH_NORM: batch_norm}
-    measurement = _Between(objective, points, buffers, batch_norm)
+    measurement = _Between(objective, points, buffers, batch_norm, engine)
     if between_models:
         own = [measurement.evaluator.measure(*end, "frozen") for end in zip(points, buffers, strict=True)]
         attrs[END_LOSSES] = [values["loss"] for values in own]
@@ -97,11 +99,18 @@ def interpolate(
 class _Between:
     """Measures at (1 − α) · start + α · end."""
 
-    def __init__(self, objective: Objective, ends: Sequence[Params], buffers: Sequence[Buffers], batch_norm: str):
+    def __init__(
+        self,
+        objective: Objective,
+        ends: Sequence[Params],
+        buffers: Sequence[Buffers],
+        batch_norm: str,
+        engine: str,
+    ):
         self.ends, self.buffers, self.batch_norm = ends, buffers, batch_norm
-        recalibrated = batch_norm == "recalibrated"
+        plainly = "plain" if batch_norm == "recalibrated" else engine
         line = Affine(ends[0], [towards(*ends)])
-        self.evaluator = objective.evaluator if recalibrated else one_by_one(objective, line).evaluator
+        self.evaluator = one_by_one(objective, line, engine=plainly).evaluator
         self.names = [*objective.names, NEGATIVE_VARIANCE]
 
     def __call__(self, points: Float[np.ndarray, "points axes"]) -> Row:

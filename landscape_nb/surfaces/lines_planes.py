@@ -32,6 +32,7 @@ def evaluate_line(
     store: str | PathLike[str] | None = None,
     n_jobs: int | None = None,
     progress: bool = True,
+    engine: str = "auto",
 ) -> xr.Dataset:
     """Measure an objective along a line: at origin + α · direction.
 
@@ -49,6 +50,7 @@ def evaluate_line(
         store: A Zarr path that keeps what is measured, piece by piece; the same call goes on from there.
         n_jobs: Processes of one thread each (joblib); None measures in this one.
         progress: Whether to show a progress bar.
+        engine: `'auto'`, the fastest way that is seen to give the same values, or `'plain'`, calls of the model.
 
     Returns:
         `loss` and every metric over the dimension `alpha`, their standard errors over the data
@@ -73,7 +75,7 @@ def evaluate_line(
     Source: Goodfellow et al. (2014), section 2; Li et al. (2018), section 3.
     """
     frame = Frame(objective, [direction], extent, resolution, origin)
-    return _evaluate(frame, repeats, precision, store=store, n_jobs=n_jobs, progress=progress)
+    return _evaluate(frame, repeats, precision, engine, store=store, n_jobs=n_jobs, progress=progress)
 
 
 def evaluate_plane(
@@ -87,6 +89,7 @@ def evaluate_plane(
     store: str | PathLike[str] | None = None,
     n_jobs: int | None = None,
     progress: bool = True,
+    engine: str = "auto",
 ) -> xr.Dataset:
     """Measure an objective on a plane: at origin + α · directions[0] + β · directions[1].
 
@@ -103,6 +106,7 @@ def evaluate_plane(
         store: A Zarr path that keeps what is measured, piece by piece; the same call goes on from there.
         n_jobs: Processes of one thread each (joblib); None measures in this one.
         progress: Whether to show a progress bar.
+        engine: `'auto'`, the fastest way that is seen to give the same values, or `'plain'`, calls of the model.
 
     Returns:
         `loss` and every metric over the dimensions `alpha` and `beta`, in this order, their standard
@@ -129,30 +133,31 @@ def evaluate_plane(
     Source: Li et al. (2018), sections 3 and 5.
     """
     frame = Frame.plane(objective, directions, extent, resolution, origin)
-    return _evaluate(frame, repeats, precision, store=store, n_jobs=n_jobs, progress=progress)
+    return _evaluate(frame, repeats, precision, engine, store=store, n_jobs=n_jobs, progress=progress)
 
 
 class _Around:
     """Measures at origin + Σ coordinate · direction; with repeats, the first coordinate is which draw."""
 
-    def __init__(self, frame: Frame, draws: Sequence[Sequence[Params]], precision: str):
+    def __init__(self, frame: Frame, draws: Sequence[Sequence[Params]], precision: str, engine: str):
         check_choice("precision", precision, PRECISIONS)
         self.names = frame.objective.names
         self.affines = [frame.affine(directions) for directions in draws]
         self.error = 0.0
         if precision == "full":
-            self.engine = choose_engine(frame.objective, self.affines[0])
+            self.engine = choose_engine(frame.objective, self.affines[0], engine)
         else:
-            self.engine, self.error = bfloat16_engine(frame.objective, self.affines, list(frame.axes.values()))
+            axes = list(frame.axes.values())
+            self.engine, self.error = bfloat16_engine(frame.objective, self.affines, axes, engine)
 
     def __call__(self, points: Float[np.ndarray, "points axes"]) -> Row:
         return measured_by(self.engine, self.affines, points)
 
 
-def _evaluate(frame: Frame, repeats: int, precision: str, **how: Any) -> xr.Dataset:
+def _evaluate(frame: Frame, repeats: int, precision: str, engine: str, **how: Any) -> xr.Dataset:
     """Measure on a line or plane; `how` is what `sweep` takes besides."""
     draws = redrawn(frame.directions, frame.origin, repeats)
-    measurement = _Around(frame, draws, precision)
+    measurement = _Around(frame, draws, precision, engine)
     attrs = frame.describe(draws) | {
         "engine": str(measurement.engine.description),
         "precision": precision,

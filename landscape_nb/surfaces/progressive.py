@@ -16,6 +16,7 @@ from landscape_nb._common.checks import check_kind, check_positive, check_whole
 from landscape_nb._common.provenance import ran_since
 from landscape_nb._common.schema import ALPHA, BETA, DIMS, LOSS_ERROR, MEASURED, SAMPLES, STDERR
 from landscape_nb.engines.choose import one_by_one
+from landscape_nb.engines.points import OneByOne
 from landscape_nb.objective.objective import Objective
 from landscape_nb.surfaces.frame import Frame
 from landscape_nb.surfaces.grid import Axes, Extent, Resolution
@@ -45,6 +46,7 @@ def progressive_plane(
     origin: Params | None = None,
     seed: int = 0,
     progress: bool = True,
+    engine: str = "auto",
 ) -> Iterator[xr.Dataset]:
     """Measure a plane from coarse to fine, yielding all of it again and again until it is good enough.
 
@@ -65,6 +67,7 @@ def progressive_plane(
         origin: The point at (0, 0); default the objective's.
         seed: Seed of the order of samples and of the points at random.
         progress: Whether to show a progress bar, of measured points.
+        engine: `'auto'`, the fastest way that is seen to give the same values, or `'plain'`, calls of the model.
 
     Yields:
         `loss` and every metric over `alpha` and `beta`, as `evaluate_plane` returns them, with
@@ -96,17 +99,17 @@ def progressive_plane(
     if seconds is not None:
         check_positive("seconds", seconds)
     frame = Frame.plane(objective, directions, extent, resolution, origin)
-    return _refined(frame, frame.describe(), error, seconds or np.inf, seed, progress)
+    chosen = one_by_one(frame.objective, frame.affine(), engine=engine)
+    return _refined(frame, chosen, error, seconds or np.inf, seed, progress)
 
 
 def _refined(
-    frame: Frame, attrs: dict, error: float, seconds: float, seed: int, progress: bool
+    frame: Frame, engine: OneByOne, error: float, seconds: float, seed: int, progress: bool
 ) -> Iterator[xr.Dataset]:
     began = time.perf_counter()
     affine = frame.affine()
-    engine = one_by_one(frame.objective, affine)
     sampler = Sampler(engine.evaluator, seed)
-    attrs |= {"engine": str(engine.description), "error": error, "sampling_seed": seed}
+    attrs = frame.describe() | {"engine": str(engine.description), "error": error, "sampling_seed": seed}
     plane = _Plane(frame.axes, sampler.names, error, seed)
     stopped = ""
     with tqdm(total=plane.size, desc="Measuring", leave=False, disable=not progress) as bar:

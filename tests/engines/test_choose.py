@@ -133,3 +133,65 @@ def test_a_model_without_chance_may_be_asked_for_several_draws(make):
     line = lnb.evaluate_line(objective, lnb.random_directions(objective.origin, 1)[0], resolution=3, progress=False)
     assert "several draws are averaged" in line.attrs["engine"]
     assert line.loss_draws_stderr.values.tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("how", ["argument", "variable"])
+def test_plain_means_calls_of_the_model_in_every_evaluator(how, monkeypatch):
+    asked = {"progress": False}
+    if how == "argument":
+        asked["engine"] = "plain"
+    else:
+        monkeypatch.setenv("LANDSCAPE_NB_ENGINE", "plain")
+    own = {key: value for key, value in asked.items() if key == "engine"}
+    model = nn.Sequential(nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(72, 3)).eval()
+    images = torch.randn(20, 1, 5, 5, generator=torch.Generator().manual_seed(0))
+    auto, objective = (lnb.Objective(model, (images, torch.arange(20) % 3)) for _ in range(2))
+    directions, quiet = lnb.random_directions(model, 2), {"progress": False}
+    monkeypatch.setattr("landscape_nb.engines.choose.replaying", lambda *_, **__: pytest.fail("replayed"))
+    monkeypatch.setattr("landscape_nb.hessian.operator.differentiable", lambda *_, **__: pytest.fail("replayed"))
+    plain = {
+        "line": lnb.evaluate_line(objective, directions[0], resolution=3, **asked),
+        "plane": lnb.evaluate_plane(objective, directions, resolution=2, **asked),
+        "interpolation": lnb.interpolate(objective, model, model, resolution=3, **asked),
+        "progressive": list(lnb.progressive_plane(objective, directions, resolution=3, **asked))[-1],
+    }
+    for name in ("line", "plane", "progressive"):
+        assert "plain, as asked for" in plain[name].attrs["engine"]
+    map_of = lnb.curvature_map(objective, directions, resolution=2, **asked)
+    ends, density = lnb.extreme_eigenvalues(objective, **own), lnb.spectral_density(objective, steps=3, probes=1, **own)
+    product = lnb.hessian_vector_product(objective, directions[0], **own)
+    along = lnb.curvature_along(objective, directions[0], **own)
+    monkeypatch.undo()
+    np.testing.assert_allclose(
+        plain["line"].loss, lnb.evaluate_line(auto, directions[0], resolution=3, **quiet).loss, 1e-4
+    )
+    np.testing.assert_allclose(ends.max, lnb.extreme_eigenvalues(auto).max, 1e-3)
+    np.testing.assert_allclose(along, lnb.curvature_along(auto, directions[0]), 1e-3, 1e-6)
+    found = lnb.curvature_map(auto, directions, resolution=2, **quiet)
+    np.testing.assert_allclose(map_of.lambda_max, found.lambda_max, 2e-2)
+    again = lnb.spectral_density(auto, steps=3, probes=1)
+    np.testing.assert_allclose(density.nodes, again.nodes, 1e-2, 1e-3)
+    assert lnb.norm(lnb.add(product, lnb.scale(lnb.hessian_vector_product(auto, directions[0]), -1))) < 1e-3
+
+
+def test_an_unknown_engine_is_named():
+    objective = lnb.Objective(nn.Linear(4, 3), (torch.randn(20, 4), torch.arange(20) % 3))
+    with pytest.raises(ValueError, match="engine: got 'fast', wants one of 'auto', 'plain'"):
+        lnb.evaluate_line(objective, objective.origin, progress=False, engine="fast")
+
+
+def test_a_fault_of_an_engine_is_raised_in_strict_mode_and_slowness_otherwise(monkeypatch):
+    def broken(*_, **__):
+        raise TypeError("ours")
+
+    model = nn.Sequential(nn.Conv2d(1, 8, 3), nn.Flatten(), nn.Linear(72, 3))
+    monkeypatch.setattr("landscape_nb.engines.replay.in_place", broken)
+    for strict in ("1", "0"):
+        monkeypatch.setenv("LANDSCAPE_NB_STRICT", strict)
+        objective = lnb.Objective(model, (torch.randn(20, 1, 5, 5), torch.arange(20) % 3))
+        affine = Affine(objective.origin, lnb.random_directions(model, 1))
+        if strict == "1":
+            with pytest.raises(TypeError, match="ours"):
+                choose_engine(objective, affine)
+        else:
+            assert "ours" in str(choose_engine(objective, affine).description)
