@@ -3,11 +3,15 @@
 Usage: python docs/build_api.py
 """
 
+import ast
 import inspect
 import textwrap
+import types
+from itertools import pairwise
 from pathlib import Path
 
 import landscape_nb as lnb
+from landscape_nb.weights import params
 
 PAGE = Path(__file__).parent / "api.md"
 _HEAD = """# Public names
@@ -32,9 +36,18 @@ def public_names():
                 yield f"{module}.{name}", thing
 
 
+def docstring(name, thing):
+    """What is said of a public name; a type alias such as `Params` has only the text below its definition."""
+    if not isinstance(thing, types.GenericAlias):
+        return inspect.getdoc(thing)
+    body = ast.parse(inspect.getsource(params)).body
+    (below,) = (after for line, after in pairwise(body) if ast.unparse(line).startswith(f"{name} = "))
+    return inspect.cleandoc(below.value.value)
+
+
 def entry(name, thing):
     """The page's lines on one name."""
-    text = inspect.getdoc(thing)
+    text = docstring(name, thing)
     lines = [f"## `{name}`", "", text.splitlines()[0], ""]
     if "Example:\n" in text:
         example = text.split("Example:\n")[1].split("\n\n")[0]

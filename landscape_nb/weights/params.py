@@ -14,7 +14,13 @@ from landscape_nb._common.checks import check_kind, check_number
 from landscape_nb.weights.filters import FilterDim, carrying, filter_fields_in, filter_fields_of, ruled_filter_fields
 
 Params = dict[str, Shaped[Tensor, "..."]]
-"""A point or a direction in weight space: tensors by name, keyed like `named_parameters()`."""
+"""A point or a direction in weight space: a dict of tensors, keyed like the model's `named_parameters()`.
+
+Example:
+    >>> params = parameters_of(nn.Linear(3, 2))
+    >>> {name: tuple(tensor.shape) for name, tensor in params.items()}
+    {'weight': (2, 3), 'bias': (2,)}
+"""
 _FORMATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _WHOLE = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
