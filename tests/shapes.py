@@ -22,7 +22,7 @@ from jaxtyping import AbstractArray
 _PACKAGE = Path(__file__).parent.parent / "landscape_nb"
 _LOOKED_INTO = (tuple, dict, collections.abc.Mapping, types.UnionType, typing.Union)
 """Whose elements beartype checks without drawing a number: all of a tuple, the first of a mapping."""
-_OWN_WORDS = ("landscape_nb.course.", "landscape_nb.models")
+_OWN_WORDS = ("landscape_nb.course.", "landscape_nb.models.", "landscape_nb.datasets.")
 """Whose functions say in words of their own what is wrong with an answer or an image."""
 
 
@@ -58,9 +58,9 @@ def _checks_itself(function: Callable) -> bool:
 
 
 def _is_shaped(hint: Any) -> bool:
-    """Whether a hint says a shape, and nothing in it would be drawn."""
+    """Whether a hint says a shape (`Params`, of tensors of any shape, does not), and nothing in it would be drawn."""
     if isinstance(hint, type) and issubclass(hint, AbstractArray):
-        return True
+        return hint.dim_str != "..."
     parts = typing.get_args(hint)
     return typing.get_origin(hint) in _LOOKED_INTO and any(map(_is_shaped, parts)) and not any(map(_is_drawn, parts))
 

@@ -8,7 +8,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 
 from landscape_nb._common import schema
 from landscape_nb._common.drawable import Plot, as_dataset, check_variable
@@ -42,7 +42,7 @@ class View:
     centre: float | None
     between: bool
     attrs: dict
-    negative: Bool[np.ndarray, "..."] | None
+    negative: Shaped[np.ndarray, "..."] | None
     repeats: int
 
     @property

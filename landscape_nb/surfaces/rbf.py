@@ -34,7 +34,9 @@ def neighbour_tree(points: Points):
     return cKDTree(points)
 
 
-def interpolate_scattered(points: Points, values: Float[np.ndarray, "n"], targets: Points) -> Interpolation:
+def interpolate_scattered(
+    points: Points, values: Float[np.ndarray, "n"], targets: Float[np.ndarray, "targets 2"]
+) -> Interpolation:
     """Interpolate with radial functions r or r³ and a linear part, from the 24 nearest points.
 
     Of the two kernels, the one is taken that predicts each point better from the others: r³ for
