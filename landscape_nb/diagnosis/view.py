@@ -145,7 +145,8 @@ def read(dataset: Plot, levels: Levels = None) -> View:
     if centre is None and all(map(len, at_zero)):
         centre = loss[tuple(int(index[0]) for index in at_zero)]
     centre = None if between or centre is None else float(centre)
-    stderr, negative = values("loss" + schema.STDERR), values(schema.NEGATIVE_VARIANCE)
+    beside = "loss" + schema.STDERR, schema.NEGATIVE_VARIANCE
+    stderr, negative = (values(name) if name in dataset else None for name in beside)
     return View(dims, axes, loss.astype(float), stderr, chosen, centre, between, dataset.attrs, negative, repeats)
 
 
