@@ -108,9 +108,9 @@ def one_by_one(objective: Objective, affine: Affine, tiles: bool = True, engine:
     trial = _Trial(plain, affine)
     for tiled in (True, False) if tiles else (False,):
         try:
-            engine = replaying(objective.evaluator, tiled)
-            if trial.passed_by(engine):
-                return engine
+            faster = replaying(objective.evaluator, tiled)
+            if trial.passed_by(faster):
+                return faster
         except FAILURES as error:
             reason(error)
             return plain
