@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from landscape_nb.hessian.operator import HessianOperator
 
 _LEAST_CHANGE, _LEAST_BYTES = 1e-4, 4
-_TOLERANCE = 0.1
+_SLOPE_TOLERANCE, _PRODUCT_TOLERANCE = 0.1, 0.05
 """Of slopes and products by differences; rectifiers have kinks."""
 
 
@@ -58,7 +58,7 @@ def compare_with_differences(objective: Objective, operator: "HessianOperator") 
         ends = [gradient_at(objective.evaluator, add(objective.origin, scale(ahead, sign * size))) for sign in (1, -1)]
         change = ((ends[0] - ends[1]) / (2 * size)).cpu().numpy()
         errors.append(np.linalg.norm(product - change) / np.linalg.norm(change))
-    if min(errors) > _TOLERANCE:
+    if min(errors) > _PRODUCT_TOLERANCE:
         warnings.warn(
             f"objective: products with the Hessian differ by {min(errors):.0%} from how the gradient changes: a "
             "torch.autograd.Function in the model has a backward pass that is not differentiable as it is written",
@@ -98,7 +98,7 @@ def compare_with_slope(objective: Objective, gradient: Float[Tensor, "n"]) -> No
             return
         ends = [_frozen_loss(objective, add(objective.origin, scale(uphill, sign * step))) for sign in (1, -1)]
         found.append((ends[0] - ends[1]) / (2 * step))
-    if all(abs(slope - said) > _TOLERANCE * said for slope in found):
+    if all(abs(slope - said) > _SLOPE_TOLERANCE * said for slope in found):
         warnings.warn(
             f"objective: autograd's gradient says that the loss has the slope {said:.3g} uphill, and it has "
             f"{found[-1]:.3g}: a straight-through estimator, detach() or a backward pass of one's own makes gradients "

@@ -131,7 +131,7 @@ def test_backward_passes_of_ones_own_are_compared_with_differences(function, wro
         def forward(self, x):
             return function.apply(x)
 
-    model = seeded(nn.Sequential, nn.Linear(4, 5), Act(), nn.Linear(5, 3)).double()
+    model = seeded(lambda: nn.Sequential(nn.Linear(4, 5), Act(), nn.Linear(5, 3))).double()
     objective = lnb.Objective(model, (samples()[0].double(), samples()[1]))
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")

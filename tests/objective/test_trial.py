@@ -195,7 +195,7 @@ def test_a_model_whose_loss_depends_on_no_weight_is_refused():
 def test_few_passes_are_made_when_an_objective_is_made(batch_norm):
     """Three calls of the model for the trial, one for the samples' values, one of the smallest batch."""
     calls = []
-    model = seeded(nn.Sequential, nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 3))
+    model = seeded(lambda: nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 3)))
     lnb.Objective(
         model, samples(9), batch_size=4, batch_norm=batch_norm, forward=lambda m, b: calls.append(1) or m(b[0])
     )
