@@ -4,7 +4,7 @@ import json
 
 project = "landscape-nb"
 author = "The landscape-nb developers"
-extensions = ["myst_nb"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 root_doc = "docs/index"
 include_patterns = [
     "README.md",
@@ -23,6 +23,10 @@ html_sourcelink_suffix = ""
 nb_execution_mode = "off"
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
 myst_heading_anchors = 2
+default_role = "code"  # docstrings put code in single backquotes, as Markdown has it
+autodoc_typehints = "none"  # shapes are in the docstrings
+napoleon_custom_sections = [("Source", "notes_style")]
+napoleon_use_ivar = True
 suppress_warnings = ["mystnb.unknown_mime_type"]  # figures to turn have a picture beside them
 
 

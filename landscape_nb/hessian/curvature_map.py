@@ -52,7 +52,7 @@ def curvature_map(
         engine: `'auto'`, the fastest way that is seen to give the same values, or `'plain'`, calls of the model.
 
     Returns:
-        `lambda_min`, `lambda_max`, `ratio` = |λmin / λmax|, `products` and the larger `residual` over
+        `lambda_min`, `lambda_max`, `ratio` (`|λmin / λmax|`), `products` and the larger `residual` over
         `alpha` and `beta`. Where the loss or the Hessian is not finite, or nothing converged, all but
         `products` are NaN.
 

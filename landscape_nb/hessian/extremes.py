@@ -26,7 +26,7 @@ class Extremes:
         min_vector: The eigenvector of the smallest eigenvalue, of norm 1, zero in ignored tensors.
         max_vector: The same of the largest.
         products: Hessian-vector products it took, those for the residuals included.
-        residuals: ‖Hv − λv‖ / max(|min|, |max|) of both, the smallest first.
+        residuals: ‖Hv − λv‖ / `max(|min|, |max|)` of both, the smallest first.
     """
 
     min: float
@@ -38,7 +38,7 @@ class Extremes:
 
     @property
     def ratio(self) -> float:
-        """|min / max|: how large negative curvature is beside positive one; NaN for a zero Hessian."""
+        """`|min / max|`: how large negative curvature is beside positive one; NaN for a zero Hessian."""
         return abs(self.min / self.max) if self.max else np.nan if not self.min else np.inf
 
 
@@ -60,7 +60,7 @@ def extreme_eigenvalues(
         objective: Its loss is what is differentiated.
         params: The point; default the objective's origin.
         ignore: Parameters held constant, as in `hessian_operator`.
-        tolerance: Largest residual, relative to |λ| + max|λ| / 10; the eigenvalue's own error is far smaller.
+        tolerance: Largest residual, relative to `|λ| + max |λ| / 10`; the eigenvalue's own error is far smaller.
         seed: Seed of the random start.
         start: A direction (or a vector of the operator's size) near the eigenvectors, such as the sum
             of both from a point nearby. A tenth of the random start is added, so that none is missed.

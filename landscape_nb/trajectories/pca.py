@@ -188,7 +188,7 @@ def plane_gap(objective: Objective, trajectory: Points, directions: Sequence[Par
 
     Args:
         objective: What is measured.
-        trajectory: A run, or points, as in `pca_directions`. A run, and points that are whole `state_dict`s, are
+        trajectory: A run, or points, as in `pca_directions`. A run, and points that are whole state dicts, are
             measured with their own buffers (batch norm's running statistics), unless the objective recalibrates
             them; other points with the objective's.
         directions: The plane, as in `project`.
