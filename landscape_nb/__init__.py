@@ -5,37 +5,50 @@ from landscape_nb.course import exercises
 from landscape_nb.course.claims import claim
 from landscape_nb.course.explore import explore
 from landscape_nb.course.presets import choose_preset, shipped_planes
-from landscape_nb.diagnosis.diagnose import Diagnosis, Finding, diagnose
-from landscape_nb.diagnosis.plane_shape import nonconvex_fraction, plane_curvatures
-from landscape_nb.hessian.curvature_map import curvature_map
-from landscape_nb.hessian.density import spectral_density
-from landscape_nb.hessian.extremes import (
+from landscape_nb.diagnosis import Diagnosis, Finding, diagnose, nonconvex_fraction, plane_curvatures
+from landscape_nb.hessian import (
     Extremes,
     curvature_along,
+    curvature_map,
     extreme_eigenvalues,
+    hessian_operator,
+    hessian_vector_product,
+    spectral_density,
 )
-from landscape_nb.hessian.operator import hessian_operator, hessian_vector_product
 from landscape_nb.models import load_authors_checkpoint
-from landscape_nb.objective.metrics import accuracy
-from landscape_nb.objective.objective import Objective
+from landscape_nb.objective import Objective, accuracy
 from landscape_nb.plotting.show import show, show_interactive
-from landscape_nb.surfaces.interpolate import interpolate
-from landscape_nb.surfaces.lines_planes import evaluate_line, evaluate_plane
-from landscape_nb.surfaces.progressive import progressive_plane
-from landscape_nb.trajectories.pca import (
+from landscape_nb.surfaces import evaluate_line, evaluate_plane, interpolate, progressive_plane
+from landscape_nb.trajectories import (
     PCA,
+    Trajectory,
     pca_directions,
     plane_gap,
     project,
+    random_walk_ratios,
+    random_walk_variance_ratio,
     shared_plane,
+    train,
 )
-from landscape_nb.trajectories.random_walk import random_walk_ratios, random_walk_variance_ratio
-from landscape_nb.trajectories.training import train
-from landscape_nb.trajectories.trajectory import Trajectory
-from landscape_nb.weights.directions import cosines, orthogonalized, random_directions, towards
-from landscape_nb.weights.normalization import Direction, dead_filters, normalize_direction, relative_steps
-from landscape_nb.weights.params import Params, add, dot, move, norm, parameters_of, scale
-from landscape_nb.weights.rescaling import rescale_batch_norm, rescale_relu
+from landscape_nb.weights import (
+    Direction,
+    Params,
+    add,
+    cosines,
+    dead_filters,
+    dot,
+    move,
+    norm,
+    normalize_direction,
+    orthogonalized,
+    parameters_of,
+    random_directions,
+    relative_steps,
+    rescale_batch_norm,
+    rescale_relu,
+    scale,
+    towards,
+)
 
 __all__ = [
     "PCA",

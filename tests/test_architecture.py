@@ -40,14 +40,14 @@ MAY_IMPORT = {
 """For each room, the other rooms that it may import. Data flow one way; figures and findings need no model."""
 
 NAMES_OF_ENGINES = {
-    "engines.bfloat16.PRECISIONS",
-    "engines.bfloat16.bfloat16_engine",
-    "engines.choose.choose_engine",
-    "engines.choose.one_by_one",
-    "engines.choose.wants_plain",
-    "engines.points.OneByOne",
-    "engines.points.measured_by",
-    "engines.replay.differentiable",
+    "engines.PRECISIONS",
+    "engines.bfloat16_engine",
+    "engines.choose_engine",
+    "engines.one_by_one",
+    "engines.wants_plain",
+    "engines.OneByOne",
+    "engines.measured_by",
+    "engines.differentiable",
 }
 """What other rooms know of `engines`."""
 

@@ -20,8 +20,7 @@ from torch.overrides import TorchFunctionMode
 from landscape_nb._common.checks import check_kind
 from landscape_nb._common.compat import fused_weight_norm
 from landscape_nb._common.weakly import weakly_cached
-from landscape_nb.engines.choose import wants_plain
-from landscape_nb.engines.replay import differentiable
+from landscape_nb.engines import differentiable, wants_plain
 from landscape_nb.hessian.gradient_checks import (
     compare_with_differences,
     compare_with_slope,

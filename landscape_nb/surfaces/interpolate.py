@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from landscape_nb._common.checks import check_choice, check_kind
 from landscape_nb._common.schema import ALPHA, BATCH_NORM, END_LOSSES, INTERPOLATION, NEGATIVE_VARIANCE, Row
-from landscape_nb.engines.choose import one_by_one
+from landscape_nb.engines import one_by_one
 from landscape_nb.objective.forward import Buffers
 from landscape_nb.objective.objective import Objective
 from landscape_nb.surfaces.frame import describe

@@ -10,9 +10,7 @@ from jaxtyping import Float
 
 from landscape_nb._common.checks import check_choice
 from landscape_nb._common.schema import LOSS_SPREAD, PRECISION_ERROR, REPEAT, Row
-from landscape_nb.engines.bfloat16 import PRECISIONS, bfloat16_engine
-from landscape_nb.engines.choose import choose_engine
-from landscape_nb.engines.points import measured_by
+from landscape_nb.engines import PRECISIONS, bfloat16_engine, choose_engine, measured_by
 from landscape_nb.objective.objective import Objective
 from landscape_nb.surfaces.frame import Frame
 from landscape_nb.surfaces.grid import Extent, Resolution

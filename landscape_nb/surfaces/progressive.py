@@ -15,8 +15,7 @@ from tqdm.auto import tqdm
 from landscape_nb._common.checks import check_kind, check_positive, check_whole
 from landscape_nb._common.provenance import ran_since
 from landscape_nb._common.schema import ALPHA, BETA, DIMS, LOSS_ERROR, MEASURED, SAMPLES, STDERR
-from landscape_nb.engines.choose import one_by_one
-from landscape_nb.engines.points import OneByOne
+from landscape_nb.engines import OneByOne, one_by_one
 from landscape_nb.objective.objective import Objective
 from landscape_nb.surfaces.frame import Frame
 from landscape_nb.surfaces.grid import Axes, Extent, Resolution

@@ -1,1 +1,18 @@
 """Where training went: runs, their planes, and the random walk that they are compared with."""
+
+from landscape_nb.trajectories.pca import PCA, pca_directions, plane_gap, project, shared_plane
+from landscape_nb.trajectories.random_walk import random_walk_ratios, random_walk_variance_ratio
+from landscape_nb.trajectories.training import train
+from landscape_nb.trajectories.trajectory import Trajectory
+
+__all__ = [
+    "PCA",
+    "Trajectory",
+    "pca_directions",
+    "plane_gap",
+    "project",
+    "random_walk_ratios",
+    "random_walk_variance_ratio",
+    "shared_plane",
+    "train",
+]
