@@ -38,7 +38,8 @@ _ELEMENTWISE = {
 }  # fmt: skip
 Combinations = Float[Tensor, "points basis"]
 Features = Float[Tensor, "points features samples"]
-Layer = Callable[[Features, Combinations, Params], None]
+Layer = Callable[[Features, Combinations, Params], object]
+"""Changes features in place; what it returns does not count."""
 
 
 class Perceptron:
@@ -141,10 +142,11 @@ class _Chain:
     def __init__(self, program: Program):
         start = next((at for at, call in enumerate(program.calls) if call.weights()), len(program.calls))
         rest = program.calls[start:]
-        if not rest or rest[0].function is not F.linear or len(rest[0].reads()) != 1:
-            raise UnreplayableError("the first layer is no linear map")
+        entry = _linear(rest[0]) if rest else None
+        if entry is None or len(rest[0].reads()) != 1:
+            raise UnreplayableError("the first layer is not a linear map")
         current = rest[0].reads()[0]
-        self.prefix = Program(program.calls[:start], current)
+        self.prefix, self.entry = Program(program.calls[:start], current), entry
         self.layers: list[_Linear | Layer] = []
         for call in rest:
             if call.reads() != [current] or call.args[:1] != (Slot(current),) or len(call.writes()) != 1:
@@ -160,7 +162,7 @@ class _Chain:
         if entry.ndim != 2:
             raise UnreplayableError("the first layer's input is no matrix")
         entry = torch.cat([entry.T, entry.new_ones(1, len(entry))])
-        return self.layers[0].matrices(basis) @ entry
+        return self.entry.matrices(basis) @ entry
 
     def __call__(
         self,
@@ -228,12 +230,20 @@ class _Norm:
         torch.addcmul(shift[..., None], features, scale[..., None], out=features)
 
 
+def _linear(call: Call) -> "_Linear | None":
+    """A call as a linear map whose weight and bias are parameters; None for any other call."""
+    if call.function is not F.linear or call.kwargs:
+        return None
+    weight, bias = (*call.args, None)[1:3]
+    if not isinstance(weight, Weight) or not isinstance(bias, Weight | None):
+        return None
+    return _Linear(weight.name, bias.name if bias else None)
+
+
 def _layer(call: Call) -> "_Linear | Layer":
     """A call as what it does to features at several combinations of a basis of weights, in place or as a matrix."""
-    if call.function is F.linear and not call.kwargs:
-        weight, bias = (*call.args, None)[1:3]
-        if isinstance(weight, Weight) and (bias is None or isinstance(bias, Weight)):
-            return _Linear(weight.name, bias.name if bias else None)
+    if linear := _linear(call):
+        return linear
     if norm := frozen_norm(call):
         return _Norm(norm)
     if call.function in _IN_PLACE:

@@ -52,13 +52,13 @@ class Fold:
 
 def folded(program: Program, folds: dict[str, Fold]) -> Program:
     """The program with batch norm folded; what it folds is added to `folds`."""
-    uses, calls = program.uses(), list(program.calls)
+    uses = program.uses()
+    calls: list[Call | None] = list(program.calls)
     made_by: dict[int, int] = {}
     for at, call in enumerate(program.calls):
         own = [slot for slot in call.reads() if uses[slot] == 1 and slot in made_by]
         maker = calls[made_by[own[0]]] if own else None
-        follows = maker and call.args[:1] == (maker.result,) and _has_channels_second(maker, program.shapes)
-        if follows and (fold := _fold(maker, call)):
+        if maker and _follows(call, maker, program.shapes) and (fold := _fold(maker, call)):
             folds[fold.key] = fold
             arguments = Weight(f"{fold.key}: weight"), Weight(f"{fold.key}: bias"), *maker.args[3:]
             calls[made_by[own[0]]] = replace(maker, args=(maker.args[0], *arguments), result=call.result)
@@ -91,9 +91,10 @@ def _overwriting(call: Call, own: int, shapes: Mapping[int, torch.Size]) -> Call
     return Call(Tensor.add_, (Slot(own), Slot(other)), {}, call.result)
 
 
-def _has_channels_second(layer: Call, shapes: Mapping[int, torch.Size]) -> bool:
-    """Whether what a layer makes is what batch norm takes for channels: a linear map of sequences has them last."""
-    return layer.function is not F.linear or len(shapes[layer.result.number]) == 2
+def _follows(call: Call, layer: Call, shapes: Mapping[int, torch.Size]) -> bool:
+    """Whether a call normalizes a layer's channels, the second dimension: a linear map of sequences has them last."""
+    channels_second = layer.function is not F.linear or len(shapes[layer.result.number]) == 2
+    return call.args[:1] == (layer.result,) and channels_second
 
 
 def _fold(layer: Call, call: Call) -> Fold | None:

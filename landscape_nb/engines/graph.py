@@ -25,14 +25,14 @@ RELUS = {F.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_}
 SUMS = {torch.add, Tensor.add, Tensor.__add__, Tensor.add_, Tensor.__iadd__}
 MAKERS = {*CONVOLUTIONS, F.linear, F.batch_norm, torch.add, Tensor.add, Tensor.__add__}
 """Functions whose result is no part of another tensor."""
+_PROPERTIES = [
+    getattr(Tensor, name).__get__
+    for name in ("shape", "ndim", "dtype", "device", "requires_grad", "is_cuda", "layout", "is_sparse")
+]
 _SHAPE_QUERIES = {
     Tensor.size, Tensor.dim, Tensor.numel, Tensor.__len__, Tensor.is_floating_point, Tensor.is_contiguous,
-    Tensor.shape.__get__, Tensor.ndim.__get__, Tensor.dtype.__get__, Tensor.device.__get__,
-    Tensor.requires_grad.__get__, Tensor.is_cuda.__get__, Tensor.layout.__get__, Tensor.is_sparse.__get__,
-    torch.is_floating_point, torch.numel,
+    torch.is_floating_point, torch.numel, *_PROPERTIES,
 }  # fmt: skip
-
-
 _SIZED_BY_VALUES = {
     torch.nonzero, Tensor.nonzero, torch.argwhere, Tensor.argwhere, torch.masked_select, Tensor.masked_select,
     torch.unique, Tensor.unique, torch.unique_consecutive, Tensor.unique_consecutive,
@@ -211,10 +211,10 @@ class _Recorder(TorchFunctionMode):
             return result
         if function in CONVOLUTIONS:
             self.busiest = max(self.busiest, sum(tensor.nbytes for tensor in tensors))
-        arguments = tree_map(self._placeholder, (args, dict(kwargs)))
+        own_args, own_kwargs = tree_map(self._placeholder, (args, dict(kwargs)))
         if not all(isinstance(leaf, Tensor) for leaf in tree_leaves(result)):
             raise UnreplayableError(f"{getattr(function, '__name__', function)} gives the model a value to look at")
-        self.calls.append(Call(function, *arguments, tree_map(self._slot, result)))
+        self.calls.append(Call(function, own_args, own_kwargs, tree_map(self._slot, result)))
         return result
 
     def _placeholder(self, leaf: Any) -> Any:
@@ -260,8 +260,10 @@ def frozen_norm(call: Call) -> FrozenNorm | None:
     if call.function is not F.batch_norm:
         return None
     names = ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
-    said = {"training": False, "eps": 1e-5} | dict(zip(names, call.args, strict=False)) | call.kwargs
-    tensors = [said.get(name) for name in names[1:5]]
-    if said["training"] or not all(isinstance(t, Weight) or (t is None and i > 1) for i, t in enumerate(tensors)):
+    said: dict[str, Any] = {"training": False, "eps": 1e-5, **dict(zip(names, call.args, strict=False)), **call.kwargs}
+    mean, variance, gamma, beta = (said.get(name) for name in names[1:5])
+    if said["training"] or not isinstance(mean, Weight) or not isinstance(variance, Weight):
         return None
-    return FrozenNorm(*(tensor.name if tensor else None for tensor in tensors), said["eps"])
+    if not isinstance(gamma, Weight | None) or not isinstance(beta, Weight | None):
+        return None
+    return FrozenNorm(mean.name, variance.name, gamma.name if gamma else None, beta.name if beta else None, said["eps"])

@@ -56,9 +56,13 @@ def replayed(evaluator: Evaluator, differentiable: bool = False, tiles: bool = T
         >>> [call.function.__name__ for program in faster.forward.programs.values() for call in program.calls]
         ['conv2d', 'flatten']
     """
-    recipe = _Recipe.of(evaluator, tiles and not differentiable)
+    return _by_recipe(evaluator, _Recipe.of(evaluator, tiles and not differentiable), rearranging=not differentiable)
+
+
+def _by_recipe(evaluator: Evaluator, recipe: _Recipe, rearranging: bool) -> Evaluator:
+    """An evaluator that replays calls, on batches that fit the processor's cache, if they may be rearranged."""
     groups = evaluator.groups
-    if all(evaluator.by_sample.values()) and not differentiable:
+    if all(evaluator.by_sample.values()) and rearranging:
         size = max(1, int(_CACHE[recipe.layout] // recipe.bytes_of_a_sample))
         groups = {name: group.rearranged(size, recipe.layout) for name, group in groups.items()}
     batches = [batch for group in groups.values() for batch in group.batches]
@@ -98,8 +102,8 @@ def replaying(evaluator: Evaluator, tiles: bool = True) -> OneByOne:
         >>> str(replaying(objective.evaluator, tiles=False).description)
         'a batch a thread, calls replayed, 0 batch norms folded, 8 samples a batch'
     """
-    faster = replayed(evaluator, tiles=tiles)
-    recipe, threaded = faster.forward.recipe, all(map(_is_known, evaluator.measures.values()))
+    recipe = _Recipe.of(evaluator, tiles)
+    faster, threaded = _by_recipe(evaluator, recipe, rearranging=True), all(map(_is_known, evaluator.measures.values()))
     how = Replay(
         folded=len(recipe.folds),
         tiled=len(recipe.filters),
@@ -225,7 +229,7 @@ class Replayed(Wrapper):
         Folded weights are, unless a γ moves too (or a variance that is a parameter): they are products with it.
         """
         norms = [fold.norm for fold in self.folds.values()]
-        factors = {name for norm in norms for name in (norm.gamma, norm.variance)} & affine.template.keys()
+        factors = {name for norm in norms for name in (norm.gamma, norm.variance) if name} & affine.template.keys()
         origin, *directions = (unflatten(vector, affine.template) for vector in (affine.origin, *affine.directions))
         if any(direction[name].any() for direction in directions for name in factors):
             return None

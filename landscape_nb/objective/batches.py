@@ -200,7 +200,12 @@ def copied(batch: Any) -> Any:
 
     def copy_of(part: Any) -> Any:
         if isinstance(part, PackedSequence):
-            return PackedSequence(*(p if p is None else p.clone() for p in part))
+            orders = (part.sorted_indices, part.unsorted_indices)
+            return PackedSequence(
+                part.data.clone(),
+                part.batch_sizes.clone(),
+                *(None if order is None else order.clone() for order in orders),
+            )
         if isinstance(part, Tensor):
             return part.clone()
         if is_graph(part):

@@ -195,10 +195,10 @@ class Evaluator:
             >>> [round(share, 2) for share, _ in objective.evaluator.batch_losses(objective.origin)]
             [0.6, 0.4]
         """
-        shares = iter(self.loss_shares(params) if shares is None else shares)
+        remaining = iter(self.loss_shares(params) if shares is None else shares)
         for draw in range(self.draws):
             for number, (batch, _) in enumerate(self.data):
-                if (share := next(shares)) == 0:
+                if (share := next(remaining)) == 0:
                     continue
                 with preserved_rng(), SafeLayout():
                     self._seed("", draw, number)

@@ -29,16 +29,22 @@ class Forward(Protocol):
         buffers: The model's own buffers.
         model: The model.
         read: `read(model, batch)`, the outputs of a batch; None for `model(inputs)`.
-        only_plain: Why nothing but the plain pass is right for this model; empty if others may be.
-        plain: The plain pass, of which this is a faster form; itself if it is plain.
     """
 
     origin: Params
     buffers: Buffers
     model: nn.Module
     read: Callable[[nn.Module, Any], Any] | None
-    only_plain: str
-    plain: "Plain"
+
+    @property
+    def only_plain(self) -> str:
+        """Why nothing but the plain pass is right for this model; empty if others may be."""
+        ...
+
+    @property
+    def plain(self) -> "Plain":
+        """The plain pass, of which this is a faster form; itself if it is plain."""
+        ...
 
     def state(
         self, params: Params | None = None, buffers: Buffers | None = None, recalibrated_on: Batches | None = None

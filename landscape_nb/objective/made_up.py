@@ -38,10 +38,10 @@ def joined(outputs: Any, targets: Sequence[Any]) -> Trial | None:
         >>> len(scores), targets
         (3, tensor([0, 1, 2]))
     """
-    rows = _rows((outputs, targets[0]))
+    rows = _common_rows((outputs, targets[0]))
     if rows is None:
         return None
-    alike = [part for part in targets if _shape(part) == _shape(targets[0]) and _rows(part)]
+    alike = [part for part in targets if _shape(part) == _shape(targets[0]) and _common_rows(part)]
     if not alike:  # objects, such as graphs, whose tensors are their own affair
         return None
     entries = sum(part.numel() for part in _tensors((outputs, targets[0]))) // rows
@@ -64,10 +64,21 @@ def _tensors(parts: Any) -> list[Tensor]:
     return [part for part in tree_leaves(parts) if _counts(part)]
 
 
-def _rows(parts: Any) -> int | None:
+def _common_rows(parts: Any) -> int | None:
     """The first dimension that all tensors have, if they have the same."""
     sizes = {len(part) for part in _tensors(parts)}
     return sizes.pop() if len(sizes) == 1 and 0 not in sizes else None
+
+
+def _rows(parts: Any) -> int:
+    """The first dimension that all tensors have.
+
+    Raises:
+        ValueError: They do not have the same.
+    """
+    if (rows := _common_rows(parts)) is None:
+        raise ValueError("the tensors do not have a common first dimension")
+    return rows
 
 
 def _shape(parts: Any) -> tuple:
@@ -229,8 +240,8 @@ def is_mean_of_singles(measure: Measure, outputs: Any, targets: Any) -> bool:
         >>> is_mean_of_singles(lambda o, t: (o - t).abs().max().item(), torch.arange(4.0), torch.zeros(4))
         False
     """
-    few = _taken((outputs, targets), _spread(_rows((outputs, targets)), _ROWS_IN_A_LOOP))
-    tried = list(trials(*few, measure))
+    few_outputs, few_targets = _taken((outputs, targets), _spread(_rows((outputs, targets)), _ROWS_IN_A_LOOP))
+    tried = list(trials(few_outputs, few_targets, measure))
     return _varies(measure, tried) and is_mean_in_all(looped(measure), measure, tried)
 
 
@@ -264,13 +275,13 @@ def adds_up(measure: Measure, tried: Sequence[Trial]) -> bool | None:
         rows = _rows((outputs, targets))
         cut = -(-rows // 3)
         try:
-            whole, *parts = (_traced(measure, *_taken((outputs, targets), part)) for part in _parts(cut))
+            whole, one, other = (_traced(measure, *_taken((outputs, targets), part)) for part in _parts(cut))
         except Exception:  # a measure may refuse made-up scores in words of its own
             continue
-        if None in (whole, *parts):
+        if whole is None or one is None or other is None:
             return False
         made = True
-        sums, weights = torch.stack(parts).sum(0)
+        sums, weights = one + other
         wanted, found = (whole[0], sums) if whole[1].isnan() else (whole[0] / whole[1], sums / weights)
         if not _same(found, wanted, wanted.abs(), _TOLERANCES[_is_wide(outputs)]):
             return False

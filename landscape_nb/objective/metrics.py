@@ -1,7 +1,7 @@
 """Measures of a batch, such as loss and accuracy: which are means over samples, and how they add up."""
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -75,7 +75,8 @@ def named_measures(criterion: Measure, metrics: Mapping[str, Measure] | None) ->
 def _check_measure(argument: str, measure: object) -> None:
     if isinstance(measure, type):
         raise TypeError(f"{argument}: got the class {measure.__name__}, wants an instance: {measure.__name__}()")
-    check_kind(argument, measure, Callable, "a function of outputs and targets")
+    if not callable(measure):
+        raise TypeError(f"{argument}: got {type(measure).__name__}, wants a function of outputs and targets")
 
 
 def check_value(name: str, value: Any) -> None:
@@ -135,7 +136,8 @@ def sample_measure(measure: Measure, outputs: Any, targets: Any, count: int) -> 
         >>> sample_measure(lambda outputs, targets: outputs.max(), outputs, targets, 3) is None
         True
     """
-    forms = partial(measure, reduction="none"), partial(per_sample, measure)
+    unreduced = partial(measure, reduction="none")  # pyrefly: ignore[unexpected-keyword]  (whether it takes it is tried)
+    forms = unreduced, partial(per_sample, measure)
     return next((form for form in forms if is_mean_of(form, measure, outputs, targets, count)), None)
 
 

@@ -270,6 +270,7 @@ def _tried(
         where = f"batch {number + 1} of {len(group.batches)}" if number else "the first batch"
         return Trial(plain.call, measures, targets_of, plain.model, callers, group.batches[number], where)
 
+    findings = Findings()
     for name, group in groups.items():
         if plain.read is None and not is_pair(group.batches[0]):
             raise ValueError(f"data: a batch is {describe(group.batches[0])}; only a pair is read without forward=")

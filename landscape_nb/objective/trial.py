@@ -4,7 +4,7 @@ Whatever a model does besides computing outputs from its weights and a batch sho
 times at one point: with the caller's weights watched, again, and once for autograd.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -293,8 +293,8 @@ class Trial:
             yield f"in the first samples, the loss does not depend on {_listed(unread)}"
         modules = dict(self.model.named_modules())
         own = [(path, name) for path, name in sorted(remembered) if not _is_torchs(modules[path])]
-        if remembered := [f"{path}.{name}".lstrip(".") for path, name in own]:
-            yield f"the model remembers earlier calls ({_listed(remembered)}); every batch begins with what it held"
+        if names := [f"{path}.{name}".lstrip(".") for path, name in own]:
+            yield f"the model remembers earlier calls ({_listed(names)}); every batch begins with what it held"
         if found.untracked:
             yield f"the model writes {_listed(found.untracked)} when it is called; autograd does not see that"
         if found.unseen:
@@ -413,6 +413,6 @@ def _is_torchs(module: nn.Module) -> bool:
     return type(module).__module__.startswith("torch.nn.")
 
 
-def _listed(names: list[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(map(repr, names[:_MOST_NAMED]))
     return shown if len(names) <= _MOST_NAMED else f"{shown} and {len(names) - _MOST_NAMED} more"

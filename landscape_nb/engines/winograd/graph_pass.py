@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -69,8 +70,10 @@ def in_tiles(program: Program, weights: State, filters: dict[str, MappedFilters]
         tiled, at = _tiled(call, program.shapes, weights, filters, samples), start
         if not tiled:
             continue
-        while (taker := _taker(calls, program.calls[at], at, uses)) and (
-            joined := _joined(tiled, calls[taker], program.shapes)
+        while (
+            (taker := _taker(calls, program.calls[at], at, uses))
+            and (follower := calls[taker])
+            and (joined := _joined(tiled, follower, program.shapes))
         ):
             calls[at], tiled, at = None, joined, taker
         calls[at] = tiled
@@ -116,7 +119,7 @@ def _tiled(
     """The same convolution in tiles, if it can be."""
     if call.function is not F.conv2d:
         return None
-    given = _CONV2D_DEFAULTS | dict(zip(_CONV2D_ARGUMENTS, call.args, strict=False)) | call.kwargs
+    given: dict[str, Any] = {**_CONV2D_DEFAULTS, **dict(zip(_CONV2D_ARGUMENTS, call.args, strict=False)), **call.kwargs}
     images, weight, bias = given["input"], given["weight"], given["bias"]
     if not isinstance(images, Slot) or not isinstance(weight, Weight) or not isinstance(bias, Weight | None):
         return None
@@ -138,7 +141,7 @@ def _tiled(
 def _pair(value: int | Sequence[int]) -> tuple[int, int]:
     """A number for both directions, or two of them or a list of one, as torch understands them."""
     numbers = (value,) if isinstance(value, int) else tuple(value)
-    return (*numbers, *numbers)[:2]
+    return numbers[0], numbers[-1]
 
 
 def _taker(calls: Sequence[Call | None], made: Call, at: int, uses: Mapping[int, int]) -> int | None:
@@ -168,7 +171,7 @@ def _joined(tiled: Call, follower: Call, shapes: Mapping[int, torch.Size]) -> Ca
     may be read under its own name later.
     """
     (result,), convolution = tiled.writes(), tiled.function
-    if convolution.relu or isinstance(follower.function, Convolution):
+    if not isinstance(convolution, Convolution) or convolution.relu or isinstance(follower.function, Convolution):
         return None
     if follower.function in RELUS:
         return replace(tiled, function=replace(convolution, relu=True), result=follower.result)

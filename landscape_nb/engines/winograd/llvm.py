@@ -22,6 +22,8 @@ INTEGER = ir.IntType(64)
 NUMBER = ir.FloatType()
 POINTER = ir.PointerType()
 _C_TYPES = {INTEGER: ctypes.c_int64, NUMBER: ctypes.c_float, POINTER: ctypes.c_void_p}
+Code = ir.NamedValue | ir.Constant
+"""A value in LLVM's intermediate representation, which has a type."""
 _NUMBERS = count()
 _FUSED = ("contract",)
 """Allows a fused multiply-add, which rounds once: the processor has one instruction for it."""
@@ -64,7 +66,7 @@ def _features() -> llvm.FeatureMap:
 class Value:
     """An integer, a vector or a truth value in a function that is being written: arithmetic on it writes code."""
 
-    def __init__(self, builder: ir.IRBuilder, code: ir.Value):
+    def __init__(self, builder: ir.IRBuilder, code: Code):
         self.builder, self.code = builder, code
 
     def _written(self, other: "Value | float", on_integers: str, on_vectors: str) -> "Value":
@@ -100,7 +102,7 @@ class Value:
     __radd__, __rmul__ = __add__, __mul__
 
 
-def _code(value: Value | float, kind: ir.Type) -> ir.Value:
+def _code(value: Value | float, kind: ir.Type) -> Code:
     """A value's code, or a number as a constant of that type (in a vector, in all lanes)."""
     if isinstance(value, Value):
         return value.code
@@ -141,7 +143,7 @@ class Writer:
         self._builder = ir.IRBuilder(self._function.append_basic_block())
         self.arguments = [self._value(argument) for argument in self._function.args]
 
-    def _value(self, code: ir.Value) -> Value:
+    def _value(self, code: Code) -> Value:
         return Value(self._builder, code)
 
     def numbers(self, value: float) -> Value:
@@ -223,7 +225,8 @@ class Writer:
         memory.add_object_file(llvm.ObjectFileRef.from_data(code))
         types = [_C_TYPES[argument.type] for argument in self._function.args]
         function = ctypes.CFUNCTYPE(None, *types)(memory.get_function_address(self._function.name))
-        function.memory = memory  # without it the code would be freed
+        # Without it the code would be freed.
+        function.memory = memory  # pyrefly: ignore[missing-attribute]  (functions of ctypes take attributes)
         return function
 
 
