@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 FAILURES = (RuntimeError, ValueError, TypeError, NotImplementedError, LookupError, AttributeError, AssertionError)
-"""Whoever catches these calls the model or measure plainly instead."""
+"""Whoever catches these calls the model or metric plainly instead."""
 
 
 @contextmanager

@@ -99,13 +99,13 @@ class Perceptron:
         return {name: value.numpy(force=True) for name, value in self.evaluator.summarize(values_of).items()}
 
     def _values(self, features: Features, targets: Tensor) -> dict[str, Float[Tensor, "points size"]]:
-        """Each measure: at once where it takes samples along the last dimension, else point by point (vmap)."""
+        """Each metric: at once where it takes samples along the last dimension, else point by point (vmap)."""
         evaluator, outputs = self.evaluator, features.transpose(1, 2)
         return {
             name: self.samples_last[name](features, targets.expand(len(features), -1))
             if name in self.samples_last and features.shape[1] != features.shape[2]
             else torch.vmap(partial(evaluator.value_of, name, targets=targets))(outputs)
-            for name in evaluator.measures
+            for name in evaluator.metrics
         }
 
     def _chain(self, inputs: Tensor) -> "_Chain":
@@ -115,7 +115,7 @@ class Perceptron:
             return _Chain(record(lambda x: forward.outputs(state, (x, None)), state, inputs))
 
     def _find_samples_last(self) -> dict[str, Callable[[Features, Tensor], Tensor]]:
-        """Measures that give one value a sample for scores whose last dimension counts samples.
+        """Metrics that give one value a sample for scores whose last dimension counts samples.
 
         As many samples as scores could hide which dimension is which.
         """
@@ -123,16 +123,16 @@ class Perceptron:
         found = {}
         with torch.no_grad(), preserved_rng():
             outputs = self.evaluator.forward.outputs(self.evaluator.forward.state(), (inputs, targets))
-            for name, measure in self.evaluator.by_sample.items():
-                if measure is None or targets.ndim != 1 or outputs.ndim != 2 or len(outputs) == outputs.shape[1]:
+            for name, metric in self.evaluator.by_sample.items():
+                if metric is None or targets.ndim != 1 or outputs.ndim != 2 or len(outputs) == outputs.shape[1]:
                     continue
                 try:
-                    values = measure(outputs.T[None], targets[None])
+                    values = metric(outputs.T[None], targets[None])
                 except (RuntimeError, ValueError, TypeError, IndexError):
                     continue
-                wanted = measure(outputs, targets)[None]
+                wanted = metric(outputs, targets)[None]
                 if values.shape == wanted.shape and torch.allclose(values, wanted, rtol=1e-4, equal_nan=True):
-                    found[name] = measure
+                    found[name] = metric
         return found
 
 

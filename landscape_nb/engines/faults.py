@@ -13,7 +13,7 @@ def reason(error: Exception) -> str:
 
     Raises:
         Exception: The error itself, under `LANDSCAPE_NB_STRICT=1`, if it is a fault of our own: neither an
-            `InapplicableError`, nor out of somebody else's model or measure. Otherwise such a fault would be
+            `InapplicableError`, nor out of somebody else's model or metric. Otherwise such a fault would be
             nothing but slow measurements.
 
     Example:

@@ -93,7 +93,7 @@ def differentiable(evaluator: Evaluator, agrees: Callable[[Evaluator], bool]) ->
 
 
 def replaying(evaluator: Evaluator, tiles: bool = True) -> OneByOne:
-    """What measures with replayed calls: batches side by side, if its measures may run in threads.
+    """What measures with replayed calls: batches side by side, if its metrics may run in threads.
 
     Example:
         >>> from landscape_nb.objective.objective import Objective
@@ -103,7 +103,7 @@ def replaying(evaluator: Evaluator, tiles: bool = True) -> OneByOne:
         'a batch a thread, calls replayed, 0 batch norms folded, 8 samples a batch'
     """
     recipe = _Recipe.of(evaluator, tiles)
-    faster, threaded = _by_recipe(evaluator, recipe, rearranging=True), all(map(_is_known, evaluator.measures.values()))
+    faster, threaded = _by_recipe(evaluator, recipe, rearranging=True), all(map(_is_known, evaluator.metrics.values()))
     how = Replay(
         folded=len(recipe.folds),
         tiled=len(recipe.filters),

@@ -165,7 +165,7 @@ def is_pair(batch: Any) -> bool:
 
 
 def targets_of(batch: Any) -> Any:
-    """What measures get beside the outputs: the targets, or all of a batch that is not a pair."""
+    """What metrics get beside the outputs: the targets, or all of a batch that is not a pair."""
     return batch[1] if is_pair(batch) else batch
 
 

@@ -1,4 +1,4 @@
-"""How the values that measures have on batches become their values on all data, found out on the data themselves."""
+"""How the values that metrics have on batches become their values on all data, found out on the data themselves."""
 
 import warnings
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from landscape_nb.objective.forward import Plain
 from landscape_nb.objective.made_up import joined
 from landscape_nb.objective.metrics import (
     Combination,
-    Measure,
+    Metric,
     Said,
     find_combination,
     find_form,
@@ -29,20 +29,20 @@ from landscape_nb.objective.reductions import BATCHES, Trace, is_weighed
 
 
 def find_combinations(
-    forward: Plain, groups: Mapping[str, Batches], measures: Mapping[str, Measure]
-) -> tuple[dict[str, Measure], dict[str, Combination]]:
-    """How each measure's values of batches become one.
+    forward: Plain, groups: Mapping[str, Batches], metrics: Mapping[str, Metric]
+) -> tuple[dict[str, Metric], dict[str, Combination]]:
+    """How each metric's values of batches become one.
 
     Args:
         forward: The model's forward pass.
         groups: The batches of each data set, by prefix; the first has `''`.
-        measures: The measures by name.
+        metrics: The metrics by name.
 
     Returns:
-        The measures, of which those that write on outputs get copies of them, and their combinations.
+        The metrics, of which those that write on outputs get copies of them, and their combinations.
 
     Raises:
-        ValueError: A measure returns two numbers that are not a sum and its weight, or a batch cannot be evaluated.
+        ValueError: A metric returns two numbers that are not a sum and its weight, or a batch cannot be evaluated.
 
     Example:
         >>> data = Batches.read((torch.ones(5, 1), torch.zeros(5, 1)), 3, "cpu")
@@ -56,11 +56,11 @@ def find_combinations(
         warnings.filterwarnings("ignore", message="There is a performance drop")  # of vmap, while it is tried
         with Trace() as inside, naming(groups, "", 0):
             outputs = forward.outputs(forward.state(), batch)
-            measures = without_writing(measures, outputs, targets)
-            said = {name: Said(measure, outputs, targets, inside) for name, measure in measures.items()}
-        finder = _Finder(forward, groups, measures, batch, outputs)
+            metrics = without_writing(metrics, outputs, targets)
+            said = {name: Said(metric, outputs, targets, inside) for name, metric in metrics.items()}
+        finder = _Finder(forward, groups, metrics, batch, outputs)
         finder.check_pairs(said)
-        return measures, finder.heeding_parts(finder.combinations(said))
+        return metrics, finder.heeding_parts(finder.combinations(said))
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,14 @@ class _Finder:
     Attributes:
         forward: The model's forward pass.
         groups: The batches of each data set.
-        measures: The measures by name.
+        metrics: The metrics by name.
         batch: The first batch.
         outputs: Its outputs.
     """
 
     forward: Plain
     groups: Mapping[str, Batches]
-    measures: Mapping[str, Measure]
+    metrics: Mapping[str, Metric]
     batch: Any
     outputs: Any
 
@@ -87,10 +87,10 @@ class _Finder:
         return self.groups[""].counts[0]
 
     def check_pairs(self, said: Mapping[str, Said]) -> None:
-        """Raise where a measure returns a pair that is not (sum, weight)."""
-        for name, measure in self.measures.items():
+        """Raise where a metric returns a pair that is not (sum, weight)."""
+        for name, metric in self.metrics.items():
             pair = is_weighed(said[name].value)
-            if pair and is_pair_of_means(measure, self.outputs, targets_of(self.batch), self.count):
+            if pair and is_pair_of_means(metric, self.outputs, targets_of(self.batch), self.count):
                 called = "criterion" if name == "loss" else f"metrics[{name!r}]"
                 raise ValueError(
                     f"{called}: it returns two numbers, wants one mean or (sum, weight); the second one is not a "
@@ -98,11 +98,11 @@ class _Finder:
                 )
 
     def combinations(self, said: Mapping[str, Said]) -> dict[str, Combination]:
-        """By what measures say of the first batch and of made-up scores."""
-        measures, groups, outputs = self.measures, self.groups.values(), self.outputs
+        """By what metrics say of the first batch and of made-up scores."""
+        metrics, groups, outputs = self.metrics, self.groups.values(), self.outputs
         targets = [targets_of(other) for group in groups for other in group.batches]
         if counting_dim(self.batch, self.count) == 1:
-            tried = {name: partial(_swapping, measure) for name, measure in measures.items()}
+            tried = {name: partial(_swapping, metric) for name, metric in metrics.items()}
             some = joined(swapped(outputs), list(map(swapped, targets)))
             return {name: find_combination(m, said[name], None, some) for name, m in tried.items()}
         some = joined(outputs, targets)
@@ -110,16 +110,16 @@ class _Finder:
         forms = {
             name: None
             if said[name].is_sum
-            else find_form(measure, outputs, targets_of(self.batch), self.count, some, singles)
-            for name, measure in measures.items()
+            else find_form(metric, outputs, targets_of(self.batch), self.count, some, singles)
+            for name, metric in metrics.items()
         }
         others = (
             (self._outputs_like(prefix, number), targets_of(group.batches[number]), size)
             for prefix, group in self.groups.items()
             for number, size in enumerate(group.counts)
         )
-        forms = remaining_forms(forms, measures, others)
-        return {name: find_combination(m, said[name], forms[name], some) for name, m in measures.items()}
+        forms = remaining_forms(forms, metrics, others)
+        return {name: find_combination(m, said[name], forms[name], some) for name, m in metrics.items()}
 
     def heeding_parts(self, found: dict[str, Combination]) -> dict[str, Combination]:
         """The combinations, where there are several batches and parts of the first one make up the whole."""
@@ -137,7 +137,7 @@ class _Finder:
                 parts = [cut.alone(*place) for place in cut.places]
             else:
                 parts = [cut.among(self.outputs, *place) for place in cut.places]
-            checked = {n: self.measures[n] for n, way in found.items() if way.reduction != BATCHES and not way.told}
+            checked = {n: self.metrics[n] for n, way in found.items() if way.reduction != BATCHES and not way.told}
             wrong = differing(parts, checked, {n: found[n].reduction for n in checked}, self._precision)
         except FAILURES:  # a model of one batch size: what its forward pass says of weights cannot be checked
             wrong = {name for name, way in found.items() if way.inside}
@@ -171,9 +171,9 @@ class _Finder:
             return like
 
     def _take(self, outputs: Any, targets: Any) -> None:
-        """Call all measures, for what they raise."""
-        for measure in self.measures.values():
-            measure(outputs, targets)
+        """Call all metrics, for what they raise."""
+        for metric in self.metrics.values():
+            metric(outputs, targets)
 
 
 def _repeated(part: Any, count: int, rows: int) -> Any:
@@ -185,6 +185,6 @@ def _repeated(part: Any, count: int, rows: int) -> Any:
     return part[[n % rows for n in range(count)]] if len(part) == rows else part
 
 
-def _swapping(measure: Measure, outputs: Any, targets: Any) -> Any:
-    """A measure of tensors (time, samples), given (samples, time)."""
-    return measure(swapped(outputs), swapped(targets))
+def _swapping(metric: Metric, outputs: Any, targets: Any) -> Any:
+    """A metric of tensors (time, samples), given (samples, time)."""
+    return metric(swapped(outputs), swapped(targets))

@@ -1,4 +1,4 @@
-"""The values of measures at a state: a forward pass, data, and how the values of batches become one."""
+"""The values of metrics at a state: a forward pass, data, and how the values of batches become one."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -17,7 +17,7 @@ from landscape_nb._common.safe_layout import SafeLayout
 from landscape_nb._common.schema import DRAWS_STDERR, STDERR
 from landscape_nb.objective.batches import Batches, is_pair, naming, targets_of
 from landscape_nb.objective.forward import Buffers, Forward, State
-from landscape_nb.objective.metrics import Combination, Measure, batching_quietly
+from landscape_nb.objective.metrics import Combination, Metric, batching_quietly
 from landscape_nb.objective.reductions import (
     SUM,
     WEIGHTED,
@@ -33,15 +33,15 @@ from landscape_nb.weights.params import Affine, Params
 
 @dataclass(frozen=True, eq=False)
 class Evaluator:
-    """Evaluates measures on data, at one state after another.
+    """Evaluates metrics on data, at one state after another.
 
     Engines make others from an objective's: `replace(evaluator, forward=..., groups=...)`.
 
     Attributes:
         forward: From a point and a batch to the model's outputs.
         groups: The batches of each data set, by the prefix of its values' names; the objective's own has `''`.
-        measures: The loss and the metrics, by name.
-        combinations: How each measure's values of batches become one.
+        metrics: The loss and the metrics, by name.
+        combinations: How each metric's values of batches become one.
         batch_norm: `'frozen'` or `'recalibrate'`.
         seed: The seed of models that draw random numbers; None where there are none.
         draws: How many draws of random numbers a value is the mean of.
@@ -49,7 +49,7 @@ class Evaluator:
 
     forward: Forward
     groups: Mapping[str, Batches]
-    measures: Mapping[str, Measure]
+    metrics: Mapping[str, Metric]
     combinations: Mapping[str, Combination]
     batch_norm: str = "frozen"
     seed: int | None = None
@@ -85,19 +85,19 @@ class Evaluator:
 
     @cached_property
     def names(self) -> list[str]:
-        """What is returned: each measure on each data set, and its standard errors."""
-        means = [prefix + name for prefix in self.groups for name in self.measures]
+        """What is returned: each metric on each data set, and its standard errors."""
+        means = [prefix + name for prefix in self.groups for name in self.metrics]
         errors = (STDERR, DRAWS_STDERR) if self.draws > 1 else (STDERR,)
         return [mean + ending for mean in means for ending in ("", *errors)]
 
     @cached_property
-    def by_sample(self) -> dict[str, Measure | None]:
-        """What gives each measure's value for each sample; None for one that is not a mean over samples."""
+    def by_sample(self) -> dict[str, Metric | None]:
+        """What gives each metric's value for each sample; None for one that is not a mean over samples."""
         return {name: combination.by_sample for name, combination in self.combinations.items()}
 
     @cached_property
     def reductions(self) -> dict[str, str]:
-        """How each measure's values of batches become one, in a word."""
+        """How each metric's values of batches become one, in a word."""
         return {name: combination.reduction for name, combination in self.combinations.items()}
 
     @cached_property
@@ -157,8 +157,8 @@ class Evaluator:
         """Means and standard errors over all data, in the order of `names`.
 
         Args:
-            values_of: From a batch to the values of each measure along the last dimension: one a
-                sample where `by_sample` has a measure, else one number.
+            values_of: From a batch to the values of each metric along the last dimension: one a
+                sample where `by_sample` has a metric, else one number.
             draw: Which draw of random numbers, for models that draw some.
         """
         result = {}
@@ -167,7 +167,7 @@ class Evaluator:
             for number, batch in enumerate(self._seeded(prefix, draw)):
                 with naming(self.groups, prefix, number, (LookupError, ValueError)):
                     found.append(values_of(batch))
-            for name in self.measures:
+            for name in self.metrics:
                 values = [each[name] for each in found]
                 by_sample = self.by_sample[name] is not None
                 mean, error = combined(values, group.counts, self.reductions[name], by_sample)
@@ -203,7 +203,7 @@ class Evaluator:
                 with preserved_rng(), SafeLayout():
                     self._seed("", draw, number)
                     outputs = self.forward.outputs(self.forward.state(params), batch)
-                    value = self.measures["loss"](outputs, targets_of(batch))
+                    value = self.metrics["loss"](outputs, targets_of(batch))
                 if len(self.data.batches) > 1 and is_weighed(value) and getattr(value[1], "requires_grad", False):
                     raise ValueError("criterion: its weight depends on the parameters; give all data as one batch")
                 yield share, batch_value(value)
@@ -235,31 +235,31 @@ class Evaluator:
         return (weights / weights.sum(1, keepdim=True) / self.draws).flatten().tolist()
 
     def values_in(self, state: State, batch: Any) -> dict[str, Float[Tensor, "size"]]:
-        """Each measure of a batch, as `value_of` gives it, at a state."""
+        """Each metric of a batch, as `value_of` gives it, at a state."""
         with Trace() if self._weighed_inside else nullcontext() as inside:
             return self.values_of(self.forward.outputs(state, batch), targets_of(batch), inside)
 
     def values_of(self, outputs: Any, targets: Any, inside: Trace | None = None) -> dict[str, Float[Tensor, "size"]]:
-        """Each measure of a batch's outputs, as `value_of` gives it."""
-        return {name: self.value_of(name, outputs, targets, inside) for name in self.measures}
+        """Each metric of a batch's outputs, as `value_of` gives it."""
+        return {name: self.value_of(name, outputs, targets, inside) for name in self.metrics}
 
     def value_of(self, name: str, outputs: Any, targets: Any, inside: Trace | None = None) -> Float[Tensor, "size"]:
-        """A measure of a batch's outputs: one value a sample, or (sum, weight) of a weighted mean, or one number.
+        """A metric of a batch's outputs: one value a sample, or (sum, weight) of a weighted mean, or one number.
 
         Args:
-            name: Which measure.
+            name: Which metric.
             outputs: The outputs.
             targets: The targets of the same batch.
             inside: What remembers the calls of the model's forward pass, and still listens.
         """
         with marking_foreign():
-            if (measure := self.by_sample[name]) is not None:
-                return measure(outputs, targets)
-            measure = self.measures[name]
+            if (metric := self.by_sample[name]) is not None:
+                return metric(outputs, targets)
+            metric = self.metrics[name]
             if self.reductions[name] != WEIGHTED:
-                return as_number(measure(outputs, targets)).reshape(1)
+                return as_number(metric(outputs, targets)).reshape(1)
             with Trace() if inside is None else nullcontext(inside) as trace:
-                return sum_and_weight(name, measure(outputs, targets), trace)
+                return sum_and_weight(name, metric(outputs, targets), trace)
 
     def _seeded(self, prefix: str, draw: int) -> Iterator[Any]:
         """The batches of a data set, each with the random numbers that are its own in a draw."""

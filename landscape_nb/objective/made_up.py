@@ -1,4 +1,4 @@
-"""Scores and targets, made up from a batch's, on which a measure shows how its values combine.
+"""Scores and targets, made up from a batch's, on which a metric shows how its values combine.
 
 A loss that is clipped, trimmed or taken from the worst samples looks like a mean over samples where no
 sample is extreme. So it is tried on scores of many sizes, right and wrong, and with one that is far off.
@@ -14,7 +14,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from landscape_nb._common.compat import tree_leaves, tree_map, tree_structure
-from landscape_nb.objective.reductions import Measure, Trace, as_number, is_weighed, sum_and_weight, weight_in
+from landscape_nb.objective.reductions import Metric, Trace, as_number, is_weighed, sum_and_weight, weight_in
 
 Trial = tuple[Any, Any]
 _MOST_ROWS, _MOST_ENTRIES, _ROWS_IN_A_LOOP = 1024, 2**18, 12
@@ -93,10 +93,10 @@ def _taken(parts: Any, places: Sequence[int] | slice) -> Any:
     return tree_map(lambda part: part[places] if _counts(part) else part, parts)
 
 
-def trials(outputs: Any, targets: Any, measure: Measure | None = None) -> Iterator[Trial]:
+def trials(outputs: Any, targets: Any, metric: Metric | None = None) -> Iterator[Trial]:
     """Scores and targets like these: of many sizes, wrong, right, with one row far off or NaN.
 
-    They are in float64, so that only rounding is overlooked, unless `measure` does not take that.
+    They are in float64, so that only rounding is overlooked, unless `metric` does not take that.
 
     Example:
         >>> max(float(scores.nan_to_num().max()) for scores, _ in trials(torch.eye(2), torch.tensor([0, 1]))) > 900
@@ -104,7 +104,7 @@ def trials(outputs: Any, targets: Any, measure: Measure | None = None) -> Iterat
     """
     generator = torch.Generator().manual_seed(0)
     wide = tree_map(_wide, (outputs, targets))
-    outputs, targets = wide if measure is None or _is_taken(measure, wide) else (outputs, targets)
+    outputs, targets = wide if metric is None or _is_taken(metric, wide) else (outputs, targets)
     mixed, noisy = (tree_map(partial(change, generator=generator), outputs) for change in (mix, shake))
     yield from ((scores, targets) for scores in (outputs, mixed, noisy))
     yield from ((_scaled(noisy, factor), targets) for factor in (-30.0, -1.0, 1e-2, 0.1, 10.0, 100.0, 1e3))
@@ -116,9 +116,9 @@ def trials(outputs: Any, targets: Any, measure: Measure | None = None) -> Iterat
         yield from ((scores, targets) for scores in _right(outputs, targets, generator))
 
 
-def _is_taken(measure: Measure, trial: Trial) -> bool:
+def _is_taken(metric: Metric, trial: Trial) -> bool:
     try:
-        measure(*trial)
+        metric(*trial)
     except Exception:
         return False
     return True
@@ -188,8 +188,8 @@ def _right(outputs: Tensor, targets: Tensor, generator: torch.Generator) -> Iter
             yield from (sharpness * (hot + 0.1 * noise) for sharpness in _SHARPNESS)
 
 
-def is_mean_in_all(form: Measure, measure: Measure, tried: Sequence[Trial]) -> bool:
-    """Whether a measure is the mean of what `form` gives for each sample, in all trials that it takes.
+def is_mean_in_all(form: Metric, metric: Metric, tried: Sequence[Trial]) -> bool:
+    """Whether a metric is the mean of what `form` gives for each sample, in all trials that it takes.
 
     Example:
         >>> squares = lambda o, t: (o - t).square()
@@ -201,8 +201,8 @@ def is_mean_in_all(form: Measure, measure: Measure, tried: Sequence[Trial]) -> b
     """
     for outputs, targets in tried:
         try:
-            wanted = as_number(measure(outputs, targets))
-        except Exception:  # a measure may refuse made-up scores in words of its own
+            wanted = as_number(metric(outputs, targets))
+        except Exception:  # a metric may refuse made-up scores in words of its own
             continue
         try:
             values = form(outputs, targets)
@@ -215,8 +215,8 @@ def is_mean_in_all(form: Measure, measure: Measure, tried: Sequence[Trial]) -> b
     return True
 
 
-def looped(measure: Measure) -> Measure:
-    """The values of a measure that `torch.vmap` does not take, for each sample.
+def looped(metric: Metric) -> Metric:
+    """The values of a metric that `torch.vmap` does not take, for each sample.
 
     Example:
         >>> looped(lambda o, t: (o - t).abs().item())(torch.ones(2), torch.zeros(2))
@@ -225,14 +225,14 @@ def looped(measure: Measure) -> Measure:
 
     def values(outputs: Any, targets: Any) -> Shaped[Tensor, "n"]:
         places = range(_rows((outputs, targets)))
-        each = (measure(*_taken((outputs, targets), slice(n, n + 1))) for n in places)
+        each = (metric(*_taken((outputs, targets), slice(n, n + 1))) for n in places)
         return torch.stack([as_number(value).reshape(()) for value in each])
 
     return values
 
 
-def is_mean_of_singles(measure: Measure, outputs: Any, targets: Any) -> bool:
-    """Whether a measure is the mean of what it gives for single samples, called one after the other.
+def is_mean_of_singles(metric: Metric, outputs: Any, targets: Any) -> bool:
+    """Whether a metric is the mean of what it gives for single samples, called one after the other.
 
     Example:
         >>> is_mean_of_singles(lambda o, t: (o - t).abs().mean().item(), torch.ones(4), torch.zeros(4))
@@ -241,25 +241,25 @@ def is_mean_of_singles(measure: Measure, outputs: Any, targets: Any) -> bool:
         False
     """
     few_outputs, few_targets = _taken((outputs, targets), _spread(_rows((outputs, targets)), _ROWS_IN_A_LOOP))
-    tried = list(trials(few_outputs, few_targets, measure))
-    return _varies(measure, tried) and is_mean_in_all(looped(measure), measure, tried)
+    tried = list(trials(few_outputs, few_targets, metric))
+    return _varies(metric, tried) and is_mean_in_all(looped(metric), metric, tried)
 
 
-def _varies(measure: Measure, tried: Sequence[Trial]) -> bool:
-    """Whether a measure heeds the scores; one that returns a loss from inside the model does not."""
+def _varies(metric: Metric, tried: Sequence[Trial]) -> bool:
+    """Whether a metric heeds the scores; one that returns a loss from inside the model does not."""
     seen = set()
     for trial in tried:
         try:
-            seen.add(float(measure(*trial)))
-        except Exception:  # a measure may refuse made-up scores in words of its own
+            seen.add(float(metric(*trial)))
+        except Exception:  # a metric may refuse made-up scores in words of its own
             continue
         if len(seen) > 1:
             return True
     return False
 
 
-def adds_up(measure: Measure, tried: Sequence[Trial]) -> bool | None:
-    """Whether a measure's value is that of two parts of the samples, with the weights that its calls tell.
+def adds_up(metric: Metric, tried: Sequence[Trial]) -> bool | None:
+    """Whether a metric's value is that of two parts of the samples, with the weights that its calls tell.
 
     Returns:
         None if no trial could be made.
@@ -275,8 +275,8 @@ def adds_up(measure: Measure, tried: Sequence[Trial]) -> bool | None:
         rows = _rows((outputs, targets))
         cut = -(-rows // 3)
         try:
-            whole, one, other = (_traced(measure, *_taken((outputs, targets), part)) for part in _parts(cut))
-        except Exception:  # a measure may refuse made-up scores in words of its own
+            whole, one, other = (_traced(metric, *_taken((outputs, targets), part)) for part in _parts(cut))
+        except Exception:  # a metric may refuse made-up scores in words of its own
             continue
         if whole is None or one is None or other is None:
             return False
@@ -296,10 +296,10 @@ def _parts(cut: int) -> tuple[slice, slice, slice]:
     return slice(None), slice(cut), slice(cut, None)
 
 
-def _traced(measure: Measure, outputs: Any, targets: Any) -> Float[Tensor, "2"] | None:
-    """Sum and weight of a measure; the weight of what is a sum already is NaN."""
+def _traced(metric: Metric, outputs: Any, targets: Any) -> Float[Tensor, "2"] | None:
+    """Sum and weight of a metric; the weight of what is a sum already is NaN."""
     with Trace() as trace:
-        value = measure(outputs, targets)
+        value = metric(outputs, targets)
     weight = weight_in(trace, value)
     if is_weighed(value) or (weight is not None and weight == weight):
         return sum_and_weight("", value, trace)

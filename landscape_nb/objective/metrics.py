@@ -1,4 +1,4 @@
-"""Measures of a batch, such as loss and accuracy: which are means over samples, and how they add up."""
+"""Metrics of a batch, such as loss and accuracy: which are means over samples, and how they add up."""
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ from landscape_nb._common.checks import check_choice, check_kind
 from landscape_nb._common.compat import tree_leaves, tree_map, version_of
 from landscape_nb._common.schema import TAKEN
 from landscape_nb.objective.made_up import Trial, adds_up, is_mean_in_all, is_mean_of_singles, mix, shake, trials
-from landscape_nb.objective.reductions import BATCHES, MEAN, SUM, WEIGHTED, Measure, Trace, is_weighed, weight_in
+from landscape_nb.objective.reductions import BATCHES, MEAN, SUM, WEIGHTED, Metric, Trace, is_weighed, weight_in
 
 _KINDS = {"mean": WEIGHTED, "sum": SUM}
 
@@ -51,36 +51,36 @@ def accuracy(
     return right.mean() if reduction == "mean" else right
 
 
-def named_measures(criterion: Measure, metrics: Mapping[str, Measure] | None) -> dict[str, Measure]:
+def named_metrics(criterion: Metric, metrics: Mapping[str, Metric] | None) -> dict[str, Metric]:
     """The criterion, as `loss`, and the metrics.
 
     Raises:
-        TypeError: `metrics` is no mapping from strings, or a measure is no function.
+        TypeError: `metrics` is no mapping from strings, or a metric is no function.
 
     Example:
-        >>> list(named_measures(torch.nn.functional.cross_entropy, {"accuracy": accuracy}))
+        >>> list(named_metrics(torch.nn.functional.cross_entropy, {"accuracy": accuracy}))
         ['loss', 'accuracy']
     """
     metrics = {} if metrics is None else metrics
     check_kind("metrics", metrics, Mapping, "a dict of functions by name")
-    _check_measure("criterion", criterion)
+    _check_metric("criterion", criterion)
     for name, metric in metrics.items():
         check_kind("metrics", name, str, "names that are strings")
-        _check_measure(f"metrics[{name!r}]", metric)
+        _check_metric(f"metrics[{name!r}]", metric)
     if "loss" in metrics:
         raise ValueError("metrics: the name 'loss' is the criterion's")
     return {"loss": criterion, **metrics}
 
 
-def _check_measure(argument: str, measure: object) -> None:
-    if isinstance(measure, type):
-        raise TypeError(f"{argument}: got the class {measure.__name__}, wants an instance: {measure.__name__}()")
-    if not callable(measure):
-        raise TypeError(f"{argument}: got {type(measure).__name__}, wants a function of outputs and targets")
+def _check_metric(argument: str, metric: object) -> None:
+    if isinstance(metric, type):
+        raise TypeError(f"{argument}: got the class {metric.__name__}, wants an instance: {metric.__name__}()")
+    if not callable(metric):
+        raise TypeError(f"{argument}: got {type(metric).__name__}, wants a function of outputs and targets")
 
 
 def check_value(name: str, value: Any) -> None:
-    """Raise unless a measure gave one real number, or a pair (sum, weight) with a weight from 0 up.
+    """Raise unless a metric gave one real number, or a pair (sum, weight) with a weight from 0 up.
 
     Example:
         >>> check_value("loss", (2.0, -1))
@@ -88,7 +88,7 @@ def check_value(name: str, value: Any) -> None:
         ValueError: loss: gave a weight of -1, wants a number from 0 up
     """
     for part in value if is_weighed(value) else (value,):
-        check_kind(name, part, (Tensor, float, int, np.number), "a measure that returns one number, or (sum, weight)")
+        check_kind(name, part, (Tensor, float, int, np.number), "a metric that returns one number, or (sum, weight)")
     parts = [torch.as_tensor(part) for part in (value if is_weighed(value) else (value,))]
     for part in parts:
         if part.numel() != 1:
@@ -116,33 +116,33 @@ def check_names(names: Sequence[str]) -> None:
         seen.add(name)
 
 
-def sample_measure(measure: Measure, outputs: Any, targets: Any, count: int) -> Measure | None:
-    """What gives a measure's value for each sample, if it is a mean over samples.
+def sample_metric(metric: Metric, outputs: Any, targets: Any, count: int) -> Metric | None:
+    """What gives a metric's value for each sample, if it is a mean over samples.
 
     Args:
-        measure: A measure of a batch.
+        metric: A metric of a batch.
         outputs: Outputs of a batch to try it on.
         targets: Targets of the same batch.
         count: How many samples it has.
 
     Returns:
-        The measure with `reduction="none"` if it has that (torch's losses do), else `per_sample` of
-        it; None where neither has the batch's measure for its mean.
+        The metric with `reduction="none"` if it has that (torch's losses do), else `per_sample` of
+        it; None where neither has the batch's metric for its mean.
 
     Example:
         >>> outputs, targets = torch.diag(torch.arange(3.0)), torch.tensor([0, 1, 1])
-        >>> sample_measure(torch.nn.functional.cross_entropy, outputs, targets, 3)(outputs, targets).shape
+        >>> sample_metric(torch.nn.functional.cross_entropy, outputs, targets, 3)(outputs, targets).shape
         torch.Size([3])
-        >>> sample_measure(lambda outputs, targets: outputs.max(), outputs, targets, 3) is None
+        >>> sample_metric(lambda outputs, targets: outputs.max(), outputs, targets, 3) is None
         True
     """
-    unreduced = partial(measure, reduction="none")  # pyrefly: ignore[unexpected-keyword]  (whether it takes it is tried)
-    forms = unreduced, partial(per_sample, measure)
-    return next((form for form in forms if is_mean_of(form, measure, outputs, targets, count)), None)
+    unreduced = partial(metric, reduction="none")  # pyrefly: ignore[unexpected-keyword]  (whether it takes it is tried)
+    forms = unreduced, partial(per_sample, metric)
+    return next((form for form in forms if is_mean_of(form, metric, outputs, targets, count)), None)
 
 
-def per_sample(measure: Measure, outputs: Any, targets: Any) -> Shaped[Tensor, "n"]:
-    """The values of a measure that is a mean over samples, for each sample.
+def per_sample(metric: Metric, outputs: Any, targets: Any) -> Shaped[Tensor, "n"]:
+    """The values of a metric that is a mean over samples, for each sample.
 
     Example:
         >>> accuracy = lambda outputs, targets: (outputs.argmax(-1) == targets).float().mean()
@@ -151,7 +151,7 @@ def per_sample(measure: Measure, outputs: Any, targets: Any) -> Shaped[Tensor, "
     """
 
     def one(*sample: Any) -> Tensor:
-        return measure(*tree_map(lambda tensor: tensor[None], sample)).reshape(())
+        return metric(*tree_map(lambda tensor: tensor[None], sample)).reshape(())
 
     with batching_quietly():
         return torch.vmap(one)(outputs, targets)
@@ -171,8 +171,8 @@ def batching_quietly() -> Iterator[None]:
         yield
 
 
-def is_mean_of(form: Measure, measure: Measure, outputs: Any, targets: Any, count: int) -> bool:
-    """Whether a measure is the mean of what `form` gives for each sample: of these outputs, and of others like them.
+def is_mean_of(form: Metric, metric: Metric, outputs: Any, targets: Any, count: int) -> bool:
+    """Whether a metric is the mean of what `form` gives for each sample: of these outputs, and of others like them.
 
     Example:
         >>> squares = partial(torch.nn.functional.mse_loss, reduction="none")
@@ -186,8 +186,8 @@ def is_mean_of(form: Measure, measure: Measure, outputs: Any, targets: Any, coun
     others = [tree_map(partial(change, generator=generator), outputs) for change in (mix, shake)]
     for scores in (outputs, *others):
         try:
-            wanted = torch.as_tensor(measure(scores, targets)).double()
-        except Exception:  # a measure may refuse made-up scores in words of its own
+            wanted = torch.as_tensor(metric(scores, targets)).double()
+        except Exception:  # a metric may refuse made-up scores in words of its own
             continue
         try:
             values = form(scores, targets).double()
@@ -200,18 +200,18 @@ def is_mean_of(form: Measure, measure: Measure, outputs: Any, targets: Any, coun
 
 @dataclass(frozen=True)
 class Combination:
-    """How a measure's values of batches become its value of all data.
+    """How a metric's values of batches become its value of all data.
 
     Attributes:
         reduction: One of the four kinds that `reductions` names.
         by_sample: What gives one value a sample, of a mean over samples; None if that is not known.
         inside: Whether the weight of a batch is seen only in the model's forward pass.
         coupled: Whether the model's outputs for a sample depend on the others of its batch.
-        told: Whether the measure tells its weight itself: it returns a pair.
+        told: Whether the metric tells its weight itself: it returns a pair.
     """
 
     reduction: str
-    by_sample: Measure | None = None
+    by_sample: Metric | None = None
     inside: bool = False
     coupled: bool = False
     told: bool = False
@@ -227,7 +227,7 @@ def _cloned(outputs: Any) -> Any:
 
 
 class OwnOutputs:
-    """A measure that writes on outputs, and gets a copy of them, for others read them afterwards.
+    """A metric that writes on outputs, and gets a copy of them, for others read them afterwards.
 
     Example:
         >>> scores = torch.ones(2)
@@ -235,16 +235,16 @@ class OwnOutputs:
         (6.0, 2.0)
     """
 
-    def __init__(self, measure: Measure):
-        self.measure = measure
+    def __init__(self, metric: Metric):
+        self.metric = metric
 
     def __call__(self, outputs: Any, targets: Any, **settings: Any) -> Any:
-        """The measure of a copy of outputs."""
-        return self.measure(_cloned(outputs), targets, **settings)
+        """The metric of a copy of outputs."""
+        return self.metric(_cloned(outputs), targets, **settings)
 
 
-def without_writing(measures: Mapping[str, Measure], outputs: Any, targets: Any) -> dict[str, Measure]:
-    """The measures, of which those that write on outputs get copies.
+def without_writing(metrics: Mapping[str, Metric], outputs: Any, targets: Any) -> dict[str, Metric]:
+    """The metrics, of which those that write on outputs get copies.
 
     Example:
         >>> found = without_writing({"loss": lambda o, t: o.exp_().sum()}, torch.ones(2), None)
@@ -252,20 +252,20 @@ def without_writing(measures: Mapping[str, Measure], outputs: Any, targets: Any)
         'OwnOutputs'
     """
 
-    def own(measure: Measure) -> Measure:
+    def own(metric: Metric) -> Metric:
         given = _cloned(outputs)
-        measure(given, targets)
+        metric(given, targets)
         written = any(isinstance(leaf, Tensor) and version_of(leaf) > 0 for leaf in tree_leaves(given))
-        return OwnOutputs(measure) if written else measure
+        return OwnOutputs(metric) if written else metric
 
-    return {name: own(measure) for name, measure in measures.items()}
+    return {name: own(metric) for name, metric in metrics.items()}
 
 
 class Said:
-    """What a measure gives for a batch, and what its calls say of it.
+    """What a metric gives for a batch, and what its calls say of it.
 
     Args:
-        measure: The measure.
+        metric: The metric.
         outputs: The model's outputs for a batch.
         targets: The targets of the same batch.
         forward: What remembers the calls of the model's forward pass; it still listens.
@@ -275,20 +275,20 @@ class Said:
         3.0
     """
 
-    def __init__(self, measure: Measure, outputs: Any, targets: Any, forward: Trace | None = None):
+    def __init__(self, metric: Metric, outputs: Any, targets: Any, forward: Trace | None = None):
         with Trace() as own:
-            self.value = measure(outputs, targets)
+            self.value = metric(outputs, targets)
         self.origin = own.origin(self.value)
         self.inside = forward.origin(self.value) if forward and not self.origin else None
         self.weight = weight_in(own, self.value)
         self.is_sum = bool(self.origin and self.origin.kind == "sum")
 
 
-def find_combination(measure: Measure, said: Said, form: Measure | None, some: Trial | None) -> Combination:
-    """How a measure's values of batches become one.
+def find_combination(metric: Metric, said: Said, form: Metric | None, some: Trial | None) -> Combination:
+    """How a metric's values of batches become one.
 
     Args:
-        measure: The measure.
+        metric: The metric.
         said: What it said of the first batch.
         form: What gives it sample by sample, if that is known.
         some: Scores and targets to try it on.
@@ -306,21 +306,21 @@ def find_combination(measure: Measure, said: Said, form: Measure | None, some: T
     if said.inside and said.inside.exact and said.inside.kind in _KINDS:
         return Combination(_KINDS[said.inside.kind], inside=True)
     if said.origin and said.origin.kind in _KINDS:
-        sound = adds_up(measure, list(trials(*some, measure))) if some else None
+        sound = adds_up(metric, list(trials(*some, metric))) if some else None
         if sound or (sound is None and said.origin.exact):
             return Combination(_KINDS[said.origin.kind])
-    if some and is_mean_of_singles(measure, *some):
+    if some and is_mean_of_singles(metric, *some):
         return Combination(MEAN)
     return Combination(BATCHES)
 
 
 def find_form(
-    measure: Measure, outputs: Any, targets: Any, count: int, some: Trial | None, singles: bool
-) -> Measure | None:
-    """What gives a measure sample by sample, as `sample_measure` finds it, if it also does on made-up scores.
+    metric: Metric, outputs: Any, targets: Any, count: int, some: Trial | None, singles: bool
+) -> Metric | None:
+    """What gives a metric sample by sample, as `sample_metric` finds it, if it also does on made-up scores.
 
     Args:
-        measure: A measure of a batch.
+        metric: A metric of a batch.
         outputs: Outputs of a batch.
         targets: Targets of the same batch.
         count: How many samples it has.
@@ -330,32 +330,32 @@ def find_form(
     Example:
         >>> clipped = lambda o, t: torch.nn.functional.mse_loss(o, t).clamp(max=100)
         >>> scores, targets = torch.arange(4.0), torch.zeros(4)
-        >>> sample_measure(clipped, scores, targets, 4) is None
+        >>> sample_metric(clipped, scores, targets, 4) is None
         False
         >>> find_form(clipped, scores, targets, 4, (scores, targets), False) is None
         True
     """
-    form = sample_measure(measure, outputs, targets, count)
-    if form is None or _is_torchs_own(measure):
+    form = sample_metric(metric, outputs, targets, count)
+    if form is None or _is_torchs_own(metric):
         return form
     if some is None:
         return None if singles else form
-    return form if is_mean_in_all(form, measure, list(trials(*some, measure))) else None
+    return form if is_mean_in_all(form, metric, list(trials(*some, metric))) else None
 
 
-def _is_torchs_own(measure: Measure) -> bool:
-    function = measure.func if isinstance(measure, partial) else measure
+def _is_torchs_own(metric: Metric) -> bool:
+    function = metric.func if isinstance(metric, partial) else metric
     return (getattr(function, "__module__", None) or type(function).__module__).startswith("torch.")
 
 
 def remaining_forms(
-    forms: Mapping[str, Measure | None], measures: Mapping[str, Measure], batches: Iterable[tuple[Any, Any, int]]
-) -> dict[str, Measure | None]:
-    """The forms that also give each other batch's mean, where the measures weigh batches by their samples.
+    forms: Mapping[str, Metric | None], metrics: Mapping[str, Metric], batches: Iterable[tuple[Any, Any, int]]
+) -> dict[str, Metric | None]:
+    """The forms that also give each other batch's mean, where the metrics weigh batches by their samples.
 
     Args:
-        forms: What gives each measure sample by sample; None for those that are not means over samples.
-        measures: The measures.
+        forms: What gives each metric sample by sample; None for those that are not means over samples.
+        metrics: The metrics.
         batches: Outputs, targets and samples of each batch.
 
     Example:
@@ -369,9 +369,9 @@ def remaining_forms(
         return left
     for outputs, targets, count in batches:
         for name, form in left.items():
-            if form and not is_mean_of(form, measures[name], outputs, targets, count):
+            if form and not is_mean_of(form, metrics[name], outputs, targets, count):
                 left[name] = form = None
-            if form and (weight := Said(measures[name], outputs, targets).weight) is not None:
+            if form and (weight := Said(metrics[name], outputs, targets).weight) is not None:
                 share = weight / count
                 if abs(shares.setdefault(name, share) - share) > 1e-6 * abs(share):
                     left[name] = None
@@ -381,7 +381,7 @@ def remaining_forms(
 
 
 def warn_of_batches(combinations: Mapping[str, Combination], batches: int, stacklevel: int) -> None:
-    """Warn of measures whose values depend on how the data are cut into batches, if there are several.
+    """Warn of metrics whose values depend on how the data are cut into batches, if there are several.
 
     Example:
         >>> warn_of_batches({"loss": Combination(BATCHES)}, 1, 1)

@@ -17,7 +17,7 @@ from landscape_nb.objective.batches import Batches, describe, is_pair, targets_o
 from landscape_nb.objective.combining import find_combinations
 from landscape_nb.objective.evaluator import Evaluator
 from landscape_nb.objective.forward import Buffers, Plain
-from landscape_nb.objective.metrics import Measure, OwnOutputs, check_names, named_measures, warn_of_batches
+from landscape_nb.objective.metrics import Metric, OwnOutputs, check_names, named_metrics, warn_of_batches
 from landscape_nb.objective.remembering import Anew, begun_anew, remarks_on, settled
 from landscape_nb.objective.trial import Findings, Trial
 from landscape_nb.weights.copies import check_model, copied_model
@@ -45,7 +45,7 @@ class Objective:
             recognized, also inside the model. Any other may return a pair (sum, weight): its value is
             Σ sum / Σ weight. What is none of these is averaged over the batches, weighted by samples, and
             warned of; `reductions` says what holds.
-        metrics: Further measures by name, called like `criterion`.
+        metrics: Further metrics by name, called like `criterion`.
         batch_size: Samples evaluated at once, when `data` is a pair of tensors; a single one left over joins
             the last batch.
         batch_norm: `'frozen'` keeps the running statistics of the model's own weights everywhere, as
@@ -63,7 +63,7 @@ class Objective:
             depend, outputs that depend on earlier calls. Each is also a warning.
 
     Raises:
-        TypeError: `model`, `data` or a measure is not of such a kind, or the model cannot be copied.
+        TypeError: `model`, `data` or a metric is not of such a kind, or the model cannot be copied.
         ValueError: No samples, two values of one name, non-finite weights, an unknown `batch_norm`, a
             batch that model, criterion or metrics do not take, or a model that cannot be measured rightly: one
             whose `eval()` changes its weights, that reads the caller's weights instead of its own, that gives
@@ -91,8 +91,8 @@ class Objective:
         self,
         model: nn.Module,
         data: Any,
-        criterion: Measure = F.cross_entropy,
-        metrics: Mapping[str, Measure] | None = None,
+        criterion: Metric = F.cross_entropy,
+        metrics: Mapping[str, Metric] | None = None,
         batch_size: int = 256,
         batch_norm: str = "frozen",
         extra_data: Mapping[str, Any] | None = None,
@@ -106,7 +106,7 @@ class Objective:
         extra_data = _checked_extra_data(extra_data)
         _check_forward(forward)
         seed, draws = _checked_draws(seed, draws)
-        measures = begun_anew(named_measures(criterion, metrics), model)
+        metrics = begun_anew(named_metrics(criterion, metrics), model)
         device = next((p.device for p in model.parameters()), "cpu") if device is None else find_device(device)
         plain = Plain(_evaluated(copied_model(model)).to(device).requires_grad_(False), forward)
         if not plain.origin:
@@ -116,21 +116,21 @@ class Objective:
             dtype = next(iter(plain.origin.values())).dtype
             read = {"": Batches.read(data, batch_size, device, dtype)}
             read |= {f"{n}_": Batches.read(part, batch_size, device, dtype) for n, part in extra_data.items()}
-        check_names(Evaluator(plain, read, measures, {}, draws=draws).names)
-        findings = _tried(plain, read, measures, model, seed)
-        measures = settled(measures)
-        findings = replace(findings, remarks=(*findings.remarks, *remarks_on(measures)))
+        check_names(Evaluator(plain, read, metrics, {}, draws=draws).names)
+        findings = _tried(plain, read, metrics, model, seed)
+        metrics = settled(metrics)
+        findings = replace(findings, remarks=(*findings.remarks, *remarks_on(metrics)))
         for remark in findings.remarks:
             warnings.warn(f"model: {remark}", stacklevel=2)
         plain = Plain(plain.model, forward, findings)
         groups = {name: replace(group, fragile=findings.fragile) for name, group in read.items()}
-        measures, combinations = find_combinations(plain, groups, measures)
+        metrics, combinations = find_combinations(plain, groups, metrics)
         warn_of_batches(combinations, max(len(group.batches) for group in groups.values()), stacklevel=2)
-        self._evaluator = Evaluator(plain, groups, measures, combinations, batch_norm, seed, draws)
+        self._evaluator = Evaluator(plain, groups, metrics, combinations, batch_norm, seed, draws)
 
     @property
     def evaluator(self) -> Evaluator:
-        """What evaluates model and measures on the data: for engines, which make faster ones of it."""
+        """What evaluates model and metrics on the data: for engines, which make faster ones of it."""
         return self._evaluator
 
     @property
@@ -165,12 +165,12 @@ class Objective:
 
     @property
     def names(self) -> list[str]:
-        """What `measure` returns: each measure on each data set, and its standard errors."""
+        """What `measure` returns: each metric on each data set, and its standard errors."""
         return self._evaluator.names
 
     @property
     def reductions(self) -> dict[str, str]:
-        """How each measure's values of batches become one, in a word."""
+        """How each metric's values of batches become one, in a word."""
         return self._evaluator.reductions
 
     @property
@@ -201,7 +201,7 @@ class Objective:
         """The means at a point, and beside each, as `..._stderr`, its standard error over the data.
 
         The error is the spread of the samples' values divided by the root of their number; for a
-        measure that is no mean over samples, it is found from the spread of the batches (`reductions.combined`).
+        metric that is no mean over samples, it is found from the spread of the batches (`reductions.combined`).
 
         Args:
             params: The point, keyed and shaped like `origin`, which is the default.
@@ -232,8 +232,8 @@ class Objective:
         """16 hexadecimal digits of everything that decides a measured value: weights, data, settings."""
         own = self._evaluator
         settings = own.batch_norm, own.forward.read, own.seed, own.draws
-        measures = {name: _given(measure) for name, measure in own.measures.items()}
-        return fingerprint(self.model, own.groups, measures, *settings, without=own.forward.plain.findings.written)
+        metrics = {name: _given(metric) for name, metric in own.metrics.items()}
+        return fingerprint(self.model, own.groups, metrics, *settings, without=own.forward.plain.findings.written)
 
 
 def _checked_extra_data(extra_data: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -260,7 +260,7 @@ def _checked_draws(seed: int | None, draws: int) -> tuple[int | None, int]:
 def _tried(
     plain: Plain,
     groups: Mapping[str, Batches],
-    measures: Mapping[str, Measure],
+    metrics: Mapping[str, Metric],
     callers: nn.Module,
     seed: int | None,
 ) -> Findings:
@@ -268,7 +268,7 @@ def _tried(
 
     def trial(group: Batches, number: int) -> Trial:
         where = f"batch {number + 1} of {len(group.batches)}" if number else "the first batch"
-        return Trial(plain.call, measures, targets_of, plain.model, callers, group.batches[number], where)
+        return Trial(plain.call, metrics, targets_of, plain.model, callers, group.batches[number], where)
 
     findings = Findings()
     for name, group in groups.items():
@@ -283,11 +283,11 @@ def _tried(
     return findings
 
 
-def _given(measure: Measure) -> Measure:
-    """A measure as the caller gave it."""
-    while isinstance(measure, OwnOutputs | Anew):
-        measure = measure.measure
-    return measure
+def _given(metric: Metric) -> Metric:
+    """A metric as the caller gave it."""
+    while isinstance(metric, OwnOutputs | Anew):
+        metric = metric.metric
+    return metric
 
 
 def _evaluated(model: nn.Module) -> nn.Module:

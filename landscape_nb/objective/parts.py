@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from landscape_nb._common.compat import tree_flatten, tree_leaves, tree_map
 from landscape_nb.objective.batches import copied
-from landscape_nb.objective.reductions import SUM, WEIGHTED, Measure, Trace, as_number, is_weighed, sum_and_weight
+from landscape_nb.objective.reductions import SUM, WEIGHTED, Metric, Trace, as_number, is_weighed, sum_and_weight
 
 _MOST = 32
 _TOLERANCES = {torch.float64: 1e-6, torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 5e-2}
@@ -129,14 +129,14 @@ class Evaluated:
     targets: Any
     count: int
 
-    def sums(self, measures: Mapping[str, Measure], reductions: Mapping[str, str]) -> dict[str, Float[Tensor, "2"]]:
-        """What each measure adds to the values of all data, and to their weights; without those that do not take it."""
+    def sums(self, metrics: Mapping[str, Metric], reductions: Mapping[str, str]) -> dict[str, Float[Tensor, "2"]]:
+        """What each metric adds to the values of all data, and to their weights; without those that do not take it."""
         result = {}
         with Trace() as trace:
             outputs = self.outputs_of()
-            for name, measure in measures.items():
+            for name, metric in metrics.items():
                 try:
-                    value = measure(outputs, self.targets)
+                    value = metric(outputs, self.targets)
                     result[name] = self._sum(name, value, reductions[name], trace)
                 except Exception:
                     continue
@@ -159,7 +159,7 @@ class Cut:
         count: How many samples it has.
         dim: The dimension that counts them.
         outputs_of: From a batch to the model's outputs.
-        targets_of: From a batch to what measures get beside the outputs.
+        targets_of: From a batch to what metrics get beside the outputs.
     """
 
     batch: Any
@@ -191,19 +191,19 @@ class Cut:
 
 
 def differing(
-    parts: list[Evaluated], measures: Mapping[str, Measure], reductions: Mapping[str, str], precise: torch.dtype
+    parts: list[Evaluated], metrics: Mapping[str, Metric], reductions: Mapping[str, str], precise: torch.dtype
 ) -> set[str]:
-    """The measures whose parts, as their reductions have them, do not give the whole, which is the first of `parts`.
+    """The metrics whose parts, as their reductions have them, do not give the whole, which is the first of `parts`.
 
     Example:
         >>> x = torch.arange(6.0)
         >>> places = (0, 6), (0, 4), (4, 6)
         >>> parts = [Evaluated(lambda a=a, b=b: x[a:b], None, b - a) for a, b in places]
-        >>> measures = {"mean": lambda o, _: o.mean(), "spread": lambda o, _: o.std()}
-        >>> differing(parts, measures, dict.fromkeys(measures, "mean over samples"), torch.float32)
+        >>> metrics = {"mean": lambda o, _: o.mean(), "spread": lambda o, _: o.std()}
+        >>> differing(parts, metrics, dict.fromkeys(metrics, "mean over samples"), torch.float32)
         {'spread'}
     """
-    whole, *rest = (part.sums(measures, reductions) for part in parts)
+    whole, *rest = (part.sums(metrics, reductions) for part in parts)
     result = set()
     for name, wanted in whole.items():
         if any(name not in part for part in rest):
@@ -215,14 +215,14 @@ def differing(
     return result
 
 
-def is_pair_of_means(measure: Measure, outputs: Any, targets: Any, count: int) -> bool:
-    """Whether a measure's pair (sum, weight) is something else: its weight is a share, such as an accuracy.
+def is_pair_of_means(metric: Metric, outputs: Any, targets: Any, count: int) -> bool:
+    """Whether a metric's pair (sum, weight) is something else: its weight is a share, such as an accuracy.
 
     Weights of two parts add up to that of the whole, or all are one; those from 0 to 1 that do neither are shares.
 
     Example:
-        >>> measure = lambda o, t: ((o - t).square().mean(), (o > t).float().mean())
-        >>> is_pair_of_means(measure, torch.arange(6.0), torch.full((6,), 2.5), 6)
+        >>> metric = lambda o, t: ((o - t).square().mean(), (o > t).float().mean())
+        >>> is_pair_of_means(metric, torch.arange(6.0), torch.full((6,), 2.5), 6)
         True
         >>> is_pair_of_means(lambda o, t: ((o - t).sum(), len(o)), torch.ones(6), torch.zeros(6), 6)
         False
@@ -233,7 +233,7 @@ def is_pair_of_means(measure: Measure, outputs: Any, targets: Any, count: int) -
     weights = []
     for low, high in ((0, count), (0, cut), (cut, count)):
         try:
-            value = measure(*_taken((outputs, targets), 0, count, low, high))
+            value = metric(*_taken((outputs, targets), 0, count, low, high))
         except Exception:
             return False
         if not is_weighed(value):

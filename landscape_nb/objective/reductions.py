@@ -1,4 +1,4 @@
-"""How a batch's value counts among those of all batches: read off the calls that a measure makes.
+"""How a batch's value counts among those of all batches: read off the calls that a metric makes.
 
 The mean that one of torch's losses takes over a batch divides by a number of its own: elements, samples,
 class weights, targets that are not ignored. With this number as the batch's weight, the weighted mean of
@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 from landscape_nb._common.compat import version_of
 
-Measure = Callable[[Any, Any], Any]
+Metric = Callable[[Any, Any], Any]
 """A function of outputs and targets: a number, or a pair (sum, weight)."""
 MEAN, WEIGHTED, SUM, BATCHES = "mean over samples", "weighted mean", "sum", "mean over batches"
 """How the values of batches become the value of all data."""
@@ -175,7 +175,7 @@ def _weight_of_classes(given: Mapping[str, Any]) -> Float[Tensor, ""]:
 
 
 def is_weighed(value: Any) -> bool:
-    """Whether a measure says its weight itself: it returned a pair (sum, weight).
+    """Whether a metric says its weight itself: it returned a pair (sum, weight).
 
     Example:
         >>> is_weighed((3.0, 2)), is_weighed(torch.ones(2))
@@ -185,7 +185,7 @@ def is_weighed(value: Any) -> bool:
 
 
 def batch_value(value: Any) -> Any:
-    """A measure's value of one batch: what it returned, or sum / weight where it returned these.
+    """A metric's value of one batch: what it returned, or sum / weight where it returned these.
 
     Example:
         >>> batch_value((3.0, 2)), batch_value(0.5)
@@ -213,7 +213,7 @@ def weight_in(trace: Trace, value: Any) -> float | None:
 
 
 def as_number(value: Any) -> Tensor:
-    """A measure's value as a tensor; a number of Python's keeps its digits.
+    """A metric's value as a tensor; a number of Python's keeps its digits.
 
     Example:
         >>> as_number(0.5).dtype, as_number(torch.ones(1)).dtype
@@ -226,7 +226,7 @@ def sum_and_weight(name: str, value: Any, trace: Trace) -> Float[Tensor, "2"]:
     """A batch's value times its weight, and the weight, in float64; a batch of weight 0 counts nothing.
 
     Args:
-        name: What the measure is called, for messages.
+        name: What the metric is called, for messages.
         value: What it returned for a batch.
         trace: What was called meanwhile.
 

@@ -38,7 +38,7 @@ class CallersWeightsError(ValueError):
 
 @dataclass(frozen=True)
 class Findings:
-    """What a trial found out about a model and its measures.
+    """What a trial found out about a model and its metrics.
 
     Attributes:
         fragile: Weights, buffers or the batch are changed by a call, which therefore gets copies.
@@ -93,8 +93,8 @@ class Trial:
 
     Args:
         outputs: From a state (weights and buffers by name) and a batch to the model's outputs.
-        measures: The loss and the metrics, by name, functions of outputs and `targets(batch)`.
-        targets: What measures get beside the outputs.
+        metrics: The loss and the metrics, by name, functions of outputs and `targets(batch)`.
+        targets: What metrics get beside the outputs.
         model: The copy that is measured.
         callers: The caller's model.
         batch: The batch.
@@ -104,14 +104,14 @@ class Trial:
     def __init__(
         self,
         outputs: Callable[[dict[str, Tensor], Any], Any],
-        measures: Mapping[str, Callable],
+        metrics: Mapping[str, Callable],
         targets: Callable[[Any], Any],
         model: nn.Module,
         callers: nn.Module,
         batch: Any,
         where: str = "the batch",
     ):
-        self.outputs, self.measures, self.targets = outputs, measures, targets
+        self.outputs, self.metrics, self.targets = outputs, metrics, targets
         self.model, self.callers = model, callers
         self.batch, self.where = batch, where
         self.point = {name: p.detach() for name, p in model.named_parameters()}
@@ -217,13 +217,13 @@ class Trial:
         )
 
     def _values(self, state: dict[str, Tensor], given: Any, watch: "_Watch") -> tuple[dict[str, float], Any]:
-        """The measures of the batch, as numbers, and the loss as it came."""
+        """The metrics of the batch, as numbers, and the loss as it came."""
         try:
             outputs = self.outputs(state, given)
             values = {}
-            for name, measure in self.measures.items():
+            for name, metric in self.metrics.items():
                 watch.reader = "criterion" if name == "loss" else f"metrics[{name!r}]"
-                values[name] = measure(outputs, self.targets(given))
+                values[name] = metric(outputs, self.targets(given))
         except CallersWeightsError:
             raise
         except Exception as error:
@@ -267,7 +267,7 @@ class Trial:
     def _seen(self, first: _Call, tracked: _Call, memory: ModuleMemory) -> tuple[frozenset[str], tuple[str, ...]]:
         """The weights on which the loss depends, and those of them to which autograd finds no way.
 
-        What is read and has no gradient may be without effect, as an output that no measure uses: moving it tells.
+        What is read and has no gradient may be without effect, as an output that no metric uses: moving it tells.
         """
         doubtful = first.read & tracked.without_gradient
         if not doubtful:

@@ -123,7 +123,7 @@ def describe(objective: Objective, kind: str, axes: Axes, *geometry: object) -> 
         "resolution": list(map(len, axes.values())),
         schema.SAMPLES: objective.samples,
         "reduction": objective.reductions["loss"],
-        "metric_reductions": [objective.reductions[name] for name in objective.evaluator.measures if name != "loss"],
+        "metric_reductions": [objective.reductions[name] for name in objective.evaluator.metrics if name != "loss"],
         schema.BATCH_NORM: objective.batch_norm,
         "draws": objective.draws,
         "remarks": "; ".join(objective.remarks),

@@ -60,7 +60,7 @@ class Sampler:
     """
 
     def __init__(self, evaluator: Evaluator, seed: int = 0):
-        self.names = list(evaluator.measures)
+        self.names = list(evaluator.metrics)
         self.divisible = _is_divisible(evaluator)
         if not self.divisible:
             self.evaluator, self.total = evaluator.with_data(evaluator.data), evaluator.samples

@@ -129,7 +129,7 @@ def _pickled(measurement: Measurement) -> bytes:
     try:
         return cloudpickle.dumps(measurement)
     except Exception as error:
-        raise ValueError(f"n_jobs: the model, its data or a measure cannot be sent to processes ({error})") from error
+        raise ValueError(f"n_jobs: the model, its data or a metric cannot be sent to processes ({error})") from error
 
 
 def _piece(path: str, number: int, points: Float[np.ndarray, "points axes"]) -> tuple[int, Row]:

@@ -20,7 +20,7 @@ from landscape_nb._common.rng import preserved_rng
 from landscape_nb._common.safe_layout import SafeLayout
 from landscape_nb.datasets import Augmentation, ImageData, Pair
 from landscape_nb.objective.batches import batch_slices
-from landscape_nb.objective.metrics import Measure, accuracy
+from landscape_nb.objective.metrics import Metric, accuracy
 from landscape_nb.objective.objective import Objective
 from landscape_nb.objective.reductions import batch_value
 from landscape_nb.trajectories.recorder import Recorder, recorded_epochs, snapshot
@@ -55,8 +55,8 @@ def train(
     drops: Sequence[float] = PAPER_DROPS,
     augment: Augmentation | bool = True,
     record: int | Sequence[int] = (),
-    criterion: Measure = F.cross_entropy,
-    metrics: Mapping[str, Measure] | None = None,
+    criterion: Metric = F.cross_entropy,
+    metrics: Mapping[str, Metric] | None = None,
     seed: int = 0,
     cache: str | PathLike[str] | bool = True,
     progress: bool = True,

@@ -48,7 +48,7 @@ def test_criteria_and_metrics_that_remember_begin_anew_and_stay_as_they_were(whe
     assert same.fingerprint == objective.fingerprint
 
 
-def test_a_measure_with_a_network_of_its_own_is_called_as_it_was_given():
+def test_a_metric_with_a_network_of_its_own_is_called_as_it_was_given():
     features, net, (x, y) = seeded(nn.Linear, 3, 2).requires_grad_(False), seeded(nn.Linear, 4, 3), samples()
 
     class Perceptual(nn.Module):
@@ -61,5 +61,5 @@ def test_a_measure_with_a_network_of_its_own_is_called_as_it_was_given():
 
     criterion = Perceptual()
     objective = lnb.Objective(net, (x, y), criterion, batch_size=10)
-    assert objective.evaluator.measures["loss"] is criterion
+    assert objective.evaluator.metrics["loss"] is criterion
     assert objective()["loss"] == pytest.approx(criterion(net(x), y).item())
