@@ -6,8 +6,8 @@ Words that stay inside one module are written there.
 import numpy as np
 from jaxtyping import Float
 
-Row = dict[str, Float[np.ndarray, "points"]]
-"""Values at several points, by the name of what was measured."""
+Values = dict[str, Float[np.ndarray, "points"]]
+"""Values at several points, by the name of the metric."""
 
 # Dimensions.
 DIMS = ALPHA, BETA = ("alpha", "beta")

@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from landscape_nb._common.rng import preserved_rng
-from landscape_nb._common.schema import Row
+from landscape_nb._common.schema import Values
 from landscape_nb.engines.description import Description
 from landscape_nb.engines.faults import InapplicableError
 from landscape_nb.engines.graph import Call, FrozenNorm, Program, Slot, UnreplayableError, Weight, frozen_norm, record
@@ -72,7 +72,7 @@ class Perceptron:
         self.description = Description(points=self.points, batched="layer by layer")
         self.samples_last = self._find_samples_last()
 
-    def __call__(self, affine: Affine, coords: Float[np.ndarray, "points axes"]) -> Row:
+    def __call__(self, affine: Affine, coords: Float[np.ndarray, "points axes"]) -> Values:
         """The values at points, each given by its coordinates."""
         coordinates = torch.from_numpy(coords).to(affine.origin)
         combinations = torch.cat([coordinates.new_ones(len(coordinates), 1), coordinates], 1)
@@ -88,7 +88,7 @@ class Perceptron:
 
     def _measure(
         self, combinations: Combinations, basis: Params, firsts: dict[int, Tensor], memory: Sequence[Float[Tensor, "_"]]
-    ) -> Row:
+    ) -> Values:
         known = basis | self.evaluator.forward.buffers
 
         def values_of(batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
@@ -150,7 +150,7 @@ class _Chain:
         self.layers: list[_Linear | Layer] = []
         for call in rest:
             if call.reads() != [current] or call.args[:1] != (Slot(current),) or len(call.writes()) != 1:
-                raise UnreplayableError("the layers are no chain")
+                raise UnreplayableError("the layers are not a chain")
             self.layers.append(_layer(call))
             current = call.writes()[0]
         if current != program.output:
@@ -160,7 +160,7 @@ class _Chain:
         """The first layer's values for each of a stack of weights; between them the layer is linear."""
         entry = self.prefix({}, inputs)
         if entry.ndim != 2:
-            raise UnreplayableError("the first layer's input is no matrix")
+            raise UnreplayableError("the first layer's input is not a matrix")
         entry = torch.cat([entry.T, entry.new_ones(1, len(entry))])
         return self.entry.matrices(basis) @ entry
 
@@ -250,4 +250,4 @@ def _layer(call: Call) -> "_Linear | Layer":
         return lambda features, *_: _IN_PLACE[call.function](features)
     if call.function in _ELEMENTWISE and not call.weights():
         return lambda features, *_: features.copy_(call.function(features, *call.args[1:], **call.kwargs))
-    raise UnreplayableError(f"{call.function.__name__} is no layer of a perceptron")
+    raise UnreplayableError(f"{call.function.__name__} is not a layer of a perceptron")

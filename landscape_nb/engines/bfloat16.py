@@ -1,4 +1,4 @@
-"""Half the digits where they are asked for, and only where they draw the same picture."""
+"""The network in bfloat16, where that is asked for and draws the same picture."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -72,8 +72,8 @@ def bfloat16_engine(
     Args:
         objective: What is measured.
         affines: The lines or planes that are to be measured.
-        axes: The coordinates along each direction. The sample is the ends, the middle and the quarters
-            of a line; of a plane, the nine points that the ends and the middles make.
+        axes: The coordinates along each direction. The sample of a line is its ends, its middle and its
+            quarters; that of a plane, the nine points at the ends and middles of both axes.
         engine: As in `choose_engine`.
 
     Returns:

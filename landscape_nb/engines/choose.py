@@ -9,7 +9,7 @@ from jaxtyping import Float
 from landscape_nb._common import settings
 from landscape_nb._common.checks import check_choice
 from landscape_nb._common.foreign import FAILURES
-from landscape_nb._common.schema import Row
+from landscape_nb._common.schema import Values
 from landscape_nb._common.weakly import weakly_cached
 from landscape_nb.engines.batched_mlp import Perceptron
 from landscape_nb.engines.description import Description
@@ -51,8 +51,8 @@ def choose_engine(objective: Objective, affine: Affine, engine: str = "auto") ->
         engine: `'plain'` leaves out all but the last of these.
 
     Returns:
-        The first of these that applies and whose loss agrees with the plain one to 10⁻⁴, there and where
-        weights are other ones: `Perceptron`, `ManyAtOnce` for small nets without convolutions or recurrence,
+        The first of these that applies and whose loss agrees with the plain one to 10⁻⁴, at the origin and
+        beside another one: `Perceptron`, `ManyAtOnce` for small nets without convolutions or recurrence,
         `SideBySide` with replayed calls (`OneByOne`, if a criterion or metric is a reader's own), `OneByOne`
         with plain calls. Its description says what runs, and in the last case why.
 
@@ -117,7 +117,7 @@ def one_by_one(objective: Objective, affine: Affine, tiles: bool = True, engine:
     return plain
 
 
-# A trial measures at two points. At the origin batch norm's statistics fit, activations are as they are wanted, and
+# A trial measures at two points. At the origin batch norm's statistics fit, activations have their usual sizes, and
 # layers may be all zero, as networks may begin with: behind those nothing shows of what an engine does. So the second
 # point lies beside another origin, whose weights are a little different and nowhere zero. What a trial cannot see is
 # a difference that shows only farther away: values that overflow there, or a model that decides by looking at values.
@@ -146,7 +146,7 @@ def _fails(engine: Engine, affine: Affine, coords: Float[np.ndarray, "1 axes"]) 
     return False
 
 
-def _finite_values(plain: Engine, affine: Affine, coords: Float[np.ndarray, "1 axes"]) -> Row | None:
+def _finite_values(plain: Engine, affine: Affine, coords: Float[np.ndarray, "1 axes"]) -> Values | None:
     """The values at a point, if the loss is finite; a model may refuse weights that are other than its own.
 
     An error that does not come again has other reasons, and is raised.
@@ -168,7 +168,7 @@ def _elsewhere(affine: Affine) -> Affine:
     return Affine(moved, directions, affine.template)
 
 
-def _agree(found: Row, wanted: Row) -> bool:
+def _agree(found: Values, wanted: Values) -> bool:
     """Whether losses agree; a metric like accuracy may jump where the loss only rounds."""
     losses = [name for name in wanted if name.removesuffix("_stderr").endswith("loss")]
     return all(np.allclose(found[n], wanted[n], rtol=_TOLERANCE, atol=1e-7, equal_nan=True) for n in losses)

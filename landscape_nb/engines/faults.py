@@ -13,8 +13,8 @@ def reason(error: Exception) -> str:
 
     Raises:
         Exception: The error itself, under `LANDSCAPE_NB_STRICT=1`, if it is a fault of our own: neither an
-            `InapplicableError`, nor out of somebody else's model or metric. Otherwise such a fault would be
-            nothing but slow measurements.
+            `InapplicableError`, nor raised inside somebody else's model or metric. Without this, such a fault
+            would show only as slow measurements.
 
     Example:
         >>> reason(InapplicableError("no convolutions"))

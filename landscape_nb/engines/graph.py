@@ -24,7 +24,7 @@ CONVOLUTIONS = {F.conv1d, F.conv2d, F.conv3d}
 RELUS = {F.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_}
 SUMS = {torch.add, Tensor.add, Tensor.__add__, Tensor.add_, Tensor.__iadd__}
 MAKERS = {*CONVOLUTIONS, F.linear, F.batch_norm, torch.add, Tensor.add, Tensor.__add__}
-"""Functions whose result is no part of another tensor."""
+"""Functions whose result is not part of another tensor."""
 _PROPERTIES = [
     getattr(Tensor, name).__get__
     for name in ("shape", "ndim", "dtype", "device", "requires_grad", "is_cuda", "layout", "is_sparse")
@@ -40,7 +40,7 @@ _SIZED_BY_VALUES = {
 
 
 class UnreplayableError(InapplicableError):
-    """A model's calls are no fixed list of torch functions; the message says why."""
+    """A model's calls are not a fixed list of torch functions; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class Program:
 
 
 def _compiled(calls: Sequence[Call], output: int) -> Callable[[State, Tensor], Tensor]:
-    """The calls as one Python function, which loses no time between them and drops what is not needed again."""
+    """The calls as one Python function, which drops each result after its last use."""
     last = {slot: number for number, call in enumerate(calls) for slot in (*call.reads(), *call.writes())}
     names: dict[str, Any] = {"leaves": tree_leaves}
     lines = ["def replay(state, x0):"]
@@ -177,7 +177,7 @@ def record(run: Callable[[Tensor], Tensor], state: State, inputs: Tensor) -> Pro
     if not torch.equal(drawn, torch.get_rng_state()):
         raise UnreplayableError("the model draws random numbers")
     if not isinstance(outputs, Tensor) or outputs not in recorder.known:
-        raise UnreplayableError("the outputs are no tensor that torch functions made")
+        raise UnreplayableError("the outputs are not a tensor that torch functions made")
     slot = recorder.known[outputs]
     if not isinstance(slot, Slot):
         raise UnreplayableError("the outputs are a parameter")

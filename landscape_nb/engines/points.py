@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from landscape_nb._common.schema import Row
+from landscape_nb._common.schema import Values
 from landscape_nb.engines.description import Description
 from landscape_nb.engines.faults import InapplicableError
 from landscape_nb.engines.threads import one_thread_each
@@ -30,7 +30,7 @@ class Engine(Protocol):
 
     description: Description
 
-    def __call__(self, affine: Affine, coords: Float[np.ndarray, "points axes"]) -> Row:
+    def __call__(self, affine: Affine, coords: Float[np.ndarray, "points axes"]) -> Values:
         """The values at points, each given by its coordinates."""
         ...
 
@@ -46,7 +46,7 @@ class OneByOne:
     def __init__(self, evaluator: Evaluator, description: Description | None = None):
         self.evaluator, self.description = evaluator, description or Description()
 
-    def __call__(self, affine: Affine, coords: Float[np.ndarray, "points axes"]) -> Row:
+    def __call__(self, affine: Affine, coords: Float[np.ndarray, "points axes"]) -> Values:
         """The values at points, each given by its coordinates."""
         state_at = self.evaluator.states_along(affine)
         found = [self.evaluator.measure_state(partial(state_at, *each, space=0)) for each in coords.tolist()]
@@ -60,7 +60,7 @@ class SideBySide(OneByOne):
     every layer. Batches need not wait, neither those of one point nor those of the next.
     """
 
-    def __call__(self, affine: Affine, coords: Float[np.ndarray, "points axes"]) -> Row:
+    def __call__(self, affine: Affine, coords: Float[np.ndarray, "points axes"]) -> Values:
         """The values at points, each given by its coordinates."""
         threads = torch.get_num_threads()
         if threads < 2:
@@ -117,13 +117,13 @@ class ManyAtOnce:
         self.points = max(1, NUMBERS_AT_ONCE // _numbers_of_a_point(evaluator))
         self.description = Description(points=self.points, batched="vmap")
 
-    def __call__(self, affine: Affine, coords: Float[np.ndarray, "points axes"]) -> Row:
+    def __call__(self, affine: Affine, coords: Float[np.ndarray, "points axes"]) -> Values:
         """The values at points, each given by its coordinates."""
         coordinates = torch.from_numpy(coords).to(affine.origin)
         parts = [self._measure(affine, part) for part in coordinates.split(self.points)]
         return {name: np.concatenate([part[name] for part in parts]) for name in self.evaluator.names}
 
-    def _measure(self, affine: Affine, coordinates: Float[Tensor, "points axes"]) -> Row:
+    def _measure(self, affine: Affine, coordinates: Float[Tensor, "points axes"]) -> Values:
         vectors = affine.origin
         for column, direction in zip(coordinates.T, affine.directions, strict=True):
             vectors = vectors + column[:, None] * direction
@@ -150,7 +150,7 @@ def _numbers_of_a_point(evaluator: Evaluator) -> int:
     return max(weights, max(widths, default=1) * max(max(group.counts) for group in evaluator.groups.values()))
 
 
-def measured_by(engine: Engine, affines: Sequence[Affine], points: Float[np.ndarray, "points axes"]) -> Row:
+def measured_by(engine: Engine, affines: Sequence[Affine], points: Float[np.ndarray, "points axes"]) -> Values:
     """Measure points whose first coordinate, if there is one more than axes, says which line or plane."""
     axes = len(affines[0].directions)
     draws = points[:, 0].astype(int) if points.shape[1] > axes else np.zeros(len(points), int)

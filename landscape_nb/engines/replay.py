@@ -1,5 +1,7 @@
-"""A forward pass with convolutions made faster, its outputs the same: recorded calls are replayed with batch
-norm folded into convolutions, 3×3 ones in tiles, on images laid out and batched as the processor likes.
+"""A faster forward pass of a model with convolutions, with the same outputs.
+
+Its recorded calls are replayed: batch norm is folded into convolutions, 3×3 convolutions are computed in tiles,
+and images are laid out and batched to suit the processor.
 """
 
 from __future__ import annotations
@@ -70,9 +72,9 @@ def _by_recipe(evaluator: Evaluator, recipe: _Recipe, rearranging: bool) -> Eval
 
 
 def differentiable(evaluator: Evaluator, agrees: Callable[[Evaluator], bool]) -> Evaluator:
-    """An evaluator whose loss is differentiated twice in less time; the plain one where there is none.
+    """An evaluator whose loss is differentiated twice in less time; the plain one where nothing faster is right.
 
-    Second derivatives of batch norm take as long as those of the convolutions; folded, it has none.
+    Second derivatives of batch norm take as long as those of the convolutions; folded, it needs none.
 
     Args:
         evaluator: The plain evaluator.

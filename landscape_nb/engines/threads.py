@@ -11,7 +11,7 @@ _KEPT_WHEN_FREED = 2**20
 
 @cache
 def one_thread_each(workers: int) -> ThreadPoolExecutor:
-    """Threads that stay: what they keep in memory need not be asked of the system again.
+    """Threads that are kept, with their memory, which need not be asked of the system again.
 
     Example:
         >>> threads = torch.get_num_threads()

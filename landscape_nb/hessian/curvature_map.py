@@ -8,7 +8,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from landscape_nb._common.checks import check_positive
-from landscape_nb._common.schema import KIND, Row
+from landscape_nb._common.schema import KIND, Values
 from landscape_nb.hessian.extremes import ends_of, starting_vector
 from landscape_nb.hessian.lanczos import NotConvergedError
 from landscape_nb.hessian.operator import HessianOperator, NotFiniteError, hessian_operator
@@ -35,8 +35,8 @@ def curvature_map(
 ) -> xr.Dataset:
     """The extreme eigenvalues of the Hessian on a plane: where the loss is convex in all directions, not two.
 
-    Along a row each point starts from its neighbour's eigenvectors. Rows are on their own, so that
-    they can be measured in any order, in other processes, or later.
+    Along a row each point starts from its neighbour's eigenvectors. Rows do not depend on each other, so
+    that they can be measured in any order, in other processes, or later.
 
     Args:
         objective: Its loss is what is differentiated.
@@ -93,15 +93,15 @@ class _Curvature:
         self.objective, self.affine = frame.objective, frame.affine()
         self.ignore, self.tolerance, self.engine = ignore, tolerance, engine
 
-    def __call__(self, points: Float[np.ndarray, "points axes"]) -> Row:
-        rows, near = [], None
-        for place in points.tolist():
-            operator = HessianOperator(self.objective, self.affine(*place), self.ignore, self.engine)
+    def __call__(self, points: Float[np.ndarray, "points axes"]) -> Values:
+        found, near = [], None
+        for coords in points.tolist():
+            operator = HessianOperator(self.objective, self.affine(*coords), self.ignore, self.engine)
             try:
                 ends = ends_of(operator, self.tolerance, starting_vector(operator, near, 0))
             except (NotFiniteError, NotConvergedError):
-                rows.append((np.nan, np.nan, np.nan, np.nan, operator.products))
+                found.append((np.nan, np.nan, np.nan, np.nan, operator.products))
                 continue
-            rows.append((ends.min, ends.max, ends.ratio, max(ends.residuals), ends.products))
+            found.append((ends.min, ends.max, ends.ratio, max(ends.residuals), ends.products))
             near = add(ends.min_vector, ends.max_vector)
-        return dict(zip(self.names, np.array(rows, float).T, strict=True))
+        return dict(zip(self.names, np.array(found, float).T, strict=True))

@@ -43,8 +43,8 @@ def spectral_density(
         objective: Its loss is what is differentiated.
         params: The point; default the objective's origin.
         ignore: Parameters held constant, as in `hessian_operator`.
-        steps: Products, and nodes, a probe. All of them are kept and reorthogonalized: memory for
-            `steps` times the parameters.
+        steps: Products, and nodes, for each probe. All vectors are kept and made orthogonal again: that
+            takes the memory of `steps` times the parameters.
         probes: Random vectors to average over, 10,000 at most.
         seed: Seed of the probes.
         grid: Points of `density`, from 2 up.

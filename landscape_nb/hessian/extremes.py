@@ -54,7 +54,7 @@ def extreme_eigenvalues(
     """The smallest and the largest eigenvalue of the Hessian, from one Lanczos run.
 
     The run (`lanczos.extreme_pairs`) ends with the product that made both residuals small enough, which
-    took 15 to 45 products on ResNet-20 and VGG-9. No more than 20 parameters are solved densely.
+    took 15 to 45 products on ResNet-20 and VGG-9. With at most 20 parameters the whole matrix is computed.
 
     Args:
         objective: Its loss is what is differentiated.

@@ -54,7 +54,7 @@ class HessianOperator(LinearOperator):
     with more it is rebuilt, batch by batch, at every product, so that memory holds one batch at a time.
 
     Scaled dot-product attention, weight normalization and sparse embeddings are computed by their plain formulas,
-    the only ones that torch differentiates twice, and rightly.
+    the only ones that torch differentiates twice correctly.
 
     Attributes:
         chosen: The parameters that count, in the order of their entries in a vector.
@@ -128,8 +128,8 @@ class HessianOperator(LinearOperator):
 class _PlainFormulas(TorchFunctionMode):
     """Computes by formula what torch's own function does not differentiate twice.
 
-    The second derivative of the fused weight normalization is wrong. An embedding's gradient may leave the padding's
-    row out, scale others, and be sparse, which the loss knows nothing of.
+    The second derivative of the fused weight normalization is wrong. An embedding's gradient may leave out the
+    padding's row, scale others, and be sparse: then it is not the gradient of the loss.
     """
 
     def __torch_function__(self, function: Callable, types: Any, args: tuple = (), kwargs: Mapping | None = None):
@@ -145,7 +145,7 @@ class _PlainFormulas(TorchFunctionMode):
 
 @contextmanager
 def _differentiably(objective: Objective) -> Iterator[None]:
-    """Compute so that torch can differentiate twice; what it cannot is named."""
+    """Compute what torch can differentiate twice; an error names what it cannot."""
     try:
         with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), _PlainFormulas():
             yield
@@ -168,8 +168,8 @@ def _who_has_none(objective: Objective, error: str) -> str:
 def _check_graph(gradient: Tensor) -> None:
     """Raise where a gradient went through a function that is marked as differentiable once.
 
-    torch itself raises only if its marker lies on the way to the weights, which it does not: behind it the
-    graph ends, and the missing part of the Hessian would be zero.
+    torch itself raises only where the gradient passes its marker on to the weights, and it does not: the graph
+    ends at the marker, and the missing part of the Hessian would be zero.
     """
     for node in graph_nodes(gradient):
         if node.name().endswith("Error"):

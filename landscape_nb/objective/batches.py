@@ -24,7 +24,7 @@ _MOST_BATCHES = 1_000_000
 _SHARE_OF_MEMORY = 0.25
 _SILENT_SECONDS = 2
 _BYTES_BESIDE = 1000
-"""What a batch takes besides the numbers of its tensors."""
+"""Bytes that a batch takes besides the numbers in its tensors."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Batches:
     Attributes:
         batches: The batches, in order.
         counts: How many samples each has.
-        fragile: Whether who gets a batch changes it, so that copies are given out.
+        fragile: Whether the model or a metric changes the batches that it is given; then it gets copies.
     """
 
     batches: list[Any]
@@ -50,7 +50,7 @@ class Batches:
         NumPy's arrays become tensors, those of float64 in `dtype`.
 
         Raises:
-            TypeError: Data of no such kind.
+            TypeError: Data of another kind.
             ValueError: No samples, or inputs and targets of different length.
         """
         if is_pair(data):
@@ -72,7 +72,7 @@ class Batches:
 
     @property
     def divisible(self) -> bool:
-        """Whether samples may go into other batches: all are pairs of tensors of one shape, one target an input."""
+        """Whether samples may go into other batches: these are pairs of tensors of one shape, with a target for each input."""
         pairs = all(is_pair(batch) and all(isinstance(part, Tensor) for part in batch) for batch in self.batches)
         if not pairs or len({(x.shape[1:], y.shape[1:]) for x, y in self.batches}) > 1:
             return False
@@ -118,7 +118,7 @@ def _has_length(data: Any) -> bool:
 
 
 def _limited(data: Iterable) -> Iterator[Any]:
-    """Batches of data that do not say how many they are: shown while they are read, and not read for ever.
+    """The batches of data without a length, with a progress bar and up to a limit, for they may never end.
 
     Raises:
         ValueError: They take more than a quarter of the memory that was free, or are a million.
@@ -147,7 +147,7 @@ def split_pair(inputs: Tensor, targets: Tensor, size: int) -> list[tuple[Tensor,
 
 
 def batch_slices(samples: int, size: int) -> list[slice]:
-    """Where batches of a size begin and end; a last one of one sample joins its neighbour, for batch norm needs two.
+    """Where batches of a size begin and end. A single sample left over joins the last batch: batch norm needs two.
 
     Example:
         >>> batch_slices(5, 2)
@@ -165,12 +165,12 @@ def is_pair(batch: Any) -> bool:
 
 
 def targets_of(batch: Any) -> Any:
-    """What metrics get beside the outputs: the targets, or all of a batch that is not a pair."""
+    """What metrics get besides the outputs: the targets, or all of a batch that is not a pair."""
     return batch[1] if is_pair(batch) else batch
 
 
 def tensors_of(batch: Any) -> list[Tensor]:
-    """All tensors of a batch, however nested, in order; also those that an object holds which moves to devices."""
+    """All tensors of a batch, however nested, in order; also those in objects that move to devices, such as graphs."""
     if isinstance(batch, Tensor):
         return [batch]
     if _moves(batch):
@@ -216,7 +216,7 @@ def copied(batch: Any) -> Any:
 
 
 def is_changed(copy: Any) -> bool:
-    """Whether something in a copy's tensors was written since it was made."""
+    """Whether a tensor of a copy was written to since the copy was made."""
     return any(version_of(tensor) > 0 for tensor in tensors_of(copy))
 
 
@@ -247,8 +247,8 @@ def count_samples(batches: Sequence[Any]) -> list[int]:
     if _is_time_first(shapes):
         return [sizes[0][1] for sizes in shapes]
     if len(set(map(len, shapes))) == 1:
-        place = _counting(shapes)
-        return [sizes[place][0] for sizes in shapes]
+        number = _counting(shapes)
+        return [sizes[number][0] for sizes in shapes]
     return [sizes[_counting([sizes])][0] for sizes in shapes]
 
 
@@ -277,7 +277,11 @@ def _shapes(part: Any) -> list[tuple[int, ...]]:
 
 
 def _counting(shapes: Sequence[Sequence[tuple[int, ...]]]) -> int:
-    """Which tensor's first dimension counts samples; other tensors that have it have it at one place in all batches."""
+    """The number of the tensor whose first dimension counts samples.
+
+    A tensor votes for another if it has that one's first dimension in all batches, as the same dimension of its own:
+    first dimensions count more.
+    """
     dimensions = [list(zip(*column, strict=False)) for column in zip(*shapes, strict=True)]
     votes = []
     for firsts, *_ in dimensions:
@@ -305,7 +309,7 @@ def describe(batch: Any) -> str:
 def naming(
     groups: Mapping[str, Batches], prefix: str, number: int, kinds: tuple[type[Exception], ...] = FAILURES
 ) -> Iterator[None]:
-    """Name the batch that cannot be evaluated, where an error does not name something else.
+    """Name the batch that cannot be evaluated, unless the error already names what is wrong.
 
     Args:
         groups: The batches of each data set, by prefix.

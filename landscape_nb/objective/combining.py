@@ -1,4 +1,4 @@
-"""How the values that metrics have on batches become their values on all data, found out on the data themselves."""
+"""How the values of metrics on batches become their values on all data: found out on the data themselves."""
 
 import warnings
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from landscape_nb.objective.metrics import (
     remaining_forms,
     without_writing,
 )
-from landscape_nb.objective.parts import Cut, counting_dim, differing, has_coupled_rows, is_pair_of_means, swapped
+from landscape_nb.objective.parts import Cut, counting_dim, differing, has_coupled_samples, is_pair_of_means, swapped
 from landscape_nb.objective.reductions import BATCHES, Trace, is_weighed
 
 
@@ -39,7 +39,7 @@ def find_combinations(
         metrics: The metrics by name.
 
     Returns:
-        The metrics, of which those that write on outputs get copies of them, and their combinations.
+        The metrics, those that write into outputs as `OwnOutputs`, and their combinations.
 
     Raises:
         ValueError: A metric returns two numbers that are not a sum and its weight, or a batch cannot be evaluated.
@@ -98,7 +98,7 @@ class _Finder:
                 )
 
     def combinations(self, said: Mapping[str, Said]) -> dict[str, Combination]:
-        """By what metrics say of the first batch and of made-up scores."""
+        """How each metric combines, from what it gives for the first batch and for made-up scores."""
         metrics, groups, outputs = self.metrics, self.groups.values(), self.outputs
         targets = [targets_of(other) for group in groups for other in group.batches]
         if counting_dim(self.batch, self.count) == 1:
@@ -122,26 +122,26 @@ class _Finder:
         return {name: find_combination(m, said[name], forms[name], some) for name, m in metrics.items()}
 
     def heeding_parts(self, found: dict[str, Combination]) -> dict[str, Combination]:
-        """The combinations, where there are several batches and parts of the first one make up the whole."""
+        """The combinations, corrected where two parts of the first batch do not make up the whole."""
         dim = counting_dim(self.batch, self.count)
         several = any(len(group.batches) > 1 for group in self.groups.values())
         if dim is None or self.count < 2 or not several or self.forward.findings.random:
             return found
         cut = Cut(self.batch, self.count, dim, self._outputs_of, targets_of)
-        *_, small = cut.places
+        *_, small = cut.bounds
         try:
-            coupled = has_coupled_rows(self.outputs, self._outputs_of(cut.part(*small)), dim, self.count, *small)
+            coupled = has_coupled_samples(self.outputs, self._outputs_of(cut.part(*small)), dim, self.count, *small)
             if coupled:
-                return {name: way.of_batches(coupled=True) for name, way in found.items()}
-            if coupled is None or any(way.inside for way in found.values()):
-                parts = [cut.alone(*place) for place in cut.places]
+                return {name: combination.of_batches(coupled=True) for name, combination in found.items()}
+            if coupled is None or any(combination.inside for combination in found.values()):
+                parts = [cut.alone(*bounds) for bounds in cut.bounds]
             else:
-                parts = [cut.among(self.outputs, *place) for place in cut.places]
-            checked = {n: self.metrics[n] for n, way in found.items() if way.reduction != BATCHES and not way.told}
+                parts = [cut.among(self.outputs, *bounds) for bounds in cut.bounds]
+            checked = {n: self.metrics[n] for n, one in found.items() if one.reduction != BATCHES and not one.told}
             wrong = differing(parts, checked, {n: found[n].reduction for n in checked}, self._precision)
         except FAILURES:  # a model of one batch size: what its forward pass says of weights cannot be checked
-            wrong = {name for name, way in found.items() if way.inside}
-        return {name: way.of_batches() if name in wrong else way for name, way in found.items()}
+            wrong = {name for name, combination in found.items() if combination.inside}
+        return {name: one.of_batches() if name in wrong else one for name, one in found.items()}
 
     def _outputs_of(self, batch: Any) -> Any:
         return self.forward.outputs(self.forward.state(), batch)
@@ -153,13 +153,13 @@ class _Finder:
         return max(formats, key=lambda dtype: torch.finfo(dtype).eps)
 
     def _outputs_like(self, prefix: str, number: int) -> Any:
-        """Outputs of the shape that another batch has: some of this batch's where they fit, which takes no time."""
+        """Outputs for another batch: the first batch's own where their shapes fit, which saves a forward pass."""
         group = self.groups[prefix]
         other, count = group.batches[number], group.counts[number]
         shapes = [[part.shape[1:] for part in tensors_of(each)] for each in (self.batch, other)]
         with naming(self.groups, prefix, number):
             if shapes[0] == shapes[1]:
-                like = tree_map(partial(_repeated, count=count, rows=self.count), self.outputs)
+                like = tree_map(partial(_repeated, count=count, samples=self.count), self.outputs)
                 try:
                     self._take(like, targets_of(other))
                 except FAILURES:  # the outputs have other dimensions that depend on the batch, such as time
@@ -171,18 +171,18 @@ class _Finder:
             return like
 
     def _take(self, outputs: Any, targets: Any) -> None:
-        """Call all metrics, for what they raise."""
+        """Call all metrics, so that an error is raised here."""
         for metric in self.metrics.values():
             metric(outputs, targets)
 
 
-def _repeated(part: Any, count: int, rows: int) -> Any:
-    """As many rows of outputs as a batch has samples."""
+def _repeated(part: Any, count: int, samples: int) -> Any:
+    """Outputs of `count` samples, made from those of a batch with `samples` of them."""
     if not (isinstance(part, Tensor) and part.ndim):
         return part
     if count <= len(part):
         return part[:count]
-    return part[[n % rows for n in range(count)]] if len(part) == rows else part
+    return part[[n % samples for n in range(count)]] if len(part) == samples else part
 
 
 def _swapping(metric: Metric, outputs: Any, targets: Any) -> Any:

@@ -40,10 +40,10 @@ class Evaluator:
     Attributes:
         forward: From a point and a batch to the model's outputs.
         groups: The batches of each data set, by the prefix of its values' names; the objective's own has `''`.
-        metrics: The loss and the metrics, by name.
+        metrics: The metrics by name; the first is the loss, named `'loss'`.
         combinations: How each metric's values of batches become one.
         batch_norm: `'frozen'` or `'recalibrate'`.
-        seed: The seed of models that draw random numbers; None where there are none.
+        seed: The seed of a model that draws random numbers; None for one that does not.
         draws: How many draws of random numbers a value is the mean of.
     """
 
@@ -73,7 +73,7 @@ class Evaluator:
 
     @property
     def only_plain(self) -> str:
-        """Why nothing but calls of the model, one batch after the other, is right; empty if other ways may be."""
+        """Why only calling the model, one batch after the other, is right; empty if engines may try something else."""
         if self.batch_norm != "frozen":
             return "batch norm is recalibrated"
         return "several draws are averaged" if self.draws > 1 else self.forward.only_plain
@@ -85,7 +85,7 @@ class Evaluator:
 
     @cached_property
     def names(self) -> list[str]:
-        """What is returned: each metric on each data set, and its standard errors."""
+        """The names of the values: each metric on each data set, and its standard errors."""
         means = [prefix + name for prefix in self.groups for name in self.metrics]
         errors = (STDERR, DRAWS_STDERR) if self.draws > 1 else (STDERR,)
         return [mean + ending for mean in means for ending in ("", *errors)]
@@ -211,7 +211,7 @@ class Evaluator:
     def loss_shares(self, params: Params) -> list[float]:
         """What the loss of each batch (in each draw) is multiplied with, so that their sum is the loss of all data.
 
-        It takes a pass over the data where the loss is a weighted mean, for the weights.
+        Where the loss is a weighted mean, its weights take a pass over the data.
 
         Example:
             >>> from landscape_nb.objective.objective import Objective
@@ -250,7 +250,7 @@ class Evaluator:
             name: Which metric.
             outputs: The outputs.
             targets: The targets of the same batch.
-            inside: What remembers the calls of the model's forward pass, and still listens.
+            inside: The trace of the model's forward pass, which still listens.
         """
         with marking_foreign():
             if (metric := self.by_sample[name]) is not None:

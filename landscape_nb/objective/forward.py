@@ -38,7 +38,7 @@ class Forward(Protocol):
 
     @property
     def only_plain(self) -> str:
-        """Why nothing but the plain pass is right for this model; empty if others may be."""
+        """Why only the plain pass is right for this model; empty if others may be tried."""
         ...
 
     @property
@@ -55,7 +55,7 @@ class Forward(Protocol):
     def states_along(self, affine: Affine, recalibrated_on: Batches | None = None) -> Callable[..., State]:
         """What makes the state at a point of a line or plane, from its coordinates.
 
-        It is also told the number of a buffer, `space`, that it may use again for the next point.
+        It also gets `space`, the number of a buffer that it may write the state into.
         """
         ...
 
@@ -69,10 +69,10 @@ class Forward(Protocol):
 
 
 class Plain:
-    """Calls the model, with the weights and buffers of a state in the place of its own.
+    """Calls the model, with the weights and buffers of a state instead of its own.
 
     Args:
-        model: The model, in evaluation mode; it is the caller's no more.
+        model: The model, in evaluation mode: a copy, not the caller's own.
         read: `read(model, batch)`, the outputs of a batch; None for `model(inputs)`.
         findings: What is known about the model: what a call changes, and what it remembers.
 
@@ -97,7 +97,7 @@ class Plain:
 
     @property
     def only_plain(self) -> str:
-        """Why nothing but this is right for the model; empty if other passes may be."""
+        """Why only this pass is right for the model; empty if others may be tried."""
         return self.findings.only_plain
 
     @property
@@ -130,7 +130,7 @@ class Plain:
         return self
 
     def call(self, state: State, batch: Any) -> Any:
-        """The model's outputs for a batch, from the very tensors of a state, whatever the call does to them."""
+        """The model's outputs for a batch, from the tensors of a state themselves: the call may change them."""
         with marking_foreign():
             if self.read is None:
                 return functional_call(self.model, state, (batch[0],))

@@ -1,4 +1,4 @@
-"""Scores and targets, made up from a batch's, on which a metric shows how its values combine.
+"""Scores and targets that are made up from a batch's own: trying a metric on them shows how its values combine.
 
 A loss that is clipped, trimmed or taken from the worst samples looks like a mean over samples where no
 sample is extreme. So it is tried on scores of many sizes, right and wrong, and with one that is far off.
@@ -17,7 +17,7 @@ from landscape_nb._common.compat import tree_leaves, tree_map, tree_structure
 from landscape_nb.objective.reductions import Metric, Trace, as_number, is_weighed, sum_and_weight, weight_in
 
 Trial = tuple[Any, Any]
-_MOST_ROWS, _MOST_ENTRIES, _ROWS_IN_A_LOOP = 1024, 2**18, 12
+_MOST_SAMPLES, _MOST_ENTRIES, _SAMPLES_IN_A_LOOP = 1024, 2**18, 12
 _TOLERANCES = {False: 1e-4, True: 1e-6}
 """How much rounding changes a value, relatively; whether it is computed in float64."""
 _SHARPNESS = (0.3, 1.0, 3.0, 7.0, 12.0, 20.0)
@@ -38,21 +38,21 @@ def joined(outputs: Any, targets: Sequence[Any]) -> Trial | None:
         >>> len(scores), targets
         (3, tensor([0, 1, 2]))
     """
-    rows = _common_rows((outputs, targets[0]))
-    if rows is None:
+    samples = _common_length((outputs, targets[0]))
+    if samples is None:
         return None
-    alike = [part for part in targets if _shape(part) == _shape(targets[0]) and _common_rows(part)]
+    alike = [part for part in targets if _shape(part) == _shape(targets[0]) and _common_length(part)]
     if not alike:  # objects, such as graphs, whose tensors are their own affair
         return None
-    entries = sum(part.numel() for part in _tensors((outputs, targets[0]))) // rows
-    most = max(2, min(_MOST_ROWS, _MOST_ENTRIES // max(1, entries)))
-    alike = [alike[place] for place in _spread(len(alike), most)]
+    entries = sum(part.numel() for part in _tensors((outputs, targets[0]))) // samples
+    most = max(2, min(_MOST_SAMPLES, _MOST_ENTRIES // max(1, entries)))
+    alike = [alike[number] for number in _spread(len(alike), most)]
     each = -(-most // len(alike))
-    some = [_taken(part, _spread(_rows(part), each)) for part in alike]
+    some = [_taken(part, _spread(_length(part), each)) for part in alike]
     together = tree_map(lambda *parts: torch.cat(parts) if _counts(parts[0]) else parts[0], *some)
-    count = max(2, _rows(together))
-    return _taken(outputs, [n % rows for n in range(count)]), _taken(
-        together, [n % _rows(together) for n in range(count)]
+    count = max(2, _length(together))
+    return _taken(outputs, [n % samples for n in range(count)]), _taken(
+        together, [n % _length(together) for n in range(count)]
     )
 
 
@@ -64,21 +64,21 @@ def _tensors(parts: Any) -> list[Tensor]:
     return [part for part in tree_leaves(parts) if _counts(part)]
 
 
-def _common_rows(parts: Any) -> int | None:
+def _common_length(parts: Any) -> int | None:
     """The first dimension that all tensors have, if they have the same."""
     sizes = {len(part) for part in _tensors(parts)}
     return sizes.pop() if len(sizes) == 1 and 0 not in sizes else None
 
 
-def _rows(parts: Any) -> int:
+def _length(parts: Any) -> int:
     """The first dimension that all tensors have.
 
     Raises:
         ValueError: They do not have the same.
     """
-    if (rows := _common_rows(parts)) is None:
+    if (length := _common_length(parts)) is None:
         raise ValueError("the tensors do not have a common first dimension")
-    return rows
+    return length
 
 
 def _shape(parts: Any) -> tuple:
@@ -89,12 +89,12 @@ def _spread(count: int, most: int) -> list[int]:
     return torch.linspace(0, count - 1, min(count, most)).round().int().tolist()
 
 
-def _taken(parts: Any, places: Sequence[int] | slice) -> Any:
-    return tree_map(lambda part: part[places] if _counts(part) else part, parts)
+def _taken(parts: Any, chosen: Sequence[int] | slice) -> Any:
+    return tree_map(lambda part: part[chosen] if _counts(part) else part, parts)
 
 
 def trials(outputs: Any, targets: Any, metric: Metric | None = None) -> Iterator[Trial]:
-    """Scores and targets like these: of many sizes, wrong, right, with one row far off or NaN.
+    """Scores and targets like these: of many sizes, wrong, right, with one sample far off or NaN.
 
     They are in float64, so that only rounding is overlooked, unless `metric` does not take that.
 
@@ -147,14 +147,14 @@ def shake(part: Any, generator: torch.Generator) -> Any:
     return part + 0.1 * (1 + part.abs()) * torch.randn(part.shape, generator=generator).to(part)
 
 
-def _scaled(parts: Any, factor: float, rows: slice = slice(None)) -> Any:
-    """Scores times a number, in some rows."""
+def _scaled(parts: Any, factor: float, samples: slice = slice(None)) -> Any:
+    """Scores times a number, for some samples."""
 
     def scale(part: Any) -> Any:
         if not (_counts(part) and part.is_floating_point()):
             return part
         part = part.clone()
-        part[rows] *= factor
+        part[samples] *= factor
         return part
 
     return tree_map(scale, parts)
@@ -183,8 +183,8 @@ def _right(outputs: Tensor, targets: Tensor, generator: torch.Generator) -> Iter
     dims = {1, outputs.ndim - 1} if outputs.ndim > 1 and not targets.is_floating_point() else ()
     for dim in dims:
         if outputs.shape[:dim] + outputs.shape[dim + 1 :] == targets.shape:
-            places = targets.long().clamp(0, outputs.shape[dim] - 1).unsqueeze(dim)
-            hot = torch.zeros_like(outputs).scatter_(dim, places, 1.0)
+            classes = targets.long().clamp(0, outputs.shape[dim] - 1).unsqueeze(dim)
+            hot = torch.zeros_like(outputs).scatter_(dim, classes, 1.0)
             yield from (sharpness * (hot + 0.1 * noise) for sharpness in _SHARPNESS)
 
 
@@ -224,8 +224,8 @@ def looped(metric: Metric) -> Metric:
     """
 
     def values(outputs: Any, targets: Any) -> Shaped[Tensor, "n"]:
-        places = range(_rows((outputs, targets)))
-        each = (metric(*_taken((outputs, targets), slice(n, n + 1))) for n in places)
+        samples = range(_length((outputs, targets)))
+        each = (metric(*_taken((outputs, targets), slice(n, n + 1))) for n in samples)
         return torch.stack([as_number(value).reshape(()) for value in each])
 
     return values
@@ -240,7 +240,7 @@ def is_mean_of_singles(metric: Metric, outputs: Any, targets: Any) -> bool:
         >>> is_mean_of_singles(lambda o, t: (o - t).abs().max().item(), torch.arange(4.0), torch.zeros(4))
         False
     """
-    few_outputs, few_targets = _taken((outputs, targets), _spread(_rows((outputs, targets)), _ROWS_IN_A_LOOP))
+    few_outputs, few_targets = _taken((outputs, targets), _spread(_length((outputs, targets)), _SAMPLES_IN_A_LOOP))
     tried = list(trials(few_outputs, few_targets, metric))
     return _varies(metric, tried) and is_mean_in_all(looped(metric), metric, tried)
 
@@ -272,8 +272,7 @@ def adds_up(metric: Metric, tried: Sequence[Trial]) -> bool | None:
     """
     made = None
     for outputs, targets in tried:
-        rows = _rows((outputs, targets))
-        cut = -(-rows // 3)
+        cut = -(-_length((outputs, targets)) // 3)
         try:
             whole, one, other = (_traced(metric, *_taken((outputs, targets), part)) for part in _parts(cut))
         except Exception:  # a metric may refuse made-up scores in words of its own

@@ -52,10 +52,10 @@ def accuracy(
 
 
 def named_metrics(criterion: Metric, metrics: Mapping[str, Metric] | None) -> dict[str, Metric]:
-    """The criterion, as `loss`, and the metrics.
+    """All metrics by name: the criterion first, as `loss`, then the others.
 
     Raises:
-        TypeError: `metrics` is no mapping from strings, or a metric is no function.
+        TypeError: `metrics` is not a mapping from strings, or a metric is not a function.
 
     Example:
         >>> list(named_metrics(torch.nn.functional.cross_entropy, {"accuracy": accuracy}))
@@ -207,7 +207,7 @@ class Combination:
         by_sample: What gives one value a sample, of a mean over samples; None if that is not known.
         inside: Whether the weight of a batch is seen only in the model's forward pass.
         coupled: Whether the model's outputs for a sample depend on the others of its batch.
-        told: Whether the metric tells its weight itself: it returns a pair.
+        told: Whether the metric gives its weight itself, by returning a pair.
     """
 
     reduction: str
@@ -217,7 +217,7 @@ class Combination:
     told: bool = False
 
     def of_batches(self, coupled: bool = False) -> "Combination":
-        """The same, where batches do not stand for their samples; what is added up is still."""
+        """The same metric, where a batch's value is not made of its samples' values; sums are still added up."""
         keeps = coupled and (self.reduction == SUM or self.told)
         return replace(self, coupled=True) if keeps else Combination(BATCHES, coupled=coupled)
 
@@ -227,7 +227,7 @@ def _cloned(outputs: Any) -> Any:
 
 
 class OwnOutputs:
-    """A metric that writes on outputs, and gets a copy of them, for others read them afterwards.
+    """A metric that writes into outputs: it gets a copy of them, because other metrics read them afterwards.
 
     Example:
         >>> scores = torch.ones(2)
@@ -244,7 +244,7 @@ class OwnOutputs:
 
 
 def without_writing(metrics: Mapping[str, Metric], outputs: Any, targets: Any) -> dict[str, Metric]:
-    """The metrics, of which those that write on outputs get copies.
+    """The metrics; those that write into outputs become `OwnOutputs`.
 
     Example:
         >>> found = without_writing({"loss": lambda o, t: o.exp_().sum()}, torch.ones(2), None)
@@ -262,13 +262,13 @@ def without_writing(metrics: Mapping[str, Metric], outputs: Any, targets: Any) -
 
 
 class Said:
-    """What a metric gives for a batch, and what its calls say of it.
+    """What a metric gives for a batch, and what its calls say about that.
 
     Args:
         metric: The metric.
         outputs: The model's outputs for a batch.
         targets: The targets of the same batch.
-        forward: What remembers the calls of the model's forward pass; it still listens.
+        forward: The trace of the model's forward pass, which still listens.
 
     Example:
         >>> Said(torch.nn.MSELoss(), torch.ones(3), torch.zeros(3)).weight
@@ -351,7 +351,7 @@ def _is_torchs_own(metric: Metric) -> bool:
 def remaining_forms(
     forms: Mapping[str, Metric | None], metrics: Mapping[str, Metric], batches: Iterable[tuple[Any, Any, int]]
 ) -> dict[str, Metric | None]:
-    """The forms that also give each other batch's mean, where the metrics weigh batches by their samples.
+    """The forms that also give the mean of every other batch, for metrics that weigh batches by their samples.
 
     Args:
         forms: What gives each metric sample by sample; None for those that are not means over samples.

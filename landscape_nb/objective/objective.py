@@ -39,13 +39,13 @@ class Objective:
             are counted by the first dimension of most of a batch's tensors (of the targets, where inputs begin
             with time; a graph's `y`). NumPy's arrays become tensors, those of float64 in the format of the
             model's parameters.
-        criterion: `criterion(outputs, targets)`, the mean loss of a batch; for a batch that is no
-            pair, `criterion(outputs, batch)`. The loss is that of all data at once, whatever the batches:
+        criterion: `criterion(outputs, targets)`, the mean loss of a batch; for a batch that is not
+            a pair, `criterion(outputs, batch)`. The loss is that of all data at once, whatever the batches:
             means over samples, sums, and torch's losses with class weights or `ignore_index` are
             recognized, also inside the model. Any other may return a pair (sum, weight): its value is
-            Σ sum / Σ weight. What is none of these is averaged over the batches, weighted by samples, and
-            warned of; `reductions` says what holds.
-        metrics: Further metrics by name, called like `criterion`.
+            Σ sum / Σ weight. Any other is averaged over the batches, weighted by samples, with a warning;
+            `reductions` says what was found.
+        metrics: Further functions of outputs and targets by name, called like `criterion`.
         batch_size: Samples evaluated at once, when `data` is a pair of tensors; a single one left over joins
             the last batch.
         batch_norm: `'frozen'` keeps the running statistics of the model's own weights everywhere, as
@@ -63,7 +63,7 @@ class Objective:
             depend, outputs that depend on earlier calls. Each is also a warning.
 
     Raises:
-        TypeError: `model`, `data` or a metric is not of such a kind, or the model cannot be copied.
+        TypeError: `model`, `data` or a metric is of another kind, or the model cannot be copied.
         ValueError: No samples, two values of one name, non-finite weights, an unknown `batch_norm`, a
             batch that model, criterion or metrics do not take, or a model that cannot be measured rightly: one
             whose `eval()` changes its weights, that reads the caller's weights instead of its own, that gives
@@ -130,7 +130,7 @@ class Objective:
 
     @property
     def evaluator(self) -> Evaluator:
-        """What evaluates model and metrics on the data: for engines, which make faster ones of it."""
+        """What evaluates model and metrics on the data; engines make faster evaluators of it."""
         return self._evaluator
 
     @property
@@ -165,7 +165,7 @@ class Objective:
 
     @property
     def names(self) -> list[str]:
-        """What `measure` returns: each metric on each data set, and its standard errors."""
+        """The names of what `measure` returns: each metric on each data set, and its standard errors."""
         return self._evaluator.names
 
     @property
@@ -201,7 +201,7 @@ class Objective:
         """The means at a point, and beside each, as `..._stderr`, its standard error over the data.
 
         The error is the spread of the samples' values divided by the root of their number; for a
-        metric that is no mean over samples, it is found from the spread of the batches (`reductions.combined`).
+        metric that is not a mean over samples, it is found from the spread of the batches (`reductions.combined`).
 
         Args:
             params: The point, keyed and shaped like `origin`, which is the default.
@@ -264,7 +264,7 @@ def _tried(
     callers: nn.Module,
     seed: int | None,
 ) -> Findings:
-    """Fail now, with words, rather than in the middle of a sweep; what is found out about the model."""
+    """What a trial finds out about the model; what cannot be evaluated raises here, not in the middle of a sweep."""
 
     def trial(group: Batches, number: int) -> Trial:
         where = f"batch {number + 1} of {len(group.batches)}" if number else "the first batch"
@@ -291,7 +291,7 @@ def _given(metric: Metric) -> Metric:
 
 
 def _evaluated(model: nn.Module) -> nn.Module:
-    """The model in evaluation mode, which must not be another point."""
+    """The model in evaluation mode; raises where `eval()` changes its weights."""
     before = parameters_of(model)
     model.eval()
     after = parameters_of(model)

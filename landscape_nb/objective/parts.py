@@ -1,7 +1,11 @@
-"""Whether batches stand for their samples: the first one, evaluated in two parts, gives what it gives whole.
+"""Whether the values of a batch are those of its samples: the first batch gives the same whole and in two parts.
 
 A batch norm without running statistics, or a loss that compares the samples of a batch, does not: its values
 depend on how the data are cut into batches.
+
+The parts are uneven, for equal parts would hide what batches are weighted by. At most 32 samples are tried, to save
+time: what couples samples only in larger batches, or more weakly than rounding, is missed. A model that takes batches
+of one size only cannot be tried: what its metrics say is then believed, but not what its forward pass says of weights.
 """
 
 from collections.abc import Callable, Mapping
@@ -71,7 +75,7 @@ def is_close(found: Any, wanted: Any) -> bool:
         (True, False)
     """
     if not (found.is_floating_point() or found.is_complex()):
-        return True  # classes and places may differ where scores tie
+        return True  # classes and indices may differ where scores tie
     tolerance = _TOLERANCES.get(found.dtype, _TOLERANCES[torch.float64])
     if found.device.type != "cpu":
         tolerance = max(tolerance, _ON_ACCELERATORS)
@@ -83,7 +87,7 @@ def is_close(found: Any, wanted: Any) -> bool:
     return bool((found - wanted).abs().max() <= tolerance * torch.maximum(found.abs().max(), wanted.abs().max()))
 
 
-def has_coupled_rows(outputs: Any, part: Any, dim: int, count: int, low: int, high: int) -> bool | None:
+def has_coupled_samples(outputs: Any, part: Any, dim: int, count: int, low: int, high: int) -> bool | None:
     """Whether a part of a batch has other outputs alone than among the others.
 
     Args:
@@ -95,13 +99,15 @@ def has_coupled_rows(outputs: Any, part: Any, dim: int, count: int, low: int, hi
         high: The one after its last.
 
     Returns:
-        None where the outputs hold something else than values of samples, or than constants.
+        None where that cannot be told: the outputs hold other things than values of samples and constants.
 
     Example:
         >>> x = torch.arange(6.0)
-        >>> has_coupled_rows(2 * x, 2 * x[4:], 0, 6, 4, 6), has_coupled_rows(x - x.mean(), x[4:] - 4.5, 0, 6, 4, 6)
-        (False, True)
-        >>> has_coupled_rows(x.mean(), x[4:].mean(), 0, 6, 4, 6) is None
+        >>> has_coupled_samples(2 * x, 2 * x[4:], 0, 6, 4, 6)
+        False
+        >>> has_coupled_samples(x - x.mean(), x[4:] - 4.5, 0, 6, 4, 6)
+        True
+        >>> has_coupled_samples(x.mean(), x[4:].mean(), 0, 6, 4, 6) is None
         True
     """
     wanted, shape = tree_flatten(_taken(outputs, dim, count, low, high))
@@ -123,14 +129,14 @@ def has_coupled_rows(outputs: Any, part: Any, dim: int, count: int, low: int, hi
 
 @dataclass(frozen=True)
 class Evaluated:
-    """Some samples, with what gives their outputs: the model, or those of the whole batch."""
+    """Some samples, and the function that gives their outputs: from the model, or from those of the whole batch."""
 
     outputs_of: Callable[[], Any]
     targets: Any
     count: int
 
     def sums(self, metrics: Mapping[str, Metric], reductions: Mapping[str, str]) -> dict[str, Float[Tensor, "2"]]:
-        """What each metric adds to the values of all data, and to their weights; without those that do not take it."""
+        """What each metric adds to the sum and to the weight of all data, without metrics that refuse these samples."""
         result = {}
         with Trace() as trace:
             outputs = self.outputs_of()
@@ -159,7 +165,7 @@ class Cut:
         count: How many samples it has.
         dim: The dimension that counts them.
         outputs_of: From a batch to the model's outputs.
-        targets_of: From a batch to what metrics get beside the outputs.
+        targets_of: From a batch to what metrics get besides the outputs.
     """
 
     batch: Any
@@ -169,7 +175,7 @@ class Cut:
     targets_of: Callable[[Any], Any]
 
     @property
-    def places(self) -> tuple[tuple[int, int], ...]:
+    def bounds(self) -> tuple[tuple[int, int], ...]:
         """Where the whole, its larger and its smaller part begin and end."""
         size = min(self.count, _MOST)
         cut = size - max(-(-size // 3), min(2, size - 1))
@@ -193,12 +199,18 @@ class Cut:
 def differing(
     parts: list[Evaluated], metrics: Mapping[str, Metric], reductions: Mapping[str, str], precise: torch.dtype
 ) -> set[str]:
-    """The metrics whose parts, as their reductions have them, do not give the whole, which is the first of `parts`.
+    """The metrics whose values of two parts, combined by their reductions, are not the value of the whole.
+
+    Args:
+        parts: The whole, then its two parts.
+        metrics: The metrics by name.
+        reductions: How the values of batches become one, by name.
+        precise: The least precise format of the weights.
 
     Example:
         >>> x = torch.arange(6.0)
-        >>> places = (0, 6), (0, 4), (4, 6)
-        >>> parts = [Evaluated(lambda a=a, b=b: x[a:b], None, b - a) for a, b in places]
+        >>> bounds = (0, 6), (0, 4), (4, 6)
+        >>> parts = [Evaluated(lambda a=a, b=b: x[a:b], None, b - a) for a, b in bounds]
         >>> metrics = {"mean": lambda o, _: o.mean(), "spread": lambda o, _: o.std()}
         >>> differing(parts, metrics, dict.fromkeys(metrics, "mean over samples"), torch.float32)
         {'spread'}
@@ -216,7 +228,7 @@ def differing(
 
 
 def is_pair_of_means(metric: Metric, outputs: Any, targets: Any, count: int) -> bool:
-    """Whether a metric's pair (sum, weight) is something else: its weight is a share, such as an accuracy.
+    """Whether a metric's pair is not (sum, weight): its second number is a share, such as an accuracy.
 
     Weights of two parts add up to that of the whole, or all are one; those from 0 to 1 that do neither are shares.
 

@@ -1,4 +1,4 @@
-"""How a batch's value counts among those of all batches: read off the calls that a metric makes.
+"""How much a batch's value counts among those of all batches: read off the calls that a metric makes.
 
 The mean that one of torch's losses takes over a batch divides by a number of its own: elements, samples,
 class weights, targets that are not ignored. With this number as the batch's weight, the weighted mean of
@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 from landscape_nb._common.compat import version_of
 
 Metric = Callable[[Any, Any], Any]
-"""A function of outputs and targets: a number, or a pair (sum, weight)."""
+"""A function of outputs and targets, such as the loss: it gives a number, or a pair (sum, weight)."""
 MEAN, WEIGHTED, SUM, BATCHES = "mean over samples", "weighted mean", "sum", "mean over batches"
 """How the values of batches become the value of all data."""
 
@@ -48,7 +48,7 @@ class Origin:
     Attributes:
         kind: `'mean'`, `'sum'`, or `'elements'` for what a loss gives before it is reduced.
         weight: What a mean divides by.
-        exact: Whether torch's loss says so; else a guess from what was called, which is to be tried.
+        exact: Whether one of torch's losses says so; otherwise it is a guess from the calls, which has to be tried.
     """
 
     kind: str
@@ -175,7 +175,7 @@ def _weight_of_classes(given: Mapping[str, Any]) -> Float[Tensor, ""]:
 
 
 def is_weighed(value: Any) -> bool:
-    """Whether a metric says its weight itself: it returned a pair (sum, weight).
+    """Whether a metric gives its weight itself, by returning a pair (sum, weight).
 
     Example:
         >>> is_weighed((3.0, 2)), is_weighed(torch.ones(2))

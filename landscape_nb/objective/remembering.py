@@ -1,4 +1,4 @@
-"""Metrics that are objects with a state of their own: they are called as copies, which begin anew each time."""
+"""Metrics that are objects with a state of their own: each call gets a fresh copy of them."""
 
 import copy
 import functools
@@ -15,8 +15,8 @@ from landscape_nb.objective.reductions import Metric
 class Anew:
     """A metric whose every call begins with the state in which it was given.
 
-    A running mean, or a loss that anneals from call to call, has no one value at a point otherwise; and trying
-    a metric out would leave its traces in the caller's object.
+    Otherwise a running mean, or a loss that anneals from call to call, would have a different value at each call;
+    and trying out a metric would change the caller's object.
 
     Args:
         metric: The metric; it is not called itself.
@@ -56,13 +56,13 @@ class Anew:
 
 
 def begun_anew(metrics: Mapping[str, Metric], model: nn.Module) -> dict[str, Metric]:
-    """The metrics, of which those that may have a state become `Anew`.
+    """The metrics; those that may have a state become `Anew`.
 
-    Functions have none, nor have torch's losses; what cannot be copied is called as it is.
+    Functions and torch's losses do not have one. What cannot be copied is called as it is.
 
     Args:
         metrics: The metrics by name.
-        model: The caller's model, of which no copy is made.
+        model: The caller's model, which is not copied.
 
     Example:
         >>> found = begun_anew({"loss": nn.MSELoss(), "metric": nn.Sequential()}, nn.ReLU())
@@ -74,7 +74,7 @@ def begun_anew(metrics: Mapping[str, Metric], model: nn.Module) -> dict[str, Met
 
 
 def settled(metrics: Mapping[str, Metric]) -> dict[str, Metric]:
-    """The metrics after a trial: those that were not seen to remember anything, as they were given.
+    """The metrics after a trial: those that did not remember anything are again what the caller gave.
 
     Example:
         >>> still = Anew(nn.Identity())

@@ -1,7 +1,7 @@
-"""What is found out about a model on one batch, before it is measured: that it stands alone, and repeats itself.
+"""A few calls of a model on one batch, before it is measured: does it read its own weights only, and repeat itself?
 
 Whatever a model does besides computing outputs from its weights and a batch shows when it is called a few
-times at one point: with the caller's weights watched, again, and once for autograd.
+times at one point: with the caller's weights watched, again, and once under autograd.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -41,7 +41,7 @@ class Findings:
     """What a trial found out about a model and its metrics.
 
     Attributes:
-        fragile: Weights, buffers or the batch are changed by a call, which therefore gets copies.
+        fragile: Whether a call changes weights, buffers or the batch; then it gets copies.
         untracked: Weights that a call writes unseen by autograd, so that gradients are another function's.
         unseen: Weights on which the loss depends in a way that autograd does not see.
         memory: What modules keep between calls, to be put back after each; None where they keep nothing.
@@ -93,8 +93,8 @@ class Trial:
 
     Args:
         outputs: From a state (weights and buffers by name) and a batch to the model's outputs.
-        metrics: The loss and the metrics, by name, functions of outputs and `targets(batch)`.
-        targets: What metrics get beside the outputs.
+        metrics: The metrics by name, functions of outputs and `targets(batch)`; the first is the loss.
+        targets: From a batch to what metrics get besides the outputs.
         model: The copy that is measured.
         callers: The caller's model.
         batch: The batch.
@@ -217,7 +217,7 @@ class Trial:
         )
 
     def _values(self, state: dict[str, Tensor], given: Any, watch: "_Watch") -> tuple[dict[str, float], Any]:
-        """The metrics of the batch, as numbers, and the loss as it came."""
+        """The values of the batch as numbers, and the loss as the criterion returned it."""
         try:
             outputs = self.outputs(state, given)
             values = {}
@@ -265,9 +265,9 @@ class Trial:
         return tracked
 
     def _seen(self, first: _Call, tracked: _Call, memory: ModuleMemory) -> tuple[frozenset[str], tuple[str, ...]]:
-        """The weights on which the loss depends, and those of them to which autograd finds no way.
+        """The weights on which the loss depends, and those of them that autograd does not reach.
 
-        What is read and has no gradient may be without effect, as an output that no metric uses: moving it tells.
+        A weight that is read and gets no gradient may have no effect: no metric may use its output. Moving it tells.
         """
         doubtful = first.read & tracked.without_gradient
         if not doubtful:
@@ -384,7 +384,7 @@ def _is_written(tensor: Tensor, storage: int | None, content: Tensor, version: i
 
 
 def _without_gradient(loss: Any, leaves: Params) -> frozenset[str]:
-    """The weights to which no way leads back from the loss; none if it has no gradient at all."""
+    """The weights that autograd does not reach from the loss; none of them if the loss has no gradient at all."""
     if not (isinstance(loss, Tensor) and loss.requires_grad):
         return frozenset()
     with torch.enable_grad():

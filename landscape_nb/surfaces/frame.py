@@ -34,7 +34,7 @@ class Frame:
 
     Raises:
         TypeError: An argument is of another kind.
-        ValueError: The origin or a direction does not fit the objective's model, or a bad extent or resolution.
+        ValueError: The origin or a direction does not fit the objective's model, or extent or resolution is bad.
 
     Example:
         >>> import torch
@@ -81,14 +81,14 @@ class Frame:
         return cls(objective, directions_of(directions, plane=True), extent, resolution, origin)
 
     def affine(self, directions: Sequence[Params] | None = None) -> Affine:
-        """The map from coordinates to points; along other directions, if another draw of them is given."""
+        """The map from coordinates to points; along other directions, if some are given."""
         return Affine(self.origin, self.directions if directions is None else directions, self.objective.origin)
 
     def describe(self, draws: Sequence[Sequence[Params]] | None = None) -> dict:
         """What determines the values on this line or plane, as a Dataset's `attrs` say it.
 
         Args:
-            draws: The directions and further draws of them, if those are measured, too.
+            draws: All draws of the directions that are measured; default only the frame's own directions.
         """
         draws = [self.directions] if draws is None else draws
         made = [getattr(direction, "made", {}) for direction in self.directions]
@@ -135,7 +135,7 @@ def describe(objective: Objective, kind: str, axes: Axes, *geometry: object) -> 
 
 @weakly_cached
 def origin_values(objective: Objective) -> dict[str, float]:
-    """What an objective gives at its origin, measured once."""
+    """What an objective gives at its origin; measured once, then kept."""
     return objective.measure()
 
 

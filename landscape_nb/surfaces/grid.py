@@ -30,7 +30,7 @@ class Grid:
 
     Example:
         >>> grid = Grid({"alpha": np.array([0.0, 1.0]), "beta": np.array([5.0, 6.0, 7.0])})
-        >>> grid.pieces, grid.place(1)
+        >>> grid.pieces, grid.index(1)
         (2, (1, slice(0, 3, None)))
         >>> grid.points(1)
         array([[1., 5.],
@@ -59,21 +59,21 @@ class Grid:
     def _runs(self) -> int:
         return -(-self.shape[-1] // self.piece)
 
-    def place(self, number: int) -> tuple[int | slice, ...]:
-        """Where a piece lies in an array of the grid's shape."""
+    def index(self, number: int) -> tuple[int | slice, ...]:
+        """The index of a piece in an array of the grid's shape."""
         *outer, run = np.unravel_index(number, (*self.shape[:-1], self._runs))
         start = int(run) * self.piece
         return (*map(int, outer), slice(start, min(start + self.piece, self.shape[-1])))
 
     def points(self, number: int) -> Float[np.ndarray, "points axes"]:
         """The coordinates of a piece's points."""
-        place = self.place(number)
-        chosen = [np.atleast_1d(axis[index]) for axis, index in zip(self.axes.values(), place, strict=True)]
+        along = zip(self.axes.values(), self.index(number), strict=True)
+        chosen = [np.atleast_1d(axis[index]) for axis, index in along]
         return np.array(list(product(*chosen)), dtype=float)
 
 
 def make_axes(extent: Extent, resolution: Resolution, count: int) -> list[Float[np.ndarray, "_"]]:
-    """Coordinates of each axis, each the number that a person would type for it.
+    """Coordinates along each axis, each the number that a person would type for it.
 
     The 23rd of 41 points between -1 and 1 is 0.1, and not 0.10000000000000009, so that
     `plane.loss.sel(alpha=0.1)` finds it. An axis that is symmetric stays so, and its middle is 0.

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from landscape_nb._common.checks import check_choice, check_kind
-from landscape_nb._common.schema import ALPHA, BATCH_NORM, END_LOSSES, INTERPOLATION, NEGATIVE_VARIANCE, Row
+from landscape_nb._common.schema import ALPHA, BATCH_NORM, END_LOSSES, INTERPOLATION, NEGATIVE_VARIANCE, Values
 from landscape_nb.engines import one_by_one
 from landscape_nb.objective.forward import Buffers
 from landscape_nb.objective.objective import Objective
@@ -113,9 +113,9 @@ class _Between:
         self.evaluator = one_by_one(objective, line, engine=plainly).evaluator
         self.names = [*objective.names, NEGATIVE_VARIANCE]
 
-    def __call__(self, points: Float[np.ndarray, "points axes"]) -> Row:
-        rows = [self._at(float(alpha)) for alpha in points[:, 0]]
-        return {name: np.array([row[name] for row in rows]) for name in self.names}
+    def __call__(self, points: Float[np.ndarray, "points axes"]) -> Values:
+        found = [self._at(float(alpha)) for alpha in points[:, 0]]
+        return {name: np.array([values[name] for values in found]) for name in self.names}
 
     def _buffers(self, alpha: float) -> Buffers | None:
         if self.batch_norm != "interpolated":

@@ -9,7 +9,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from landscape_nb._common.checks import check_choice
-from landscape_nb._common.schema import LOSS_SPREAD, PRECISION_ERROR, REPEAT, Row
+from landscape_nb._common.schema import LOSS_SPREAD, PRECISION_ERROR, REPEAT, Values
 from landscape_nb.engines import PRECISIONS, bfloat16_engine, choose_engine, measured_by
 from landscape_nb.objective.objective import Objective
 from landscape_nb.surfaces.frame import Frame
@@ -135,7 +135,7 @@ def evaluate_plane(
 
 
 class _Around:
-    """Measures at origin + Σ coordinate · direction; with repeats, the first coordinate is which draw."""
+    """Measures at origin + Σ coordinate · direction; with repeats, the first coordinate is the number of the draw."""
 
     def __init__(self, frame: Frame, draws: Sequence[Sequence[Params]], precision: str, engine: str):
         check_choice("precision", precision, PRECISIONS)
@@ -148,12 +148,12 @@ class _Around:
             axes = list(frame.axes.values())
             self.engine, self.error = bfloat16_engine(frame.objective, self.affines, axes, engine)
 
-    def __call__(self, points: Float[np.ndarray, "points axes"]) -> Row:
+    def __call__(self, points: Float[np.ndarray, "points axes"]) -> Values:
         return measured_by(self.engine, self.affines, points)
 
 
 def _evaluate(frame: Frame, repeats: int, precision: str, engine: str, **how: Any) -> xr.Dataset:
-    """Measure on a line or plane; `how` is what `sweep` takes besides."""
+    """Measure on a line or plane; `how` has the other arguments of `sweep`."""
     draws = redrawn(frame.directions, frame.origin, repeats)
     measurement = _Around(frame, draws, precision, engine)
     attrs = frame.describe(draws) | {

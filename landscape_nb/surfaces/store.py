@@ -73,14 +73,14 @@ class Store:
         Raises:
             OSError: It cannot be written.
         """
-        place = self.grid.place(number)
+        index = self.grid.index(number)
         with self._told("written"):
             for name in self.names:
-                self._arrays[name][place] = values[name]
+                self._arrays[name][index] = values[name]
             self._arrays[_CHECKSUMS][number] = self._checksum(values)
 
     def _create(self, job: Mapping[str, object]) -> None:
-        """Make the store beside its place and move it there, so that there is never half of one."""
+        """Make the store beside its path and move it there, so that there is never half of one."""
         empty = {name: (tuple(self.grid.axes), np.full(self.grid.shape, np.nan)) for name in self.names}
         checksums = {_CHECKSUMS: (_PIECES, np.zeros(self.grid.pieces, np.uint64))}
         chunks = {name: {"chunks": self._chunk} for name in self.names}
@@ -151,7 +151,7 @@ class Store:
         return array
 
     def _mend_coordinates(self) -> None:
-        """Coordinates are known: where they are not what was written they are written again."""
+        """Write coordinates again where the store has others: they are known."""
         for name, axis in self.grid.axes.items():
             found = self._read(name, slice(None))
             if found is None or not np.array_equal(found, axis):
@@ -159,17 +159,17 @@ class Store:
 
     def _read_piece(self, number: int) -> dict[str, Shaped[np.ndarray, "points"]] | None:
         """The values of a piece, or None if it is not finished or does not match its checksum."""
-        found = {name: self._read(name, self.grid.place(number)) for name in self.names}
+        found = {name: self._read(name, self.grid.index(number)) for name in self.names}
         values = {name: value for name, value in found.items() if value is not None}
         written = self._read(_CHECKSUMS, number)
         if written is None or len(values) < len(found):
             return None
         return values if written and int(written) == self._checksum(values) else None
 
-    def _read(self, name: str, place: object) -> Shaped[np.ndarray, "..."] | None:
-        """Values of an array, or None where its file is not what was written."""
+    def _read(self, name: str, index: object) -> Shaped[np.ndarray, "..."] | None:
+        """Values of an array, or None where its file cannot be read."""
         try:
-            return np.asarray(self._arrays[name][place])
+            return np.asarray(self._arrays[name][index])
         except (OSError, ValueError, RuntimeError):
             return None
 
@@ -205,7 +205,7 @@ class Store:
 
 
 def _check_kinds(chunks: Path, depth: int) -> None:
-    """Raise unless there are directories down to chunks and files there: nothing else can be written over."""
+    """Raise unless chunks are files, in directories: nothing else can be written over."""
     if depth == 0 or not os.path.lexists(chunks):
         return
     for entry in os.scandir(chunks):

@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from landscape_nb._common.allocator import give_back
 from landscape_nb._common.checks import check_kind, check_path
 from landscape_nb._common.provenance import ran_since
-from landscape_nb._common.schema import ROUNDED, Row
+from landscape_nb._common.schema import ROUNDED, Values
 from landscape_nb.surfaces.grid import Axes, Grid
 from landscape_nb.surfaces.store import Store
 from landscape_nb.surfaces.workers import parallel
@@ -35,7 +35,7 @@ class Measurement(Protocol):
         """The names of its values."""
         ...
 
-    def __call__(self, points: Float[np.ndarray, "points axes"]) -> Row:
+    def __call__(self, points: Float[np.ndarray, "points axes"]) -> Values:
         """The values at points, each given by its coordinates."""
         ...
 
@@ -66,8 +66,8 @@ def sweep(
 
     Raises:
         TypeError: `store` is not a path.
-        ValueError: The store was made from something else or is damaged, there can be none of that path
-            or with those names, or `n_jobs` is not a number of processes.
+        ValueError: The store was made from something else, is damaged, or cannot have that path or those names;
+            or `n_jobs` is not a number of processes.
         OSError: The store cannot be read or written.
     """
     check_jobs(n_jobs)
@@ -83,15 +83,15 @@ def sweep(
     todo = [number for number in range(grid.pieces) if number not in done]
     values = {name: np.full(grid.shape, np.nan) for name in names}
     with tqdm(total=grid.pieces, initial=len(done), desc="Measuring", leave=False, disable=not progress) as bar:
-        for number, row in _measured(measurement, grid, todo, n_jobs):
+        for number, piece in _measured(measurement, grid, todo, n_jobs):
             if kept:
-                kept.write(number, row)
-            done[number] = row
+                kept.write(number, piece)
+            done[number] = piece
             bar.update()
     give_back()
-    for number, row in done.items():
+    for number, piece in done.items():
         for name in names:
-            values[name][grid.place(number)] = row[name]
+            values[name][grid.index(number)] = piece[name]
     columns = {name: (tuple(axes), value) for name, value in values.items()}
     return xr.Dataset(columns, dict(axes), {**attrs, **ran_since(began)})
 
@@ -113,7 +113,7 @@ def check_jobs(n_jobs: object) -> None:
 
 def _measured(
     measurement: Measurement, grid: Grid, todo: Sequence[int], n_jobs: int | None
-) -> Iterator[tuple[int, Row]]:
+) -> Iterator[tuple[int, Values]]:
     """Measure pieces, here or in other processes, which read the measurement from a file once."""
     runner = parallel(n_jobs, len(todo))
     if runner is None:
@@ -132,7 +132,7 @@ def _pickled(measurement: Measurement) -> bytes:
         raise ValueError(f"n_jobs: the model, its data or a metric cannot be sent to processes ({error})") from error
 
 
-def _piece(path: str, number: int, points: Float[np.ndarray, "points axes"]) -> tuple[int, Row]:
+def _piece(path: str, number: int, points: Float[np.ndarray, "points axes"]) -> tuple[int, Values]:
     """Measure a piece in a worker, with one thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""Worker processes that end with the process that started them, however it ends."""
+"""Worker processes that end when the process that started them has ended, however it ended."""
 
 import os
 import threading
@@ -14,11 +14,11 @@ _SECONDS = 1.0
 
 
 def parallel(n_jobs: int | None, tasks: int) -> joblib.Parallel | None:
-    """What runs tasks in other processes, or None where that is one process: this one.
+    """What runs tasks in other processes; None where there is to be only one process: this one.
 
     Processes that joblib itself starts on this machine watch this one, and end when it is gone: joblib
     leaves them alone for five minutes after a `kill -9`. No more of them are started than there are tasks.
-    Threads, and processes of other backends (Dask), are none of ours to end.
+    Threads, and processes of other backends (Dask), are not ours to end.
 
     Args:
         n_jobs: How many, as joblib counts them.

@@ -44,8 +44,8 @@ def test_layers_in_stacks_are_the_layers(widths, activation, bias, norm, points)
     model = stirred(nn.Sequential(nn.Flatten(), *hidden, nn.Linear(sizes[-1], 4, bias)))
     objective = lnb.Objective(model, small_data(), metrics={"accuracy": lnb.accuracy}, batch_size=17)
     affine = Affine(objective.origin, lnb.random_directions(model, 2, ignore=None))
-    places = np.random.default_rng(0).uniform(-1, 1, (points, 2))
-    wanted, found = OneByOne(objective.evaluator)(affine, places), Perceptron(objective.evaluator)(affine, places)
+    coords = np.random.default_rng(0).uniform(-1, 1, (points, 2))
+    wanted, found = OneByOne(objective.evaluator)(affine, coords), Perceptron(objective.evaluator)(affine, coords)
     for name in objective.names:
         np.testing.assert_allclose(found[name], wanted[name], rtol=1e-4, atol=1e-6)
 
@@ -60,8 +60,8 @@ def test_criteria_of_every_kind_go_through_stacks():
     ):
         objective = lnb.Objective(model, (x, targets), criterion)
         affine = Affine(objective.origin, lnb.random_directions(model, 1))
-        places = np.linspace(-1, 1, 5)[:, None]
-        wanted, found = OneByOne(objective.evaluator)(affine, places), Perceptron(objective.evaluator)(affine, places)
+        coords = np.linspace(-1, 1, 5)[:, None]
+        wanted, found = OneByOne(objective.evaluator)(affine, coords), Perceptron(objective.evaluator)(affine, coords)
         np.testing.assert_allclose(found["loss"], wanted["loss"], rtol=1e-5)
         np.testing.assert_allclose(found["loss_stderr"], wanted["loss_stderr"], rtol=1e-4)
 
@@ -71,7 +71,7 @@ def share_right(outputs, targets, reduction="mean"):
     return right.mean() if reduction == "mean" else right
 
 
-def test_measures_of_batches_of_as_many_samples_as_classes():
+def test_metrics_of_batches_of_as_many_samples_as_classes():
     x, y = torch.randn(200, 20), torch.randint(0, 10, (200,))
     for seed in range(60):
         torch.manual_seed(seed)

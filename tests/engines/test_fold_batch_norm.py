@@ -99,7 +99,7 @@ def test_a_variance_that_is_a_parameter_moves():
 
 
 class OfSequences(nn.Module):
-    """Batch norm over places of a sequence, of which there are as many as features."""
+    """Batch norm over positions of a sequence, of which there are as many as features."""
 
     def __init__(self):
         super().__init__()
@@ -107,8 +107,8 @@ class OfSequences(nn.Module):
         self.last = nn.Linear(36, 4)
 
     def forward(self, x):
-        places = self.convolution(x).flatten(2)[:, :, :6].transpose(1, 2)
-        return self.last(self.norm(self.layer(places)).flatten(1))
+        positions = self.convolution(x).flatten(2)[:, :, :6].transpose(1, 2)
+        return self.last(self.norm(self.layer(positions)).flatten(1))
 
 
 def test_batch_norm_over_places_is_not_folded_into_features():

@@ -21,8 +21,8 @@ from landscape_nb.weights.params import Affine
 def compare(objective, points=23, seed=0, engine=ManyAtOnce):
     directions = lnb.random_directions(objective.origin, 2, seed=seed, ignore=None)
     affine = Affine(objective.origin, directions)
-    places = np.random.default_rng(seed).uniform(-1, 1, (points, 2))
-    return OneByOne(objective.evaluator)(affine, places), engine(objective.evaluator)(affine, places)
+    coords = np.random.default_rng(seed).uniform(-1, 1, (points, 2))
+    return OneByOne(objective.evaluator)(affine, coords), engine(objective.evaluator)(affine, coords)
 
 
 @settings(deadline=None, max_examples=15, derandomize=True)
@@ -57,12 +57,12 @@ def test_points_side_by_side_are_the_same_points():
     objective = convolutional(metrics={"accuracy": lnb.accuracy}, batch_size=20)
     affine = Affine(objective.origin, lnb.random_directions(objective.origin, 2))
     engine = choose_engine(objective, affine)
-    places = np.random.default_rng(0).uniform(-1, 1, (9, 2))
-    found = engine(affine, places)
+    coords = np.random.default_rng(0).uniform(-1, 1, (9, 2))
+    found = engine(affine, coords)
     assert isinstance(engine, SideBySide)
     assert torch.get_num_threads() == 2
-    one_thread_each = [engine(affine, place[None]) for place in places]
-    for name, values in OneByOne(objective.evaluator)(affine, places).items():
+    one_thread_each = [engine(affine, each[None]) for each in coords]
+    for name, values in OneByOne(objective.evaluator)(affine, coords).items():
         np.testing.assert_allclose(found[name], values, rtol=1e-4)
         np.testing.assert_array_equal(found[name], [row[name][0] for row in one_thread_each])
 

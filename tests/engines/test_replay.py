@@ -25,9 +25,9 @@ def test_networks_are_replayed_as_they_are(name):
     affine = Affine(objective.origin, directions)
     engine = choose_engine(objective, affine)
     assert isinstance(engine.evaluator.forward, Replayed)
-    places = np.random.default_rng(0).uniform(-0.3, 0.3, (3, 2))
-    wanted = OneByOne(objective.evaluator)(affine, places)
-    np.testing.assert_allclose(engine(affine, places)["loss"], wanted["loss"], rtol=1e-4)
+    coords = np.random.default_rng(0).uniform(-0.3, 0.3, (3, 2))
+    wanted = OneByOne(objective.evaluator)(affine, coords)
+    np.testing.assert_allclose(engine(affine, coords)["loss"], wanted["loss"], rtol=1e-4)
 
 
 def test_large_images_are_laid_out_and_batched_anew():
@@ -42,7 +42,7 @@ def test_large_images_are_laid_out_and_batched_anew():
         assert value == pytest.approx(objective.measure()[name], rel=1e-4)
 
 
-def test_a_measure_of_batches_keeps_its_batches():
+def test_a_metric_of_batches_keeps_its_batches():
     metrics = {"largest": lambda outputs, targets: outputs.max()}
     objective = lnb.Objective(stirred(NETS["VGG"]()), images(10), metrics=metrics, batch_size=3)
     faster = replayed(objective.evaluator)

@@ -40,13 +40,13 @@ def test_extremes_are_those_of_the_dense_hessian_whatever_the_batches(dtype, rto
     assert ends.ratio == abs(ends.min / ends.max)
     assert max(ends.residuals) <= 1.1e-5
     operator = hessian_operator(objective)
-    for direction, vector, place in ((ends.min_vector, vectors[:, 0], 0), (ends.max_vector, vectors[:, -1], 1)):
+    for direction, vector, end in ((ends.min_vector, vectors[:, 0], 0), (ends.max_vector, vectors[:, -1], 1)):
         assert alike(operator.vector(direction), vector) > 1 - 1e-5
         assert lnb.norm(direction) == pytest.approx(1, abs=1e-5)
         assert direction.made["kind"] == "Hessian eigenvector"
         v = operator.vector(direction)
-        residual = np.linalg.norm(operator @ v - (ends.min, ends.max)[place] * v) / ends.max
-        assert ends.residuals[place] == pytest.approx(residual, rel=0.1, abs=1e-7)
+        residual = np.linalg.norm(operator @ v - (ends.min, ends.max)[end] * v) / ends.max
+        assert ends.residuals[end] == pytest.approx(residual, rel=0.1, abs=1e-7)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])

@@ -172,11 +172,11 @@ def test_batches_that_cannot_be_evaluated_are_named():
         lnb.Objective(network(), [(x[:8], y[:8]), (x[:8, :5], y[:8])])()
 
 
-@pytest.mark.parametrize("place", [0, 1, 2])
-def test_empty_batches_count_nothing(place):
+@pytest.mark.parametrize("index", [0, 1, 2])
+def test_empty_batches_count_nothing(index):
     x, y = data()
     batches = [(x[:16], y[:16]), (x[16:], y[16:])]
-    batches.insert(place, (x[:0], y[:0]))
+    batches.insert(index, (x[:0], y[:0]))
     made = lnb.Objective(network(), batches)
     assert made.samples == 40
     assert made()["loss"] == pytest.approx(float(F.cross_entropy(network()(x), y).detach()))
@@ -191,7 +191,7 @@ def test_two_returned_means_are_not_a_sum_and_a_weight():
 
 
 @pytest.mark.parametrize("size", [16, 40])
-def test_a_measure_that_writes_on_outputs_spoils_no_other(size):
+def test_a_metric_that_writes_on_outputs_spoils_no_other(size):
     model, (x, y) = nn.Sequential(network(), nn.Softmax(1)), data()
 
     def written(outputs, targets):

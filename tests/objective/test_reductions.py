@@ -254,7 +254,7 @@ def test_a_batch_of_ignored_targets_counts_nothing():
     np.testing.assert_allclose(operator @ probe, lnb.hessian_operator(fewer, ignore=None) @ probe, rtol=1e-9)
 
 
-def test_a_measure_says_its_weight():
+def test_a_metric_says_its_weight():
     def weighted(outputs, targets):
         weights = 1.0 + targets
         return (weights * F.cross_entropy(outputs, targets, reduction="none")).sum(), weights.sum()
@@ -388,7 +388,7 @@ def test_the_error_is_the_spread_over_fresh_samples():
     assert np.mean([values["loss_stderr"] for values in drawn]) == pytest.approx(spread, rel=0.15)
 
 
-def test_a_measure_that_is_no_mean_over_samples_gets_its_error_from_the_batches():
+def test_a_metric_that_is_not_a_mean_over_samples_gets_its_error_from_the_batches():
     model, (images, labels) = batch_norm_net(), small_data(samples=30)
     largest = {"largest": lambda outputs, targets: outputs.max()}
     values = lnb.Objective(model, (images, labels), metrics=largest, batch_size=10).measure()

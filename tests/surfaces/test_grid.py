@@ -81,9 +81,9 @@ def test_a_typed_coordinate_is_found_and_measured_there(how):
     for typed in (0.1, 0.3, 0.7, -0.4):
         found.sel(alpha=typed)
     if how in ("plane", "line"):
-        place = {"alpha": 0.3} | ({"beta": 0.7} if how == "plane" else {})
-        there = lnb.move(objective.origin, directions[: len(place)], tuple(place.values()))
-        assert found.loss.sel(**place).item() == pytest.approx(objective(there)["loss"], rel=1e-12)
+        coords = {"alpha": 0.3} | ({"beta": 0.7} if how == "plane" else {})
+        there = lnb.move(objective.origin, directions[: len(coords)], tuple(coords.values()))
+        assert found.loss.sel(**coords).item() == pytest.approx(objective(there)["loss"], rel=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_blocks_of_a_resnet_are_a_call_a_convolution():
     others = [call.function.__name__ for call in calls if not isinstance(call.function, Convolution)]
     assert len(tiled) == 16
     assert all(function.relu for function in tiled)
-    assert {function.place for function in tiled} == {0, 1}
+    assert {function.buffer for function in tiled} == {0, 1}
     assert sorted(others) == ["conv2d"] * 5 + ["linear", "mean"] + ["relu_"] * 3
 
 
@@ -130,8 +130,8 @@ def test_states_along_a_plane_are_the_states(ignore):
     at = faster.forward.states_along(affine)
     assert (faster.forward._made_along(affine) is None) == (ignore is None)
     spaces = [at(0.3, -0.7, space=0), at(0.1, 0.2, space=1)]
-    for place, found in zip([(0.3, -0.7), (0.1, 0.2)], spaces, strict=True):
-        wanted = faster.state(affine(*place))
+    for coords, found in zip([(0.3, -0.7), (0.1, 0.2)], spaces, strict=True):
+        wanted = faster.state(affine(*coords))
         for name in {
             name for program in faster.forward.programs.values() for call in program.calls for name in call.weights()
         }:
