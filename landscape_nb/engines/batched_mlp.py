@@ -198,6 +198,10 @@ class _Linear:
 
     def matrices(self, basis: Params) -> Float[Tensor, "basis rows columns"]:
         """Weights with the bias as one more column, and one more row that gives 1, so that it meets a row of ones."""
+        # W x + b is one product this way; to add the bias would take another pass over the features of all points.
+        # Only the first of the basis, the origin, has the 1 in its corner: combinations begin with the number 1, and
+        # what directions add to the ones has to be 0. The row has to stay ones: elementwise functions and norms get
+        # all rows but the last, as the sine or the sigmoid of 1 is not 1.
         weight = basis[self.weight]
         matrices = F.pad(weight, (0, 1, 0, 1))
         matrices[0, -1, -1] = 1

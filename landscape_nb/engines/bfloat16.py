@@ -44,7 +44,7 @@ class Bfloat16(Wrapper):
         return {name: _halved(tensor) for name, tensor in self.inner.state(params, buffers, recalibrated_on).items()}
 
     def states_along(self, affine: Affine, recalibrated_on: Batches | None = None) -> Callable[..., State]:
-        """What makes the state at a point of a line or plane, from its coordinates."""
+        """A function that makes the state at a point of a line or plane from its coordinates."""
         return lambda *coords, space: self.state(affine(*coords), recalibrated_on=recalibrated_on)
 
     def outputs(self, state: State, batch: tuple[Tensor, Tensor]) -> Any:
@@ -67,7 +67,7 @@ def _whole(part: Any) -> Any:
 def bfloat16_engine(
     objective: Objective, affines: Sequence[Affine], axes: Sequence[Float[np.ndarray, "_"]], engine: str = "auto"
 ) -> tuple[OneByOne, float]:
-    """What measures in bfloat16, and how far its loss is from the full precision's on a sample of the points.
+    """An engine that measures in bfloat16, and how far its loss is from the full precision's on some of the points.
 
     Args:
         objective: What is measured.

@@ -87,7 +87,7 @@ def _fastest(objective: Objective, affine: Affine) -> Engine:
 
 
 def one_by_one(objective: Objective, affine: Affine, tiles: bool = True, engine: str = "auto") -> OneByOne:
-    """What measures point after point: with replayed calls where that gives the same values, else with plain ones.
+    """An engine that measures point after point: with replayed calls if their values are the same, else plainly.
 
     Args:
         objective: What is measured.

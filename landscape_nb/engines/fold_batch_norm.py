@@ -37,7 +37,7 @@ class Fold:
 
     @property
     def key(self) -> str:
-        """What names in a state begin with."""
+        """What the names of its tensors in a state begin with."""
         return f"{self.weight} and {self.bias} with {tuple(self.norm)}"
 
     def __call__(self, state: State) -> dict[str, Tensor]:
@@ -69,6 +69,11 @@ def folded(program: Program, folds: dict[str, Fold]) -> Program:
     return program.with_calls(filter(None, calls))
 
 
+# Writing over the input saves new memory and a pass over it. What is overwritten has to have one reader, this call,
+# and memory of its own: a view shares its memory with a tensor that others may still read, so that only the results
+# of `MAKERS` qualify. The model's input is not among them, nor are weights. A sum needs two summands of one shape,
+# for what a broadcast gives would not fit. A call that is wrongly listed in `MAKERS` would spoil results unseen,
+# unless a trial's values show it.
 def in_place(program: Program) -> Program:
     """The program with ReLUs and sums written over what nobody else reads."""
     uses, made, calls = program.uses(), set(), []

@@ -123,6 +123,11 @@ class Program:
         return Counter(slot for call in self.calls for slot in call.reads()) + Counter([self.output])
 
 
+# Between the calls of a small network every look-up counts. In a function made by `exec` results are local variables,
+# and no table of slots is searched. `del` after a result's last use lets the next one have its memory, which is still
+# in the cache; a result that nobody reads is dropped, too. The code consists of numbered names and of parameters'
+# names as `repr` writes them, so that nothing in a model can become code. A result is lost too early if a call reads
+# it in a way that `Call.reads` does not list: `_code` refuses containers that it does not know.
 def _compiled(calls: Sequence[Call], output: int) -> Callable[[State, Tensor], Tensor]:
     """The calls as one Python function, which drops each result after its last use."""
     last = {slot: number for number, call in enumerate(calls) for slot in (*call.reads(), *call.writes())}
@@ -184,6 +189,11 @@ def record(run: Callable[[Tensor], Tensor], state: State, inputs: Tensor) -> Pro
     return Program(recorder.calls, slot.number, recorder.shapes, recorder.busiest)
 
 
+# Tensors are known as objects, in a dictionary with weak keys. Strong keys would keep all activations of the pass
+# alive. Ids instead would be wrong: a freed tensor's id is given to a later one, and a call would read what another
+# call made. A tensor that is in no slot was not made by a recorded call, and is refused. What goes wrong unseen is a
+# write that does not pass through torch's functions, as an extension's to an address: only the trial finds that
+# (`choose`).
 class _Recorder(TorchFunctionMode):
     """Writes down the torch functions that are called. It holds no result alive."""
 

@@ -60,6 +60,12 @@ class SideBySide(OneByOne):
     every layer. Batches need not wait, neither those of one point nor those of the next.
     """
 
+    # So many points are begun ahead that every thread has a batch. Each has its weights in a buffer of its own
+    # (`space`): one buffer more than there are points ahead, as the oldest point is still read while the newest is
+    # made. With fewer, a point's weights would be overwritten under the threads that read them, and values would be
+    # wrong without an error. Metrics run in several threads at a time: `replaying` takes this engine only for metrics
+    # of torch and of this package, which hold no state.
+
     def __call__(self, affine: Affine, coords: Float[np.ndarray, "points axes"]) -> Values:
         """The values at points, each given by its coordinates."""
         threads = torch.get_num_threads()

@@ -95,7 +95,7 @@ def differentiable(evaluator: Evaluator, agrees: Callable[[Evaluator], bool]) ->
 
 
 def replaying(evaluator: Evaluator, tiles: bool = True) -> OneByOne:
-    """What measures with replayed calls: batches side by side, if its metrics may run in threads.
+    """An engine that replays calls: batches side by side, if its metrics may run in threads.
 
     Example:
         >>> from landscape_nb.objective.objective import Objective
@@ -211,7 +211,7 @@ class Replayed(Wrapper):
         return everything | {_OVERFLOWS: torch.tensor(True)} if self._overflows(state) else state
 
     def states_along(self, affine: Affine, recalibrated_on: Batches | None = None) -> Callable[..., State]:
-        """What makes the state at a point of a line or plane, from its coordinates."""
+        """A function that makes the state at a point of a line or plane from its coordinates."""
         if self._prepared is None or self._prepared[0] is not affine:
             made = self._made_along(affine)
             self._prepared = affine, _Prepared(made) if made else None
@@ -230,6 +230,11 @@ class Replayed(Wrapper):
 
         Folded weights are, unless a γ moves too (or a variance that is a parameter): they are products with it.
         """
+        # Folding at every point takes a pass over all weights; a sum of folded directions takes less. At θ + Σ cᵢ dᵢ
+        # a layer's weight is s W, s = γ / √(var + ε), and its bias s (b − mean) + β. While s stays, both are affine
+        # in the coordinates, but not linear: −s mean is there even if all weights are zero. So `nothing` is
+        # subtracted from each direction's part, or it would be counted once more for each. Where s moves, None: the
+        # state is then made anew at each point.
         norms = [fold.norm for fold in self.folds.values()]
         factors = {name for norm in norms for name in (norm.gamma, norm.variance) if name} & affine.template.keys()
         origin, *directions = (unflatten(vector, affine.template) for vector in (affine.origin, *affine.directions))

@@ -72,7 +72,7 @@ class Batches:
 
     @property
     def divisible(self) -> bool:
-        """Whether samples may go into other batches: these are pairs of tensors of one shape, with a target for each input."""
+        """Whether samples may go into other batches: all are pairs of tensors alike, with a target for each input."""
         pairs = all(is_pair(batch) and all(isinstance(part, Tensor) for part in batch) for batch in self.batches)
         if not pairs or len({(x.shape[1:], y.shape[1:]) for x, y in self.batches}) > 1:
             return False

@@ -92,7 +92,7 @@ class Evaluator:
 
     @cached_property
     def by_sample(self) -> dict[str, Metric | None]:
-        """What gives each metric's value for each sample; None for one that is not a mean over samples."""
+        """For each metric, a function that gives one value a sample; None if it is not a mean over samples."""
         return {name: combination.by_sample for name, combination in self.combinations.items()}
 
     @cached_property
@@ -116,7 +116,7 @@ class Evaluator:
         return self.forward.state(params, buffers, self._recalibrated_on(batch_norm))
 
     def states_along(self, affine: Affine) -> Callable[..., State]:
-        """What makes the state at a point of a line or plane, from its coordinates (`Forward.states_along`)."""
+        """A function that makes the state at a point of a line or plane (`Forward.states_along`)."""
         return self.forward.states_along(affine, self._recalibrated_on(None))
 
     def _recalibrated_on(self, batch_norm: str | None) -> Batches | None:

@@ -53,7 +53,7 @@ class Forward(Protocol):
         ...
 
     def states_along(self, affine: Affine, recalibrated_on: Batches | None = None) -> Callable[..., State]:
-        """What makes the state at a point of a line or plane, from its coordinates.
+        """A function that makes the state at a point of a line or plane from its coordinates.
 
         It also gets `space`, the number of a buffer that it may write the state into.
         """
@@ -118,7 +118,7 @@ class Plain:
         return state
 
     def states_along(self, affine: Affine, recalibrated_on: Batches | None = None) -> Callable[..., State]:
-        """What makes the state at a point of a line or plane, from its coordinates."""
+        """A function that makes the state at a point of a line or plane from its coordinates."""
         return lambda *coords, space: self.state(affine(*coords), recalibrated_on=recalibrated_on)
 
     def outputs(self, state: State, batch: Any) -> Any:

@@ -3,6 +3,9 @@
 A loss that is clipped, trimmed or taken from the worst samples looks like a mean over samples where no
 sample is extreme. So it is tried on scores of many sizes, right and wrong, and with one that is far off.
 No forward pass is made.
+
+What this cannot see: a metric that changes only beyond the sizes that are tried, or on targets that none of the
+batches has. A metric that refuses made-up scores is judged by those that it takes, and by the batches.
 """
 
 from collections.abc import Iterator, Sequence

@@ -117,7 +117,7 @@ def check_names(names: Sequence[str]) -> None:
 
 
 def sample_metric(metric: Metric, outputs: Any, targets: Any, count: int) -> Metric | None:
-    """What gives a metric's value for each sample, if it is a mean over samples.
+    """A function that gives a metric's value for each sample, if it is a mean over samples.
 
     Args:
         metric: A metric of a batch.
@@ -204,7 +204,7 @@ class Combination:
 
     Attributes:
         reduction: One of the four kinds that `reductions` names.
-        by_sample: What gives one value a sample, of a mean over samples; None if that is not known.
+        by_sample: A function that gives one value a sample, for a mean over samples; None if none is known.
         inside: Whether the weight of a batch is seen only in the model's forward pass.
         coupled: Whether the model's outputs for a sample depend on the others of its batch.
         told: Whether the metric gives its weight itself, by returning a pair.
@@ -290,7 +290,7 @@ def find_combination(metric: Metric, said: Said, form: Metric | None, some: Tria
     Args:
         metric: The metric.
         said: What it said of the first batch.
-        form: What gives it sample by sample, if that is known.
+        form: A function that gives it sample by sample, if one is known.
         some: Scores and targets to try it on.
 
     Example:
@@ -317,7 +317,7 @@ def find_combination(metric: Metric, said: Said, form: Metric | None, some: Tria
 def find_form(
     metric: Metric, outputs: Any, targets: Any, count: int, some: Trial | None, singles: bool
 ) -> Metric | None:
-    """What gives a metric sample by sample, as `sample_metric` finds it, if it also does on made-up scores.
+    """A function that gives a metric sample by sample: what `sample_metric` finds, if made-up scores confirm it.
 
     Args:
         metric: A metric of a batch.
@@ -354,7 +354,7 @@ def remaining_forms(
     """The forms that also give the mean of every other batch, for metrics that weigh batches by their samples.
 
     Args:
-        forms: What gives each metric sample by sample; None for those that are not means over samples.
+        forms: For each metric, a function that gives it sample by sample; None if it is not a mean over samples.
         metrics: The metrics.
         batches: Outputs, targets and samples of each batch.
 

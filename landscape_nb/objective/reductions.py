@@ -56,6 +56,12 @@ class Origin:
     exact: bool = True
 
 
+# The value of a mean does not tell what it was divided by. A loss of torch's does, by its arguments, and what a
+# metric makes of that loss is followed from call to call. Numbers are known by `id`, which is right only as long as
+# they are kept here: a freed one's id is given to the next. They are known by their version, too, as a call in place
+# changes the number behind it. What is computed outside of torch's functions is not seen: the metric then counts as
+# unknown. What a metric divides by itself is a guess (`exact=False`), for it may have another meaning; such guesses
+# are tried on parts of made-up data (`made_up.adds_up`).
 class Trace(TorchFunctionMode):
     """Remembers which numbers are torch's losses, and what these divide by.
 

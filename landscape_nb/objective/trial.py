@@ -141,8 +141,8 @@ class Trial:
         random = first.drew and not first.agrees(self._call(seed=1), self.repeated)
         if random and seed is None:
             raise ValueError(
-                "model: it draws random numbers in evaluation, so that a point has no one loss; give seed= for the "
-                "same numbers at every point (and draws= for the mean over several draws)"
+                "model: it draws random numbers in evaluation, so that a point does not have one loss; give seed= for "
+                "the same numbers at every point (and draws= for the mean over several draws)"
             )
         remembers = not self._repeats(first, self._call())
         memory.restore()
@@ -164,10 +164,11 @@ class Trial:
         return replace(found, remarks=tuple(self._remarks(found, read, written if remembers else ())))
 
     def _first_call(self) -> _Call:
-        """Evaluate the first samples beside the origin; where the model does not take these, all, or the origin.
-
-        Behind a layer of zeros nothing shows of what a model does.
-        """
+        """Evaluate the first samples beside the origin; where the model does not take these, all, or the origin."""
+        # Many networks begin with layers of zeros. Behind those a model seems to read nothing, and all its calls
+        # agree, whatever it does: so every weight moves a little. A model may refuse such weights, or so few samples,
+        # or have no finite loss there; then it is tried at the origin itself. What shows only farther away, or on
+        # other samples, is missed.
         generator = torch.Generator().manual_seed(0)
         origin, beside = self.point, {name: p + noise(p, generator) for name, p in self.point.items()}
         whole = self.batch
@@ -312,10 +313,15 @@ class Trial:
 class _Watch(TorchDispatchMode):
     """Notes which weights of the point are read and written; raises where an operation takes others for them.
 
-    Others are the caller's own, and the copy's own parameters, in whose place the point's weights are: who
-    reaches them keeps them elsewhere than under their names. Tensors are told by their storage: views, and
-    operations inside torch's own functions, count too.
+    Others are the caller's own, and the parameters that the copy itself holds while the point's weights stand in for
+    them: a model that reaches those keeps them elsewhere than under their names.
     """
+
+    # Tensors are told by their storage, not as objects: a view, a slice, or what torch hands on inside its own
+    # functions is another object with the same memory. The watched tensors live until the call ends, so that their
+    # memory does not become some other tensor's meanwhile. What it does not see: memory that an extension reads or
+    # writes by its address (`_is_written` therefore compares contents, too), and sparse or nested tensors, which are
+    # not one piece of memory.
 
     def __init__(self, weights: Params, model: nn.Module, callers: nn.Module):
         super().__init__()

@@ -20,7 +20,7 @@ _CONV2D_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation",
 _CONV2D_DEFAULTS = {"bias": None, "stride": 1, "padding": 0, "dilation": 1, "groups": 1}
 _PADDINGS = {"same": 1, "valid": 0}
 _PAIRS_A_TILE = 256
-"""So many pairs of channels have their filters mapped in about the time that one tile of them saves."""
+"""Mapping the filters of so many pairs of channels takes about the time that one tile of them saves."""
 _COPYING = {
     *MAKERS, torch.mean, Tensor.mean, F.adaptive_avg_pool2d, inner_adaptive_avg_pool2d, F.avg_pool2d,
     F.max_pool2d, torch.max_pool2d,

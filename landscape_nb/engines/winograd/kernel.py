@@ -1,4 +1,4 @@
-"""3×3 convolutions with fewer products than they have: Winograd's minimal filtering.
+"""3×3 convolutions, computed with fewer products: Winograd's minimal filtering.
 
 An image is cut into tiles of m×m results. A tile needs (m + 2)² pixels. They, and the 3×3 filter, are each mapped
 linearly to (m + 2)² numbers; these are multiplied, summed over channels, and mapped back: (m + 2)² products for
@@ -27,7 +27,7 @@ _MOST_KERNELS = 256
 
 
 def fewest_products(rows: int, columns: int, padding: tuple[int, int]) -> int:
-    """Products in each direction of the tiles with which images of so many results need the fewest.
+    """How many products a tile has in each direction, for the tiles with which such an image takes the fewest.
 
     Example:
         >>> fewest_products(8, 8, (1, 1)), fewest_products(5, 5, (0, 0)), fewest_products(2, 2, (1, 1))
