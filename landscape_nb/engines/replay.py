@@ -23,6 +23,8 @@ from landscape_nb.engines.graph import Program, record
 from landscape_nb.engines.points import OneByOne, SideBySide
 from landscape_nb.objective.evaluator import Evaluator
 from landscape_nb.objective.forward import Buffers, Forward, State, Wrapper
+from landscape_nb.objective.reductions import Metric
+from landscape_nb.objective.remembering import as_given
 from landscape_nb.weights.params import Affine, Params, unflatten
 
 if TYPE_CHECKING:
@@ -115,8 +117,9 @@ def replaying(evaluator: Evaluator, tiles: bool = True) -> OneByOne:
     return (SideBySide if threaded else OneByOne)(faster, Description(threaded=threaded, replay=how))
 
 
-def _is_known(function: Callable) -> bool:
-    """Whether a function may run in several threads: torch's and ours hold no state, a reader's may."""
+def _is_known(metric: Metric) -> bool:
+    """Whether a metric may run in several threads: torch's and ours hold no state, a reader's may."""
+    function = as_given(metric)
     module = getattr(function, "__module__", None) or type(function).__module__
     return module.split(".")[0] in ("torch", "landscape_nb")
 

@@ -17,8 +17,8 @@ from landscape_nb.objective.batches import Batches, describe, is_pair, targets_o
 from landscape_nb.objective.combining import find_combinations
 from landscape_nb.objective.evaluator import Evaluator
 from landscape_nb.objective.forward import Buffers, Plain
-from landscape_nb.objective.metrics import Metric, OwnOutputs, check_names, named_metrics, warn_of_batches
-from landscape_nb.objective.remembering import Anew, begun_anew, remarks_on, settled
+from landscape_nb.objective.metrics import Metric, check_names, named_metrics, warn_of_batches
+from landscape_nb.objective.remembering import as_given, begun_anew, remarks_on, settled
 from landscape_nb.objective.trial import Findings, Trial
 from landscape_nb.weights.copies import check_model, copied_model
 from landscape_nb.weights.params import Params, check_params, check_tensors, is_same, parameters_of
@@ -232,7 +232,7 @@ class Objective:
         """16 hexadecimal digits of everything that decides a measured value: weights, data, settings."""
         own = self._evaluator
         settings = own.batch_norm, own.forward.read, own.seed, own.draws
-        metrics = {name: _given(metric) for name, metric in own.metrics.items()}
+        metrics = {name: as_given(metric) for name, metric in own.metrics.items()}
         return fingerprint(self.model, own.groups, metrics, *settings, without=own.forward.plain.findings.written)
 
 
@@ -281,13 +281,6 @@ def _tried(
         if 1 in group.counts[1:]:  # a lone sample often loses a dimension on the way
             trial(group, group.counts.index(1, 1)).evaluate()
     return findings
-
-
-def _given(metric: Metric) -> Metric:
-    """A metric as the caller gave it."""
-    while isinstance(metric, OwnOutputs | Anew):
-        metric = metric.metric
-    return metric
 
 
 def _evaluated(model: nn.Module) -> nn.Module:

@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from landscape_nb._common.provenance import fingerprint
+from landscape_nb.objective.metrics import OwnOutputs
 from landscape_nb.objective.reductions import Metric
 
 
@@ -93,6 +94,19 @@ def remarks_on(metrics: Mapping[str, Metric]) -> list[str]:
     """
     names = ["criterion" if n == "loss" else f"metrics[{n!r}]" for n, m in metrics.items() if isinstance(m, Anew)]
     return [f"{name} remembers earlier calls; every batch begins with what it held" for name in names]
+
+
+def as_given(metric: Metric) -> Metric:
+    """A metric as the caller gave it, without what it was wrapped in here.
+
+    Example:
+        >>> still = nn.Identity()
+        >>> as_given(OwnOutputs(Anew(still))) is still
+        True
+    """
+    while isinstance(metric, OwnOutputs | Anew):
+        metric = metric.metric
+    return metric
 
 
 def _may_remember(metric: Metric, kept: tuple[Any, ...]) -> bool:

@@ -64,7 +64,7 @@ def test_points_side_by_side_are_the_same_points():
     one_thread_each = [engine(affine, each[None]) for each in coords]
     for name, values in OneByOne(objective.evaluator)(affine, coords).items():
         np.testing.assert_allclose(found[name], values, rtol=1e-4)
-        np.testing.assert_array_equal(found[name], [row[name][0] for row in one_thread_each])
+        np.testing.assert_array_equal(found[name], [each[name][0] for each in one_thread_each])
 
 
 @pytest.mark.usefixtures("two_threads")
@@ -72,7 +72,10 @@ def test_a_criterion_of_ones_own_is_not_called_from_several_threads():
     def loss(outputs, targets):
         return F.cross_entropy(outputs, targets)
 
-    for how in ({"criterion": loss}, {"metrics": {"own": loss}}):
+    def writing(outputs, targets):
+        return F.cross_entropy(outputs.mul_(1), targets)
+
+    for how in ({"criterion": loss}, {"metrics": {"own": loss}}, {"metrics": {"own": writing}}):
         objective = convolutional(**how)
         engine = choose_engine(objective, Affine(objective.origin, lnb.random_directions(objective.origin, 2)))
         assert type(engine) is OneByOne
