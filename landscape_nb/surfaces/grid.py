@@ -8,14 +8,14 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real
 
 from landscape_nb._common.checks import check_whole
 
 Extent = tuple[float, float] | Sequence[tuple[float, float]]
 Resolution = int | Sequence[int]
-Axes = Mapping[str, Float[np.ndarray, "_"]]
-"""Coordinates of each dimension, by name."""
+Axes = Mapping[str, Real[np.ndarray, "_"]]
+"""Coordinates of each dimension, by name; those of `repeat` are whole numbers."""
 
 _LINE_PIECE = 8
 _MOST_POINTS = 10**7
