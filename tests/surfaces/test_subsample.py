@@ -21,7 +21,7 @@ def test_part_of_the_data_is_as_far_from_the_whole_as_it_says(seed, classes, cou
     model = nn.Linear(1, 1, bias=False)
     nn.init.ones_(model.weight)
     objective = lnb.Objective(model, (inputs, targets), mean_of_outputs, batch_size=50)
-    sampler, exact = Sampler(objective, seed), objective.measure()
+    sampler, exact = Sampler(objective.evaluator, seed), objective.measure()
     estimates = [sampler(objective.origin, wanted) for wanted in (1.0, 0.05, 0.01, 0.0)]
     assert [e.samples for e in estimates] == sorted(e.samples for e in estimates)
     for estimate in estimates:
@@ -38,7 +38,7 @@ def test_the_error_of_a_part_is_the_spread_over_its_draws():
     model = nn.Linear(1, 1, bias=False)
     nn.init.ones_(model.weight)
     objective = lnb.Objective(model, (inputs, targets), mean_of_outputs)
-    found = [Sampler(objective, seed)(objective.origin, 1.0) for seed in range(200)]
+    found = [Sampler(objective.evaluator, seed)(objective.origin, 1.0) for seed in range(200)]
     assert {estimate.samples for estimate in found} == {32}
     spread = np.std([estimate.means["loss"] for estimate in found])
     said = np.sqrt(np.mean([(estimate.error * estimate.means["loss"]) ** 2 for estimate in found]))
@@ -54,7 +54,7 @@ def test_without_samples_of_its_own_all_data_are_used():
         {"metrics": {"largest": lambda outputs, targets: outputs.max()}},
     ):
         objective = lnb.Objective(model, data, **arguments, extra_data={"test": small_data(1)})
-        estimate = Sampler(objective)(objective.origin, 1.0)
+        estimate = Sampler(objective.evaluator)(objective.origin, 1.0)
         assert (estimate.samples, estimate.error) == (objective.samples, 0.0)
         assert estimate.means["loss"] == pytest.approx(objective()["loss"], rel=1e-6)
 
