@@ -18,7 +18,7 @@ from landscape_nb._common.checks import check_choice, check_fraction, check_kind
 from landscape_nb._common.provenance import fingerprint, versions
 from landscape_nb._common.rng import preserved_rng
 from landscape_nb._common.safe_layout import SafeLayout
-from landscape_nb.datasets import Augmentation, ImageData, Pair
+from landscape_nb.datasets import Augmentation, ImageData
 from landscape_nb.objective.batches import batch_slices
 from landscape_nb.objective.metrics import Metric, accuracy
 from landscape_nb.objective.objective import Objective
@@ -36,6 +36,8 @@ from landscape_nb.trajectories.trajectory import State, Trajectory
 from landscape_nb.weights.copies import check_model, copied_model
 from landscape_nb.weights.params import check_params, parameters_of
 
+Pair = tuple[Tensor, Tensor]
+"""Inputs of any shape, and their targets."""
 PAPER_DROPS = (150 / 300, 225 / 300, 275 / 300)
 _LAYOUT = torch.channels_last  # a third faster for convolutions on two cores
 _TESTED_AT_ONCE = 512

@@ -128,7 +128,7 @@ def test_numpys_arrays_are_data(g, form):
     arrays = form([g.X.double().numpy(), g.y.numpy()])
     assert lnb.Objective(g.model, arrays)()["loss"] == pytest.approx(g.o()["loss"], rel=1e-6)
     double = nn.Sequential(nn.Linear(3, 2)).double()
-    assert lnb.Objective(double, arrays).data.batches[0][0].dtype == torch.float64
+    assert lnb.Objective(double, arrays).evaluator.data.batches[0][0].dtype == torch.float64
 
 
 def test_numpys_arrays_are_data_in_dicts_too(g):
@@ -166,7 +166,7 @@ class TestGraphs:
             g.model, loader, forward=self.mean_of_nodes, criterion=lambda o, batch: F.cross_entropy(o, batch.y)
         )
         means, y = torch.stack([graph.x.mean(0) for graph in graphs]), torch.cat([graph.y for graph in graphs])
-        assert read.data.counts == [4, 3]
+        assert read.evaluator.data.counts == [4, 3]
         assert read()["loss"] == pytest.approx(F.cross_entropy(g.model(means), y).item(), rel=1e-5)
 
     def test_one_graph_is_one_batch_and_is_copied(self, g):
