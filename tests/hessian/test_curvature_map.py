@@ -11,8 +11,7 @@ from helpers import LABELS, batch_norm_net, small_data, small_net, small_objecti
 from torch import nn
 
 import landscape_nb as lnb
-from landscape_nb.hessian import curvature_map as curvature
-from landscape_nb.hessian.curvature_map import curvature_map
+from landscape_nb.hessian.curvature_map import _Curvature, curvature_map
 from landscape_nb.hessian.density import spectral_density
 from landscape_nb.hessian.extremes import extreme_eigenvalues
 
@@ -44,13 +43,13 @@ def test_a_map_goes_on_where_it_stopped_and_in_other_processes(tmp_path, monkeyp
     _, whole = map_of(objective)
     rows = []
 
-    def stops(self, points, measure=curvature._Curvature.__call__):
+    def stops(self, points, measure=_Curvature.__call__):
         if len(rows) == 2:
             raise KeyboardInterrupt
         rows.append(measure(self, points))
         return rows[-1]
 
-    monkeypatch.setattr(curvature._Curvature, "__call__", stops)
+    monkeypatch.setattr(_Curvature, "__call__", stops)
     with pytest.raises(KeyboardInterrupt):
         map_of(objective, store=tmp_path / "map.zarr")
     monkeypatch.undo()

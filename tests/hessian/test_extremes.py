@@ -25,6 +25,7 @@ from landscape_nb.hessian.curvature_map import curvature_map
 from landscape_nb.hessian.density import spectral_density
 from landscape_nb.hessian.extremes import curvature_along, extreme_eigenvalues
 from landscape_nb.hessian.operator import hessian_operator, hessian_vector_product
+from landscape_nb.objective.evaluator import Evaluator
 from landscape_nb.weights.params import flatten, unflatten
 
 
@@ -86,8 +87,8 @@ def test_a_start_nearby_saves_products_and_one_that_misses_an_end_misleads_nobod
 def test_every_product_counts_and_the_graph_of_a_single_batch_is_built_once(sizes, monkeypatch):
     objective, built, products = small_objective(sizes=sizes), [], []
     hessian_operator(objective)  # the gradient is compared with the loss once, for all operators
-    batch_losses, grad = objective.evaluator.batch_losses, torch.autograd.grad
-    monkeypatch.setattr(objective, "batch_losses", lambda params: built.append(1) or batch_losses(params))
+    batch_losses, grad = Evaluator.batch_losses, torch.autograd.grad
+    monkeypatch.setattr(Evaluator, "batch_losses", lambda *given: built.append(1) or batch_losses(*given))
     monkeypatch.setattr(
         torch.autograd, "grad", lambda *a, **k: products.append("create_graph" not in k) or grad(*a, **k)
     )

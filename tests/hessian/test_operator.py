@@ -115,4 +115,4 @@ def test_folded_batch_norm_has_the_dense_hessian(frozen):
     np.testing.assert_allclose(
         operator @ np.eye(len(dense), dtype=np.float32), dense, atol=2e-5 * float(dense.abs().max())
     )
-    assert (operator._differentiated is operator.objective) == frozen
+    assert (operator._differentiated is operator.objective.evaluator) == frozen
