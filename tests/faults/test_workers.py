@@ -45,6 +45,7 @@ def driver(tmp_path):
     family = psutil.Process(process.pid)
     wait_for(lambda: list((tmp_path / "a.zarr").glob("loss/c/*/0")) or process.poll() is not None)
     assert process.poll() is None
+    wait_for(lambda: len(family.children(recursive=True)) >= 3)  # the first may have measured before others began
     children = family.children(recursive=True)
     yield process, children
     for left in [family, *children]:
@@ -57,10 +58,8 @@ def driver(tmp_path):
 def test_workers_end_with_their_driver(driver, how):
     """Idle workers of joblib would stay for 300 s."""
     process, children = driver
-    assert len(children) >= 3
     process.send_signal(how)
-    process.wait(600)
-    assert process.returncode != 0
+    assert process.wait(600) != 0
     _, alive = psutil.wait_procs(children, timeout=600)
     assert not alive
 
