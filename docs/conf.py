@@ -11,6 +11,7 @@ include_patterns = [
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "benchmarks/README.md",
+    "landscape_nb/engines/README.md",
     "docs/*.md",
     "notebooks/**.ipynb",
 ]

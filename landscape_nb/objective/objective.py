@@ -229,7 +229,7 @@ class Objective:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits of everything that decides a measured value: weights, data, settings."""
+        """16 hexadecimal digits of everything that decides a measured value (weights, data, settings)."""
         own = self._evaluator
         settings = own.batch_norm, own.forward.read, own.seed, own.draws
         metrics = {name: as_given(metric) for name, metric in own.metrics.items()}
