@@ -11,8 +11,9 @@ variable                    what it decides                                     
                             instructions; `none`: torch computes all convolutions
 `LANDSCAPE_NB_SEED`         the seed of a notebook's experiments                  0
 `LANDSCAPE_NB_LEDGER`       the file that notebooks append their claims to        none
-`LANDSCAPE_NB_STRICT`       `1`: what goes wrong is an error where a class would  `0`: a message
-                            see a message (claims, sliders)
+`LANDSCAPE_NB_STRICT`       `1`: what goes wrong is an error where a class would  `0`: a message, or
+                            see a message (claims, sliders) or a slower way       the slower way
+                            would hide it (a fault of an engine)
 ==========================  ====================================================  ============================
 """
 

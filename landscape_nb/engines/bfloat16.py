@@ -90,7 +90,7 @@ def bfloat16_engine(
         >>> affine = Affine(objective.origin, random_directions(model, 1))
         >>> engine, error = bfloat16_engine(objective, [affine], [np.linspace(-1, 1, 5)])
         >>> str(engine.description), error < 0.02
-        ('one point at a time, in bfloat16', True)
+        ('one point at a time, in bfloat16 (no convolutions)', True)
     """
     if not objective.evaluator.reads_pairs:
         raise ValueError("precision: 'bfloat16' needs batches that are pairs of tensors, without forward=")

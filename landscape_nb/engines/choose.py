@@ -1,6 +1,8 @@
 """Which engine measures an objective: the fastest one that is seen to give the plain one's values."""
 
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,10 +18,12 @@ from landscape_nb.engines.description import Description
 from landscape_nb.engines.faults import reason
 from landscape_nb.engines.points import Engine, ManyAtOnce, OneByOne
 from landscape_nb.engines.replay import replaying
+from landscape_nb.objective.evaluator import Evaluator
 from landscape_nb.objective.objective import Objective
 from landscape_nb.weights.noise import noise
 from landscape_nb.weights.params import Affine, unflatten
 
+Chosen = TypeVar("Chosen", bound=Engine)
 _TOLERANCE = 1e-4
 
 
@@ -66,22 +70,31 @@ def choose_engine(objective: Objective, affine: Affine, engine: str = "auto") ->
     return _plain(objective) if wants_plain(engine) else _fastest(objective, affine)
 
 
+@weakly_cached
+def _fastest(objective: Objective, affine: Affine) -> Engine:
+    return _first_right(objective, affine, [Perceptron, ManyAtOnce, replaying, partial(replaying, tiles=False)])
+
+
 def _plain(objective: Objective) -> OneByOne:
     return OneByOne(objective.evaluator, Description(reasons=("plain, as asked for",)))
 
 
-@weakly_cached
-def _fastest(objective: Objective, affine: Affine) -> Engine:
+def _first_right(
+    objective: Objective, affine: Affine, makers: Sequence[Callable[[Evaluator], Chosen]]
+) -> Chosen | OneByOne:
+    """The first engine that applies and gives the plain one's values, else the plain one."""
     settings.allowed_isa()  # raises here, not where an error means that an engine does not apply
     trial = _Trial(OneByOne(objective.evaluator), affine)
     reasons: list[str] = []
-    for make in (Perceptron, ManyAtOnce, replaying, partial(replaying, tiles=False)):
+    for make in makers:
         try:
             engine = make(objective.evaluator)
             if trial.passed_by(engine):
                 return engine
             reasons.append(f"{engine.description}: other values")
-        except FAILURES as error:
+        except (
+            Exception
+        ) as error:  # a model that does not bear an engine may raise anything; `reason` looks whose it is
             reasons.append(reason(error))
     return OneByOne(objective.evaluator, Description(reasons=tuple(dict.fromkeys(reasons))))
 
@@ -99,22 +112,13 @@ def one_by_one(objective: Objective, affine: Affine, tiles: bool = True, engine:
         >>> model = torch.nn.Linear(3, 2)
         >>> objective = Objective(model, (torch.randn(8, 3), torch.zeros(8, dtype=torch.long)))
         >>> str(one_by_one(objective, Affine(objective.origin, [objective.origin])).description)
-        'one point at a time'
+        'one point at a time (no convolutions)'
     """
     if wants_plain(engine):
         return _plain(objective)
-    settings.allowed_isa()
-    plain = OneByOne(objective.evaluator)
-    trial = _Trial(plain, affine)
-    for tiled in (True, False) if tiles else (False,):
-        try:
-            faster = replaying(objective.evaluator, tiled)
-            if trial.passed_by(faster):
-                return faster
-        except FAILURES as error:
-            reason(error)
-            return plain
-    return plain
+    return _first_right(
+        objective, affine, [partial(replaying, tiles=tiled) for tiled in ([True, False] if tiles else [False])]
+    )
 
 
 # A trial measures at two points. At the origin batch norm's statistics fit, activations have their usual sizes, and

@@ -17,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakIdKeyDictionary
 
 from landscape_nb._common.compat import tree_leaves, tree_map
+from landscape_nb._common.foreign import marking_foreign
 from landscape_nb.engines.faults import InapplicableError
 
 State = Mapping[str, Tensor]
@@ -209,23 +210,27 @@ class _Recorder(TorchFunctionMode):
     def __torch_function__(self, function: Callable, types: Any, args: tuple = (), kwargs: Mapping | None = None):
         kwargs = kwargs or {}
         result = function(*args, **kwargs)
+        with marking_foreign(False):
+            self._write_down(function, args, kwargs, result)
+        return result
+
+    def _write_down(self, function: Callable, args: tuple, kwargs: Mapping, result: Any) -> None:
         if _is_sized_by_values(function, args):
             raise UnreplayableError("the shape of a tensor depends on values")
         if function in _SHAPE_QUERIES:
-            return result
+            return
         leaves = tree_leaves((args, kwargs, result))
         if any(isinstance(leaf, torch.Generator) for leaf in leaves):
             raise UnreplayableError("the model draws random numbers")
         tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
         if not tensors:
-            return result
+            return
         if function in CONVOLUTIONS:
             self.busiest = max(self.busiest, sum(tensor.nbytes for tensor in tensors))
         own_args, own_kwargs = tree_map(self._placeholder, (args, dict(kwargs)))
         if not all(isinstance(leaf, Tensor) for leaf in tree_leaves(result)):
             raise UnreplayableError(f"{getattr(function, '__name__', function)} gives the model a value to look at")
         self.calls.append(Call(function, own_args, own_kwargs, tree_map(self._slot, result)))
-        return result
 
     def _placeholder(self, leaf: Any) -> Any:
         if isinstance(leaf, slice) and any(isinstance(end, Tensor) for end in (leaf.start, leaf.stop, leaf.step)):

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from landscape_nb._common.foreign import FAILURES
 from landscape_nb._common.rng import preserved_rng
 from landscape_nb.engines.description import Description, Replay
 from landscape_nb.engines.faults import InapplicableError, reason
@@ -91,7 +90,7 @@ def differentiable(evaluator: Evaluator, agrees: Callable[[Evaluator], bool]) ->
     try:
         faster = replayed(evaluator, differentiable=True)
         return faster if agrees(faster) else evaluator
-    except FAILURES as error:
+    except Exception as error:
         reason(error)
         return evaluator
 
@@ -312,9 +311,11 @@ def _in_tiles(
 ) -> Program:
     """The program with 3×3 convolutions in tiles; what makes their filters is added to `filters`."""
     try:
-        from landscape_nb.engines.winograd.graph_pass import in_tiles  # LLVM takes 50 ms and 40 MB: not for all
-    except ImportError:  # without llvmlite all convolutions are torch's
+        import llvmlite.binding  # noqa: F401  (50 ms and 40 MB: not for all)
+    except (ImportError, OSError):  # it is not there, or its library does not load: all convolutions are torch's
         return program
+    from landscape_nb.engines.winograd.graph_pass import in_tiles
+
     return in_tiles(program, _with_made(plain.state(), folds, filters), filters, samples)
 
 

@@ -1,7 +1,7 @@
 """Python threads in which torch uses one thread each."""
 
 from concurrent.futures import ThreadPoolExecutor, wait
-from functools import cache
+from functools import lru_cache
 from threading import Barrier
 
 import torch
@@ -9,7 +9,7 @@ import torch
 _KEPT_WHEN_FREED = 2**20
 
 
-@cache
+@lru_cache(maxsize=2)
 def one_thread_each(workers: int) -> ThreadPoolExecutor:
     """Threads that are kept, with their memory, which need not be asked of the system again.
 

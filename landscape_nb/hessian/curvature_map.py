@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from landscape_nb._common.checks import check_positive
 from landscape_nb._common.schema import KIND, Values
+from landscape_nb.engines import wants_plain
 from landscape_nb.hessian.extremes import ends_of, starting_vector
 from landscape_nb.hessian.lanczos import NotConvergedError
 from landscape_nb.hessian.operator import HessianOperator, NotFiniteError, hessian_operator
@@ -79,7 +80,9 @@ def curvature_map(
         "parameters": operator.shape[0],
         "ignored": ", ".join(sorted(set(frame.origin) - set(operator.chosen))),
         "tolerance": tolerance,
+        "engine": operator.engine,
     }
+    engine = "plain" if wants_plain(engine) else "auto"  # decided here: workers may have another environment
     values = sweep(_Curvature(frame, ignore, tolerance, engine), frame.axes, attrs, store, n_jobs, progress)
     return values.assign(products=values.products.astype(int))
 

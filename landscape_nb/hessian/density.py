@@ -117,6 +117,7 @@ def _quadrature(
 def _provenance(operator: HessianOperator, began: float) -> dict[str, str | int | float]:
     return {
         "parameters": operator.shape[0],
+        "engine": operator.engine,
         SAMPLES: operator.objective.samples,
         "reduction": operator.objective.reductions["loss"],
         OBJECTIVE: operator.objective.fingerprint,

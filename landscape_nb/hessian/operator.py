@@ -1,7 +1,7 @@
 """The Hessian of the mean loss as a matrix that is only multiplied with.
 
 A product Hv is the gradient of gᵀv, g the gradient (Pearlmutter, 1994): two backward passes and no
-matrix. Batch norm uses its running statistics, as `Objective.batch_losses` does.
+matrix. Batch norm uses its running statistics, as `Evaluator.batch_losses` does.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -75,6 +75,11 @@ class HessianOperator(LinearOperator):
         self._kept = []
         self._shares: list[float] = []
         super().__init__(torch.empty(0, dtype=self._weights.dtype).numpy().dtype, (len(weights), len(weights)))
+
+    @property
+    def engine(self) -> str:
+        """How the loss that is differentiated is computed."""
+        return "plain" if self._differentiated is self.objective.evaluator else "calls replayed, batch norm folded"
 
     def vector(self, direction: Params) -> Float[np.ndarray, "n"]:
         """List the entries of a direction in the chosen parameters."""
@@ -183,7 +188,7 @@ def _check_graph(gradient: Tensor) -> None:
 def _check_products(objective: Objective) -> None:
     """Compare a product with differences of gradients, once for an objective, if the model may have wrong ones."""
     if has_own_backward(objective):
-        compare_with_differences(objective, HessianOperator(objective, objective.origin, None))
+        compare_with_differences(objective, HessianOperator(objective, objective.origin, None, "plain"))
 
 
 @weakly_cached

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from landscape_nb._common.checks import check_choice, check_kind
 from landscape_nb._common.schema import ALPHA, BATCH_NORM, END_LOSSES, INTERPOLATION, NEGATIVE_VARIANCE, Values
-from landscape_nb.engines import one_by_one
+from landscape_nb.engines import one_by_one, wants_plain
 from landscape_nb.objective.forward import Buffers
 from landscape_nb.objective.objective import Objective
 from landscape_nb.surfaces.frame import describe
@@ -90,6 +90,7 @@ def interpolate(
     axes = {ALPHA: axis}
     attrs = describe(objective, INTERPOLATION, axes, points, buffers) | {BATCH_NORM: batch_norm}
     measurement = _Between(objective, points, buffers, batch_norm, engine)
+    attrs["engine"] = measurement.engine
     if between_models:
         own = [measurement.evaluator.measure(*end, "frozen") for end in zip(points, buffers, strict=True)]
         attrs[END_LOSSES] = [values["loss"] for values in own]
@@ -108,9 +109,10 @@ class _Between:
         engine: str,
     ):
         self.ends, self.buffers, self.batch_norm = ends, buffers, batch_norm
-        plainly = "plain" if batch_norm == "recalibrated" else engine
+        asked = "plain" if wants_plain(engine) or batch_norm == "recalibrated" else "auto"
         line = Affine(ends[0], [towards(*ends)])
-        self.evaluator = one_by_one(objective, line, engine=plainly).evaluator
+        chosen = one_by_one(objective, line, engine=asked)
+        self.evaluator, self.engine = chosen.evaluator, str(chosen.description)
         self.names = [*objective.names, NEGATIVE_VARIANCE]
 
     def __call__(self, points: Float[np.ndarray, "points axes"]) -> Values:
