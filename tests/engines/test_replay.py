@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import LABELS, NETS, agrees_with_the_plain_way, images, seeded, stirred
+from helpers import LABELS, NETS, agrees_with_the_plain_way, images, seeded, stirred, with_tiles
 from helpers import measured_line as line
 from torch import nn
 
@@ -252,3 +252,17 @@ def test_the_number_format_that_torch_makes_by_default_decides_nothing():
     finally:
         torch.set_default_dtype(torch.float32)
     np.testing.assert_array_equal(before.loss, during.loss)
+
+
+@with_tiles
+@pytest.mark.parametrize("factor", [1e30, 1e36, 3e36, 1e37, 1e39])
+def test_sums_that_overflow_in_tiles_alone_are_computed_otherwise(factor):
+    """At points that are asked for one by one, too, as those of an interpolation are."""
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 16, 3, padding=1), nn.ReLU()]
+    model = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 4))
+    objective = lnb.Objective(model, images(40, 8))
+    faster = replayed(objective.evaluator)
+    assert faster.forward.filters
+    point = objective.origin | {"0.weight": factor * objective.origin["0.weight"]}
+    assert faster.measure(point)["loss"] == pytest.approx(objective(point)["loss"], rel=1e-4, nan_ok=True)
