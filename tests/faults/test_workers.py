@@ -12,9 +12,11 @@ import pytest
 from landscape_nb.surfaces.workers import end_with, parallel
 
 _DRIVER = """
-import sys, time, torch
+import signal, sys, time, torch
 import torch.nn.functional as F
 import landscape_nb as lnb
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells have what runs in the background ignore it
 
 def slow(outputs, targets):
     time.sleep(0.2)
