@@ -28,7 +28,7 @@
 # | **You will** | train a VGG with small and large batches; walk from one minimum to the other; see the flat one become the sharp one; find out what decides |
 # | **You need** | notebook 02, "the same function, any sharpness"; what weight decay does |
 # | **In the paper** | Li et al. (2018), section 3, Figure 2 |
-# | **Takes** | 1.3 minutes, 0.9 GB of memory, on two slow cores (AVX2) |
+# | **Takes** | 0.4 minutes, 0.8 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
 
 # %%
 import sys

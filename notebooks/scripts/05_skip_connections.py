@@ -28,7 +28,7 @@
 # | **You will** | train four networks; draw their loss planes on the same levels; measure how much of each plane bends the wrong way |
 # | **You need** | notebook 02, or trust in filter normalization; what a residual block is |
 # | **In the paper** | Li et al. (2018), section 5.1, Figures 1, 4 and 5 |
-# | **Takes** | 1.3 minutes, 1.0 GB of memory, on two slow cores (AVX2) |
+# | **Takes** | 0.4 minutes, 1.0 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
 
 # %%
 import sys
