@@ -6,6 +6,7 @@ and images are laid out and batched to suit the processor.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -184,7 +185,6 @@ class Replayed(Wrapper):
         self.folds, self.filters = dict(recipe.folds), dict(recipe.filters)
         self.programs: dict[torch.Size, Program] = {}
         self.without_tiles: dict[torch.Size, Program] = {}
-        self._prepared: tuple[Affine, _Prepared | None] | None = None
         for images in [*(inputs for inputs, _ in batches), *([recipe.probe] if recipe.tiles else [])]:
             if images.shape not in self.programs:
                 program = folded(_recorded(recipe.plain, images), self.folds)
@@ -195,10 +195,6 @@ class Replayed(Wrapper):
         self.read_names = {
             name for program in self.programs.values() for call in program.calls for name in call.weights()
         }
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Without what is prepared for a line or plane: that is found out again."""
-        return vars(self) | {"_prepared": None}
 
     def fitted_to(self, batches: Iterable[Any]) -> Replayed:
         """The same for batches of other shapes."""
@@ -214,10 +210,7 @@ class Replayed(Wrapper):
 
     def states_along(self, affine: Affine, recalibrated_on: Batches | None = None) -> Callable[..., State]:
         """A function that makes the state at a point of a line or plane from its coordinates."""
-        if self._prepared is None or self._prepared[0] is not affine:
-            made = self._made_along(affine)
-            self._prepared = affine, _Prepared(made) if made else None
-        _, prepared = self._prepared
+        prepared = _LAST.prepared(self, affine)
         if prepared is None:
             return lambda *coords, space: self.state(affine(*coords))
         return partial(self._state_at, affine, prepared)
@@ -227,7 +220,7 @@ class Replayed(Wrapper):
         state = self._laid_out(buffers | prepared(coords, space))
         return self.state(affine(*coords)) if self._overflows(state) else state
 
-    def _made_along(self, affine: Affine) -> Affine | None:
+    def made_along(self, affine: Affine) -> Affine | None:
         """The line or plane of what programs read, where that is affine in the weights and not too much to keep.
 
         Folded weights are, unless a γ moves too (or a variance that is a parameter): they are products with it.
@@ -297,6 +290,34 @@ class _Prepared:
         if space not in self.spaces:
             self.spaces[space] = torch.empty_like(self.made.origin)
         return self.made(*coords, out=self.spaces[space])
+
+
+class _Last:
+    """Keeps what is prepared for the last line or plane.
+
+    A sweep asks for it piece by piece, and it is large: kept by each forward pass, the planes of a notebook's ten
+    networks would take tens of megabytes. It goes with its forward pass.
+    """
+
+    def __init__(self):
+        self.kept: tuple[weakref.ref, Affine, _Prepared | None] | None = None
+
+    def prepared(self, forward: Replayed, affine: Affine) -> _Prepared | None:
+        """What is prepared for a line or plane; None where that cannot be."""
+        kept = self.kept
+        if kept and kept[0]() is forward and kept[1] is affine:
+            return kept[2]
+        made = forward.made_along(affine)
+        prepared = _Prepared(made) if made else None
+        self.kept = weakref.ref(forward, self._forget), affine, prepared
+        return prepared
+
+    def _forget(self, reference: weakref.ref) -> None:
+        if self.kept and self.kept[0] is reference:
+            self.kept = None
+
+
+_LAST = _Last()
 
 
 def _with_made(state: State, folds: Mapping[str, Fold], filters: Mapping[str, MappedFilters]) -> State:

@@ -128,7 +128,7 @@ def test_states_along_a_plane_are_the_states(ignore):
     affine = Affine(objective.origin, lnb.random_directions(model, 2, **how))
     faster = replayed(objective.evaluator)
     at = faster.forward.states_along(affine)
-    assert (faster.forward._made_along(affine) is None) == (ignore is None)
+    assert (faster.forward.made_along(affine) is None) == (ignore is None)
     spaces = [at(0.3, -0.7, space=0), at(0.1, 0.2, space=1)]
     for coords, found in zip([(0.3, -0.7), (0.1, 0.2)], spaces, strict=True):
         wanted = faster.state(affine(*coords))
