@@ -40,7 +40,6 @@ MAY_IMPORT = {
 """For each room, the other rooms that it may import. Data flow one way; figures and findings need no model."""
 
 NAMES_OF_ENGINES = {
-    "engines.PRECISIONS",
     "engines.bfloat16_engine",
     "engines.choose_engine",
     "engines.one_by_one",

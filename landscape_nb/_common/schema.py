@@ -43,6 +43,9 @@ PRECISION_ERROR = "precision_error"
 ROUNDED = (ORIGIN_LOSS, END_LOSSES, PRECISION_ERROR, DIRECTION_NORMS, DIRECTION_COSINE)
 """Attributes that round otherwise on another machine: they tell no job from another."""
 
+PRECISIONS = ("full", "bfloat16")
+"""In which numbers a network is computed: its own, or bfloat16 where torch's autocast has it so."""
+
 INTERPOLATION = "interpolation"
 """The kind of a line between two given points: its extent is fixed by its ends."""
 

@@ -17,7 +17,6 @@ from landscape_nb.objective.forward import Buffers, State, Wrapper
 from landscape_nb.objective.objective import Objective
 from landscape_nb.weights.params import Affine, Params
 
-PRECISIONS = ("full", "bfloat16")
 TOLERANCE = 0.02
 
 

@@ -9,8 +9,8 @@ import xarray as xr
 from jaxtyping import Float
 
 from landscape_nb._common.checks import check_choice
-from landscape_nb._common.schema import LOSS_SPREAD, PRECISION_ERROR, REPEAT, Values
-from landscape_nb.engines import PRECISIONS, bfloat16_engine, choose_engine, measured_by
+from landscape_nb._common.schema import LOSS_SPREAD, PRECISION_ERROR, PRECISIONS, REPEAT, Values
+from landscape_nb.engines import bfloat16_engine, choose_engine, measured_by
 from landscape_nb.objective.objective import Objective
 from landscape_nb.surfaces.frame import Frame
 from landscape_nb.surfaces.grid import Extent, Resolution

@@ -48,6 +48,24 @@ def test_training_is_a_plain_loop(data, optimizer):
     assert run.lr_drops == [5, 8, 9]
 
 
+def test_bfloat16_trains_nearly_the_same_network(data):
+    model = models.resnet(20, width=0.25, **data.shape)
+    full, halved = (
+        lnb.train(model, data, 2, 50, lr=0.02, precision=precision, cache=False, progress=False)
+        for precision in ("full", "bfloat16")
+    )
+    moved = difference_norm(full, model.state_dict())
+    assert 1e-4 * moved < difference_norm(full, halved.states[-1]) < 0.3 * moved
+    assert all(p.dtype == torch.float32 for p in halved.model.parameters())
+    assert halved.history["train_loss"] == pytest.approx(full.history["train_loss"], rel=0.02)
+    assert lnb.Objective(halved.model, data.test)()["loss"] == pytest.approx(halved.history["test_loss"][-1], rel=1e-5)
+
+
+def difference_norm(run, state):
+    """How far the last weights of a run are from a state."""
+    return sum(float((p - state[name]).detach().square().sum()) for name, p in run.model.named_parameters()) ** 0.5
+
+
 def test_the_callers_model_stays_untrained(model, data):
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     state = torch.get_rng_state()
@@ -77,7 +95,10 @@ def test_whatever_determines_the_run_is_in_the_key(data, tmp_path):
     layers = nn.Flatten(), nn.Linear(64, 10)
     nets = [nn.Sequential(*layers), Squashed(*layers)]
     variants = [(net, data, {}) for net in nets]
-    variants += [(nets[0], data, {name: value}) for name, value in [("seed", 1), ("lr", 0.01), ("weight_decay", 0)]]
+    variants += [
+        (nets[0], data, {name: value})
+        for name, value in [("seed", 1), ("lr", 0.01), ("weight_decay", 0), ("precision", "bfloat16")]
+    ]
     variants += [(nets[0], data, {"augment": lnb.datasets.Augmentation(1)}), (nets[0], data.subset(150, 40), {})]
     variants += [(nets[0], data, {"criterion": F.multi_margin_loss}), (nets[0], data, {"optimizer": "adam"})]
     for net, images, more in variants:
@@ -158,6 +179,7 @@ def test_a_cache_that_cannot_be_written_is_named(model, data, tmp_path):
         ({"seed": -1}, "seed: got -1, wants a whole number from 0 up"),
         ({"seed": 0.5}, "seed: got 0.5"),
         ({"seed": None}, "seed: got None"),
+        ({"precision": "half"}, "precision: got 'half', wants one of 'full', 'bfloat16'"),
         ({"drops": [0.5, 2]}, r"drops\[1\]: got 2, wants a number between 0 and 1"),
         ({"drops": [0]}, r"drops\[0\]: got 0"),
         ({"drops": 0.5}, "drops: got float, wants a list of fractions of the training"),
