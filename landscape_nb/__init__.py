@@ -4,8 +4,17 @@ from landscape_nb import datasets, models, plotting
 from landscape_nb.course import exercises
 from landscape_nb.course.claims import claim
 from landscape_nb.course.explore import explore
+from landscape_nb.course.paper_figures import paper_figure
 from landscape_nb.course.presets import choose_preset, shipped_planes
-from landscape_nb.diagnosis import Diagnosis, Finding, diagnose, nonconvex_fraction, plane_curvatures
+from landscape_nb.diagnosis import (
+    Diagnosis,
+    Finding,
+    diagnose,
+    local_minima,
+    nonconvex_fraction,
+    plane_curvatures,
+    roughness,
+)
 from landscape_nb.hessian import (
     Extremes,
     curvature_along,
@@ -79,12 +88,14 @@ __all__ = [
     "hessian_vector_product",
     "interpolate",
     "load_authors_checkpoint",
+    "local_minima",
     "models",
     "move",
     "nonconvex_fraction",
     "norm",
     "normalize_direction",
     "orthogonalized",
+    "paper_figure",
     "parameters_of",
     "pca_directions",
     "plane_curvatures",
@@ -98,6 +109,7 @@ __all__ = [
     "relative_steps",
     "rescale_batch_norm",
     "rescale_relu",
+    "roughness",
     "scale",
     "shared_plane",
     "shipped_planes",

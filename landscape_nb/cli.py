@@ -56,18 +56,77 @@ def run(number: str, preset: str, out: Path, seed: int) -> None:
 
 @main.command()
 @click.argument("name")
-def figure(name: str) -> None:
-    """Tell what the paper's figure NAME shows, which notebook redoes it, and what came of it."""
-    from landscape_nb.course.paper_figures import find_figure
+@click.option("--preset", type=click.Choice(PRESETS), default="gallery", show_default=True, help="At which scale.")
+@click.option("--out", type=click.Path(path_type=Path), help="The file to draw into; default figure-NAME.png.")
+@click.option("--device", help="Where to compute; default a GPU if there is one.")
+@click.option(
+    "--seconds", type=click.FloatRange(0, min_open=True), help="When to stop computing; then what is there is drawn."
+)
+def figure(name: str, preset: str, out: Path | None, device: str | None, seconds: float | None) -> None:
+    """Draw the paper's figure NAME (1 to 9, or one of the appendix) and tell what came of it; or `list` them all."""
+    from landscape_nb.course.fidelity import STATEMENTS, outcome
+    from landscape_nb.course.paper_figures import FIGURES, find_figure, paper_figure
+    from landscape_nb.gallery.shown import Shown, scales_of
 
+    if name == "list":
+        for each in FIGURES:
+            click.echo(f"{each.name}, in notebook {each.notebook}: landscape-nb figure {each.key}")
+            click.echo(f"  paper: {each.paper}")
+        return
     try:
         found = find_figure(name)
-    except ValueError as error:
+        out = Path(f"figure-{found.key}.png") if out is None else out
+        if not out.absolute().parent.is_dir():
+            raise ValueError(f"out: there is no directory {out.absolute().parent}")
+        paper_figure(found.key, preset, device, seconds).savefig(out)
+    except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{found.name}, redone in notebook {found.notebook}: landscape-nb run {found.notebook}")
-    click.echo(f"  paper:   {found.paper}\n  here:    {found.ours}\n  verdict: {found.verdict}")
-    if found.why:
-        click.echo(f"  why:     {found.why}")
+    click.echo(f"  paper: {found.paper}")
+    results = Shown(scales_of(preset))
+    for statement in STATEMENTS:
+        if statement.figure == found.name:
+            click.echo(f"  {outcome(statement, results).verdict}: {statement.says}")
+    click.echo(f"Drawn into {out}")
+
+
+@main.group()
+def gallery() -> None:
+    """Results at the paper's scale: what there is, and computing what is missing."""
+
+
+@gallery.command("list")
+@click.option("--out", type=click.Path(path_type=Path), help="The directory of results; default the user's.")
+def list_jobs(out: Path | None) -> None:
+    """List all jobs, the first to be computed first, with what is done of each."""
+    from landscape_nb.gallery.jobs import JOBS
+    from landscape_nb.gallery.results import read
+
+    for job in JOBS.values():
+        there = [product for product in job.products if read(job, product, out) is not None]
+        done = f"{len(there)} of {len(job.products)}"
+        epochs = f", {job.training.epochs} epochs" if job.training else ""
+        click.echo(f"{job.name:32} {done}  {job.title}{epochs}")
+
+
+@gallery.command("build")
+@click.argument("jobs", nargs=-1)
+@click.option("--out", type=click.Path(path_type=Path), help="The directory of results; default the user's.")
+@click.option("--device", help="Where to compute; default a GPU if there is one.")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="When to stop; a later build goes on.")
+@click.option("--jobs", "at_once", type=click.IntRange(1), default=1, show_default=True, help="Jobs at once.")
+def build_jobs(
+    jobs: tuple[str, ...], out: Path | None, device: str | None, seconds: float | None, at_once: int
+) -> None:
+    """Compute what is missing of JOBS; default all that this machine is for. It may be killed, and goes on later."""
+    from landscape_nb.gallery.build import build
+
+    try:
+        written = build(jobs, out, device, seconds, at_once, click.echo)
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    for path in written:
+        click.echo(path)
 
 
 @main.command()

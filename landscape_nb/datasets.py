@@ -9,6 +9,7 @@ from functools import cached_property
 from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -199,14 +200,53 @@ def cifar10(data_dir: str | PathLike[str] | None = None) -> ImageData:
         train, test = _read_cifar10_npz(path)
         source = path
     else:
-        from torchvision.datasets import CIFAR10
+        (train, test), source = _torchvisions_cifar10(root)
+    return _cifar10_data(train, test, source)
 
-        def read(train: bool) -> tuple[np.ndarray, np.ndarray]:
-            part = CIFAR10(root, train=train, download=True)
-            return part.data, np.asarray(part.targets)
 
-        train, test = _download(lambda: (read(True), read(False)), root, "CIFAR-10", _CIFAR10_HELP)
-        source = root / "cifar-10-batches-py"
+def cifar10_unchanged(data_dir: str | PathLike[str] | None = None) -> ImageData:
+    """The first 4,000 training images of CIFAR-10 as they were published, without test images.
+
+    For surfaces of networks that somebody trained on the original images: a `cifar10.npz` may hold images that were
+    compressed. A file `cifar10-lossless-4000.npz` in the data directory (uint8 arrays `x`, N×32×32×3, and `y`) is
+    taken first; otherwise torchvision's copy is read there, or downloaded.
+
+    Args:
+        data_dir: The data directory; default as `data_directory` says.
+
+    Raises:
+        FileNotFoundError: The files are not there and cannot be downloaded; the message says what to do.
+        ValueError: The file is damaged, or holds other arrays.
+
+    Example:
+        >>> cifar10_unchanged("/my/data")  # doctest: +SKIP
+    """
+    root = data_directory(data_dir)
+    source = root / "cifar10-lossless-4000.npz"
+    if source.exists():
+        arrays = _read_npz(source)
+        if missing := {"x", "y"} - set(arrays):
+            raise ValueError(f"{source}: has no array {', '.join(sorted(missing))}")
+        x, y = arrays["x"], arrays["y"]
+        _check_cifar10(source, x, y)
+    else:
+        ((x, y), _), source = _torchvisions_cifar10(root)
+    x, y = x[:_UNCHANGED], y[:_UNCHANGED]
+    return _cifar10_data((x, y), (x[:0], y[:0]), source)
+
+
+def _torchvisions_cifar10(root: Path) -> tuple[Any, Path]:
+    from torchvision.datasets import CIFAR10
+
+    def read(train: bool) -> tuple[np.ndarray, np.ndarray]:
+        part = CIFAR10(root, train=train, download=True)
+        return part.data, np.asarray(part.targets)
+
+    found = _download(lambda: (read(True), read(False)), root, "CIFAR-10", _CIFAR10_HELP)
+    return found, root / "cifar-10-batches-py"
+
+
+def _cifar10_data(train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray], source: Path) -> ImageData:
     train, test = ((x.transpose(0, 3, 1, 2) / np.float32(255), y) for x, y in (train, test))
     mean, std = (tuple(v / 255 for v in values) for values in ((125.3, 123.0, 113.9), (63.0, 62.1, 66.7)))
     return _image_data("CIFAR-10", train, test, mean, std, _CIFAR10_CLASSES, Augmentation(), source)
@@ -260,6 +300,7 @@ def data_directory(data_dir: str | PathLike[str] | None = None) -> Path:
     return settings.data() if data_dir is None else local_path("data_dir", data_dir)
 
 
+_UNCHANGED = 4000
 _CIFAR10_HELP = (
     "put the folder cifar-10-batches-py of cifar-10-python.tar.gz (https://www.cs.toronto.edu/~kriz/cifar.html) "
     "or a cifar10.npz there"
@@ -296,12 +337,14 @@ def _read_cifar10_npz(path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
         raise ValueError(f"{path}: has no array {', '.join(sorted(missing))}")
     pairs = [(arrays[f"x_{part}"], arrays[f"y_{part}"]) for part in ("train", "test")]
     for x, y in pairs:
-        if x.shape[1:] != (32, 32, 3) or x.dtype != np.uint8 or y.shape != (len(x),) or not len(x):
-            raise ValueError(
-                f"{path}: wants uint8 images N×32×32×3 and N labels, got {x.dtype} {x.shape} and {y.shape}"
-            )
-        _check_labels(path, y, len(_CIFAR10_CLASSES))
+        _check_cifar10(path, x, y)
     return pairs
+
+
+def _check_cifar10(path: Path, x: np.ndarray, y: np.ndarray) -> None:
+    if x.shape[1:] != (32, 32, 3) or x.dtype != np.uint8 or y.shape != (len(x),) or not len(x):
+        raise ValueError(f"{path}: wants uint8 images N×32×32×3 and N labels, got {x.dtype} {x.shape} and {y.shape}")
+    _check_labels(path, y, len(_CIFAR10_CLASSES))
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:

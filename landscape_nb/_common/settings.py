@@ -5,6 +5,8 @@ variable                    what it decides                                     
 ==========================  ====================================================  ============================
 `LANDSCAPE_NB_DATA`         where data files are looked for and downloaded to     in the user's cache directory
 `LANDSCAPE_NB_CACHE`        where trained networks are kept                       in the user's cache directory
+`LANDSCAPE_NB_GALLERY`      where results of `landscape-nb gallery build` are     in the user's cache directory
+                            kept
 `LANDSCAPE_NB_ENGINE`       `plain`: values come from the model's own forward     `auto`: the fastest engine
                             pass                                                  that gives the same values
 `LANDSCAPE_NB_ISA`          `avx2`: compiled convolutions use no newer            all that the processor has
@@ -54,6 +56,19 @@ def cache() -> Path:
         True
     """
     return _directory("LANDSCAPE_NB_CACHE", "trained")
+
+
+def gallery() -> Path:
+    """Where results at the paper's scale are kept: `LANDSCAPE_NB_GALLERY`.
+
+    Raises:
+        ValueError: The variable is not a path on this machine, such as a URL.
+
+    Example:
+        >>> gallery().is_absolute()
+        True
+    """
+    return _directory("LANDSCAPE_NB_GALLERY", "gallery")
 
 
 def engine() -> str:

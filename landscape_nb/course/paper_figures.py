@@ -1,109 +1,90 @@
-"""The paper's figures: what each shows, where the course redoes it, and what came of it at this scale."""
+"""The paper's figures: what each shows, which notebook redoes it, and how it is drawn at each scale."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-VERDICTS = ("matched", "weaker", "not reproduced")
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from landscape_nb._common.checks import check_choice
+from landscape_nb.course.figure_panels import FIGURE_DRAWERS, with_caption
+from landscape_nb.course.presets import PRESETS
+from landscape_nb.gallery.build import build, missing
+from landscape_nb.gallery.jobs import JOBS, Job
+from landscape_nb.gallery.results import user_folder
+from landscape_nb.gallery.shown import Shown, scales_of
 
 
 @dataclass(frozen=True)
 class PaperFigure:
-    """A figure of the paper beside ours.
+    """A figure of the paper.
 
     Attributes:
-        name: Such as `'Figure 2'`.
+        key: Its number, or a name for those of the appendix.
         notebook: The number of the notebook that redoes it.
         paper: What the paper shows, with its numbers.
-        ours: What comes out here.
-        verdict: `'matched'` (orderings and ratios), `'weaker'` or `'not reproduced'`.
-        why: Why the verdict is not better.
     """
 
-    name: str
+    key: str
     notebook: str
     paper: str
-    ours: str
-    verdict: str
-    why: str = ""
+
+    @property
+    def name(self) -> str:
+        """Such as `'Figure 2'`."""
+        return f"Figure {self.key}" if self.key.isdecimal() else f"Appendix, {self.key.replace('-', ' ')}"
 
 
 FIGURES = (
+    PaperFigure("1", "00", "ResNet-56 in 3-D: ragged without shortcuts, a smooth bowl with them."),
     PaperFigure(
-        "Figure 1",
-        "00",
-        "ResNet-56 in 3-D: ragged without shortcuts, a smooth bowl with them.",
-        "The same two networks trained on digits; and in notebook 05 the planes of the paper's own networks on CIFAR-10.",
-        "matched",
-    ),
-    PaperFigure(
-        "Figure 2",
+        "2",
         "03",
         "VGG-9, from batch 128 to 8192: the small-batch end is the flat one without weight decay, the sharp one with it. "
-        "Norm of the weights 158 and 64 without, 23 and 39.5 with decay.",
-        "VGG-9 of a quarter of the width, batches of 36 and 180: the flat end flips, and so does the order of the norms.",
-        "matched",
+        "Test errors 7.37 and 11.07 % without, 6.0 and 10.19 % with decay; norms 158 and 64, 23 and 39.5.",
     ),
     PaperFigure(
-        "Figure 3",
+        "3",
         "04",
         "The same four networks, filter-normalized: small batches are the flatter ones with and without decay.",
-        "No flip: the small-batch network is the flatter one both times.",
-        "matched",
     ),
+    PaperFigure("4", "05", "3-D surfaces of ResNet-110 without shortcuts and of DenseNet-121."),
     PaperFigure(
-        "Figure 4",
+        "5",
         "05",
-        "3-D surfaces of ResNet-110 without shortcuts and of DenseNet-121.",
-        "ResNet-20 and ResNet-56 with and without shortcuts, in 3-D; in notebook 06 a DenseNet of 28 layers.",
-        "weaker",
-        "neither of the two networks trains in a minute; the DenseNet is drawn as contours",
+        "Depth 20, 56, 110: test errors 7.37, 5.89, 5.79 % with shortcuts, 8.18, 13.31, 16.44 % without, and ever "
+        "rougher planes.",
     ),
     PaperFigure(
-        "Figure 5",
-        "05",
-        "Depth 20, 56, 110: test errors 5.8 to 7.4 % with shortcuts, 8.2, 13.3, 16.4 % without, and ever rougher planes.",
-        "Depths 20 and 56 on digits: without shortcuts the deeper plane bends down at more points; with them neither does.",
-        "weaker",
-        "the plain ResNet-56 does not train in six epochs, and depth 110 is left out",
-    ),
-    PaperFigure(
-        "Figure 6",
+        "6",
         "06",
-        "Wide ResNet-56, k = 1 to 8: test errors 5.89 to 3.93 % with shortcuts, 13.31 to 8.70 % without; wider, smoother planes.",
-        "ResNet-20 of k times 4 channels: the basin of loss below 1 grows with k, and plain planes get smoother.",
-        "weaker",
-        "20 layers and small widths, since eight networks have to train in a minute",
+        "Wide ResNet-56, k = 1, 2, 4, 8: test errors 5.89, 5.07, 4.34, 3.93 % with shortcuts, 13.31, 10.26, 9.69, "
+        "8.70 % without; the wider, the smoother.",
     ),
     PaperFigure(
-        "Figure 7",
-        "08",
-        "abs(λmin / λmax) over the plane: near 0 where the plot looks convex, large in the chaotic one.",
-        "The authors' ResNet-56 at 25 points: median 0.10 with shortcuts, 0.45 without. Live on digits: no contrast.",
-        "weaker",
-        "live, the plain networks do not train to a comparable loss; the shipped maps are of 100 images",
+        "7", "08", "abs(λmin / λmax) over the plane: near 0 where the plot looks convex, large in the chaotic one."
     ),
     PaperFigure(
-        "Figure 8",
-        "09",
-        "The path in two random directions moves about 1e-3; from start to end × random it looks straight.",
-        "A random plane shows less than a twentieth of the way, two principal components nearly all of it.",
-        "matched",
+        "8", "09", "The path in two random directions moves about 1e-3; from start to end × random it looks straight."
     ),
     PaperFigure(
-        "Figure 9",
+        "9",
         "10",
         "PCA of trajectories: two components hold 40 to 94 % of the variance; paths turn at learning-rate drops.",
-        "Eight runs of a small VGG-9: two components hold more than 85 %; much of that is there in a random walk as well.",
-        "weaker",
-        "the low first component of small batches with weight decay (24.6 % and 32.8 %) is 78 % and 85 % here",
     ),
+    PaperFigure("ten-directions", "04", "Lines in ten random directions are nearly the same."),
+    PaperFigure("repeated-planes", "05", "Planes of ResNet-56 without shortcuts differ, and are always chaotic."),
+    PaperFigure("layer-normalized", "04", "Normalized by layer, a flatter minimum may generalize worse."),
+    PaperFigure("large-batch", "05", "ResNet-56 at batch 128 and 4096: test errors 5.89 and 10.59 %."),
 )
 
 
 def find_figure(name: str) -> PaperFigure:
-    """The figure with this number.
+    """The figure with this number or name.
 
     Args:
-        name: Such as `'5'` or `'Figure 5'`.
+        name: Such as `'5'`, `'Figure 5'` or `'ten-directions'`.
 
     Raises:
         ValueError: The course does not redo it.
@@ -112,21 +93,65 @@ def find_figure(name: str) -> PaperFigure:
         >>> find_figure("5").notebook
         '05'
     """
+    wanted = str(name).lower().removeprefix("figure").strip()
     for figure in FIGURES:
-        if name.lower().removeprefix("figure").strip() == figure.name.lower().removeprefix("figure").strip():
+        if wanted == figure.key:
             return figure
-    raise ValueError(f"name: got {name!r}, the course redoes {', '.join(figure.name for figure in FIGURES)}")
+    raise ValueError(f"name: got {name!r}, the course redoes figures {', '.join(figure.key for figure in FIGURES)}")
 
 
-def figures_table() -> str:
-    """All figures as a Markdown table.
+def paper_figure(
+    name: str | int, preset: str = "gallery", device: str | None = None, seconds: float | None = None
+) -> Figure:
+    """Draw a figure of the paper, in its arrangement, with a caption of networks, data and seeds.
+
+    Args:
+        name: Its number, or `'ten-directions'`, `'repeated-planes'`, `'layer-normalized'` or `'large-batch'`.
+        preset: `'quick'` computes it from small networks on the digits (seconds to two minutes, then kept),
+            `'gallery'` draws what is computed at the paper's scale (what is not says so), `'full'` first computes
+            all of it that is missing (hours; it goes on where it was).
+        device: Where to compute; default a GPU if there is one.
+        seconds: When to stop computing; what is there by then is drawn.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: The figure or preset does not exist.
+        FileNotFoundError: Images, or networks that the authors released, are not there.
 
     Example:
-        >>> figures_table().splitlines()[0]
-        '| figure | notebook | paper | here | verdict |'
+        >>> len(paper_figure(1).axes)
+        2
     """
-    rows = [
-        f"| {f.name} | {f.notebook} | {f.paper} | {f.ours} | **{f.verdict}**{': ' + f.why if f.why else ''} |"
-        for f in FIGURES
-    ]
-    return "\n".join(["| figure | notebook | paper | here | verdict |", "|---|---|---|---|---|", *rows, ""])
+    figure = find_figure(str(name))
+    check_choice("preset", preset, PRESETS)
+    if preset != "gallery":
+        build([job.name for job in jobs_of(figure, preset)], device=device, seconds=seconds)
+    results = Shown(scales_of(preset))
+    drawn = FIGURE_DRAWERS[figure.key](results)
+    return with_caption(drawn, f"{figure.name}. {results.caption()}")
+
+
+def jobs_of(figure: PaperFigure, preset: str) -> list[Job]:
+    """The jobs that a figure needs at a preset and that are not done.
+
+    The drawing function is called with no results at all: what it asks for is what it draws. So there is no second
+    list of a figure's networks, which could differ from the first.
+
+    Args:
+        figure: The figure.
+        preset: `'quick'` or `'full'`.
+
+    Example:
+        >>> [job.name for job in jobs_of(find_figure("4"), "full")]
+        ['gpu-resnet110-plain', 'gpu-densenet']
+    """
+    with TemporaryDirectory() as empty:
+        asked = Shown(scales_of(preset), Path(empty))
+        plt.close(FIGURE_DRAWERS[figure.key](asked))
+    scales = ("quick",) if preset == "quick" else ("gpu", "authors")
+    found = [job for role in dict.fromkeys(asked.absent) for job in asked.jobs(role) if job.scale in scales]
+    ends = [JOBS[f"{job.scale}-{role}"] for job in found for role in job.ends]
+    wanted = {job.name: job for job in (*ends, *found)}
+    return [job for job in wanted.values() if missing(job, user_folder())]

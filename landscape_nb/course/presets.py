@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 GALLERY = Path(__file__).parent.parent / "gallery"
 PRESETS = ("quick", "gallery", "full")
+_SHOWN = {"05": "plane", "08": "map-5-100"}
+"""By notebook, the product of the authors' networks that it shows."""
 
 
 def shipped_planes(notebook: str) -> "dict[str, xr.Dataset]":
@@ -32,16 +34,15 @@ def shipped_planes(notebook: str) -> "dict[str, xr.Dataset]":
         >>> planes["ResNet-56"].loss.shape, planes["ResNet-56"].attrs["samples"]
         ((51, 51), 1000)
     """
-    import xarray as xr
+    from landscape_nb.gallery.jobs import find_job
+    from landscape_nb.gallery.results import SHIPPED, read
 
     check_kind("notebook", notebook, str, "a notebook's number, such as '05'")
-    found = sorted(path for path in GALLERY.glob("*.nc") if path.name.split("-")[0] == notebook)
-    if not found:
+    if notebook not in _SHOWN:
         raise ValueError(f"notebook: got {notebook!r}, nothing is shipped for it")
-    planes = [xr.load_dataset(path, engine="scipy") for path in found]
-    for plane in planes:
-        plane.attrs = {name: getattr(value, "item", lambda v=value: v)() for name, value in plane.attrs.items()}
-    return {plane.attrs["network"]: plane for plane in planes}
+    jobs = [find_job(f"authors-resnet56-{kind}") for kind in ("shortcuts", "plain")]
+    found = {job.title: read(job, _SHOWN[notebook], SHIPPED) for job in jobs}
+    return {title: dataset for title, dataset in found.items() if dataset is not None}
 
 
 def choose_preset(name: str, **settings: dict) -> SimpleNamespace:

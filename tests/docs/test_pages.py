@@ -18,7 +18,7 @@ def builder(name):
 build_api = builder("build_api")
 
 
-@pytest.mark.parametrize("name", ["build_api", "build_claims", "build_reference"])
+@pytest.mark.parametrize("name", ["build_api", "build_claims", "build_fidelity", "build_reference"])
 def test_a_page_made_from_the_code_is_current(name):
     page = builder(name)
     assert page.PAGE.read_text(encoding="utf-8") == page.page()

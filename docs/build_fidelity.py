@@ -1,0 +1,32 @@
+"""Write `docs/fidelity.md`: the paper's numbers and statements beside what came out here.
+
+Usage: python docs/build_fidelity.py
+"""
+
+from pathlib import Path
+
+from landscape_nb.course.fidelity import table
+from landscape_nb.gallery.results import SHIPPED
+from landscape_nb.gallery.shown import PAPER, QUICK, Shown
+
+PAGE = Path(__file__).parent / "fidelity.md"
+_HEAD = """\
+# Faithful to the paper?
+
+Every number and every statement of Li et al. (2018) that the course redoes, beside what came out here: from networks
+at the paper's scale, as far as they are computed, and from small networks on the digits. A rule gives each verdict
+(**matched**, **weaker**, **not reproduced**, **not computed yet**); only the paper's side and the reasons are written
+by hand. All are single draws (seed 0). The authors' own networks are measured on unchanged CIFAR-10 images, networks
+trained here on CIFAR-10 (JPEG q75), 20 epochs, of VGG-9 half the width; `landscape-nb gallery list` says what there
+is, and `landscape-nb figure N` draws it.
+
+"""
+
+
+def page() -> str:
+    """The page, from the results that ship with the package."""
+    return _HEAD + table(Shown(PAPER, SHIPPED), Shown(QUICK, SHIPPED))
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,290 @@
+"""How each figure of the paper is drawn from results, in the paper's arrangement."""
+
+from collections.abc import Callable, Mapping, Sequence
+from textwrap import fill
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from landscape_nb._common.schema import PAPER_LEVELS
+from landscape_nb.gallery.shown import MAPS, Shown
+from landscape_nb.plotting import draw_contours, draw_path, panels, plot_surfaces
+from landscape_nb.plotting.style import COLOURS, STROKES
+
+PATH_LEVELS = (0.1, 0.6, 1.1, 2.1, 4.1, 9.6, 100.0, 1e3, 1e4, 1e5, 1e6)
+_SIDES, _DECAYS = ("small", "large"), ("no-decay", "decay")
+_VGG = tuple(f"vgg9-sgd-{side}-{decay}" for decay in _DECAYS for side in _SIDES)
+_TOP = 100.0
+_MOST_RATIO = 0.5
+_STATISTICS = "between-interpolated"
+
+
+def figure_1(results: Shown) -> Figure:
+    """ResNet-56 in three dimensions, without and with shortcuts."""
+    return _surfaces(results, ("resnet56-plain", "resnet56-shortcuts"))
+
+
+def figure_2(results: Shown) -> Figure:
+    """From small batches to large ones: loss and accuracy, norms, and weights, without and with weight decay."""
+    figure, axes = panels(3, 2, (5.6, 4.4))
+    for row, decay in enumerate(_DECAYS):
+        left, middle, right = axes[3 * row : 3 * row + 3]
+        _draw_between(results, left, f"vgg9-between-{decay}")
+        for number, side in enumerate(_SIDES):
+            trained = results(f"vgg9-sgd-{side}-{decay}", "training")
+            if trained is None:
+                continue
+            label = f"{side} batches"
+            epochs = np.concatenate([[0], trained.epoch])
+            norms = np.concatenate([[trained.attrs["initial_norm"]], trained.weight_norm])
+            style = {"color": COLOURS[number], "linestyle": STROKES[number], "label": label}
+            middle.plot(epochs, norms, **style)
+            right.step(trained.bin, trained.weights / trained.weights.sum(), where="mid", **style)
+        middle.set(xlabel="epoch", ylabel="norm of the weights", ylim=(0, None), title=decay.replace("-", " "))
+        right.set(xlabel="weight", ylabel="share of the weights", yscale="log", ylim=(1e-6, 1), xlim=(-0.5, 0.5))
+        for panel in (middle, right):
+            _legend(panel)
+    return figure
+
+
+def figure_3(results: Shown) -> Figure:
+    """The same four networks around their minima, filter-normalized: lines above, planes below."""
+    figure, axes = panels(4, 2, (4.6, 4.4))
+    for panel, role in zip(axes[:4], _VGG, strict=True):
+        lines = results(role, "lines")
+        _draw_line(panel, None if lines is None else lines.isel(repeat=0))
+        panel.set_title(results.title(role), fontsize=12)
+    _contours(figure, axes[4:], {role: results(role, "plane") for role in _VGG}, dict.fromkeys(_VGG, ""))
+    return figure
+
+
+def figure_4(results: Shown) -> Figure:
+    """ResNet-110 without shortcuts, and DenseNet-121, in three dimensions."""
+    return _surfaces(results, ("resnet110-plain", "densenet"))
+
+
+def figure_5(results: Shown) -> Figure:
+    """Depths 20, 56 and 110, with shortcuts above and without below."""
+    roles = [f"resnet{depth}-{kind}" for kind in ("shortcuts", "plain") for depth in (20, 56, 110)]
+    return _grid(results, roles, 3)
+
+
+def figure_6(results: Shown) -> Figure:
+    """Widths 1, 2, 4 and 8, with shortcuts above and without below."""
+    roles = [f"resnet-k{k}-{kind}" for kind in ("shortcuts", "plain") for k in (1, 2, 4, 8)]
+    return _grid(results, roles, 4)
+
+
+def figure_7(results: Shown) -> Figure:
+    """abs(λmin / λmax) over the planes of ResNet-56, with and without shortcuts, and of DenseNet-121."""
+    figure, axes = panels(3, 1, (4.9, 4.5))
+    shown: Any = None
+    for panel, role in zip(axes, ("resnet56-shortcuts", "resnet56-plain", "densenet"), strict=True):
+        found = results(role, *MAPS)
+        panel.set(title=results.title(role), xlabel="α", ylabel="β")
+        if found is None:
+            _absent(panel)
+            continue
+        x, y = np.meshgrid(found.alpha, found.beta, indexing="ij")
+        shown = panel.pcolormesh(x, y, found.ratio, vmin=0, vmax=_MOST_RATIO, cmap="viridis", shading="nearest")
+        panel.set_aspect("equal")
+    if shown is not None:
+        figure.colorbar(shown, ax=list(axes), label="abs(λmin / λmax)", extend="max")
+    return figure
+
+
+def figure_8(results: Shown) -> Figure:
+    """Where trajectories do not show: in two random directions; and along the whole way, with a random direction."""
+    figure, axes = panels(3, 1, (5.2, 4.6))
+    found = next((r for r in (results(role, "random-paths") for role in _VGG[2:]) if r is not None), None)
+    for panel, (first, title) in zip(axes, _RANDOM_PATHS, strict=True):
+        panel.set(title=title, xlabel=_AXES[first][0], ylabel=_AXES[first][1])
+        if found is None:
+            _absent(panel)
+            continue
+        values = {name: ("point", found[f"{first}_{name}"].values) for name in ("alpha", "beta")}
+        attrs = {"lr_drops": found.attrs["drops"]}
+        draw_path(panel, xr.Dataset(values, {"epoch": ("point", found.epoch.values)}, attrs))
+        panel.xaxis.set_major_locator(MaxNLocator(4))
+    axes[1].set_ylim(-1, 1)
+    for panel in axes[:2]:
+        panel.axhline(0, color="0.8", zorder=0)
+    return figure
+
+
+def figure_9(results: Shown) -> Figure:
+    """Trajectories in the planes of their principal components: SGD above, Adam below."""
+    figure, axes = panels(4, 2, (4.7, 4.3))
+    filled: Any = None
+    roles = [f"vgg9-{name}-{side}-{decay}" for name in ("sgd", "adam") for decay in _DECAYS[::-1] for side in _SIDES]
+    for panel, role in zip(axes, roles, strict=True):
+        path, plane = results(role, "path"), results(role, "path-plane")
+        panel.set_title(results.title(role), fontsize=12)
+        if path is None or plane is None:
+            _absent(panel)
+            continue
+        filled = draw_contours(panel, plane, levels=PATH_LEVELS)
+        draw_path(panel, path)
+        panel.set_aspect("auto")
+        first, second = (100 * share for share in path.attrs["shares"])
+        panel.set(xlabel=f"PC1: {first:.1f} %", ylabel=f"PC2: {second:.1f} %")
+    _loss_bar(figure, axes, filled, PATH_LEVELS)
+    return figure
+
+
+def ten_directions(results: Shown) -> Figure:
+    """Lines in several random directions: nearly the same curve."""
+    figure, axes = panels(4, 1, (4.8, 4.4))
+    for panel, role in zip(axes, _VGG, strict=True):
+        lines = results(role, "lines")
+        panel.set_title(results.title(role), fontsize=12)
+        if lines is None:
+            _absent(panel)
+            continue
+        for number in range(lines.sizes["repeat"]):
+            panel.plot(lines.alpha, lines.loss.isel(repeat=number), linewidth=1.3, color=COLOURS[number % 7])
+        panel.set(xlabel="α", ylabel="training loss", ylim=(0, 10))
+    return figure
+
+
+def repeated_planes(results: Shown) -> Figure:
+    """Planes of ResNet-56 in other random directions, with shortcuts above and without below."""
+    return _grid(results, [f"resnet56-{kind}" for kind in ("shortcuts", "plain")], 4, _REPEATED)
+
+
+def layer_normalized(results: Shown) -> Figure:
+    """Lines in directions normalized by layer: here the flatter one may generalize worse."""
+    figure, axes = panels(4, 1, (4.8, 4.4))
+    for panel, role in zip(axes, _VGG, strict=True):
+        lines = results(role, "lines-layer")
+        _draw_line(panel, None if lines is None else lines.isel(repeat=0))
+        panel.set_title(results.title(role), fontsize=12)
+    return figure
+
+
+def large_batch(results: Shown) -> Figure:
+    """ResNet-56 trained with batches of 128 and of 4096."""
+    return _grid(results, ["resnet56-shortcuts", "resnet56-large-batch"], 2)
+
+
+FIGURE_DRAWERS: Mapping[str, Callable[[Shown], Figure]] = {
+    "1": figure_1,
+    "2": figure_2,
+    "3": figure_3,
+    "4": figure_4,
+    "5": figure_5,
+    "6": figure_6,
+    "7": figure_7,
+    "8": figure_8,
+    "9": figure_9,
+    "ten-directions": ten_directions,
+    "repeated-planes": repeated_planes,
+    "layer-normalized": layer_normalized,
+    "large-batch": large_batch,
+}
+"""By number, and by name those of the appendix, the functions that draw the paper's figures."""
+
+_RANDOM_PATHS = (
+    ("random", "two random directions"),
+    ("mixed", "from start to end × random"),
+    ("mixed", "the same, magnified"),
+)
+_AXES = {
+    "random": ("first random direction", "second random direction"),
+    "mixed": ("from the start (−1) to the end (0)", "random direction"),
+}
+_REPEATED = ("plane", "plane-1", "plane-2", "plane-3")
+
+
+def _surfaces(results: Shown, roles: Sequence[str]) -> Figure:
+    """Planes in three dimensions, all with the same heights; a figure of text where none is computed."""
+    planes = {role: results(role, "plane") for role in roles}
+    found = {results.title(role): plane for role, plane in planes.items() if plane is not None}
+    if found:
+        return plot_surfaces(found, top=_TOP)
+    figure, (panel,) = panels(1)
+    _absent(panel)
+    return figure
+
+
+def _grid(results: Shown, roles: Sequence[str], columns: int, products: Sequence[str] = ("plane",)) -> Figure:
+    """Contours of planes, row by row, all on the paper's levels."""
+    cells = [(role, product) for role in roles for product in products]
+    figure, axes = panels(columns, -(-len(cells) // columns), (4.6, 4.5))
+    planes = {cell: results(*cell) for cell in cells}
+    seeds = {"plane": "", **{name: f", directions {name[-1]}" for name in products[1:]}}
+    _contours(figure, axes, planes, {cell: results.title(cell[0]) + seeds[cell[1]] for cell in cells})
+    return figure
+
+
+def _contours(
+    figure: Figure, axes: Sequence[Axes], planes: Mapping[Any, xr.Dataset | None], titles: Mapping[Any, str]
+) -> None:
+    filled: Any = None
+    for panel, (key, plane) in zip(axes, planes.items(), strict=True):
+        panel.set_title(titles[key], fontsize=13)
+        if plane is None:
+            _absent(panel)
+        else:
+            filled = draw_contours(panel, plane, levels=PAPER_LEVELS)
+    _loss_bar(figure, axes, filled, PAPER_LEVELS[::2])
+
+
+def _loss_bar(figure: Figure, axes: Sequence[Axes], filled: Any, levels: Sequence[float]) -> None:
+    if filled is None:
+        return
+    bar = figure.colorbar(filled, ax=list(axes), ticks=np.log10(levels), label="training loss", shrink=0.9)
+    bar.set_ticklabels([f"{level:g}" for level in levels])
+
+
+def _draw_line(panel: Axes, line: xr.Dataset | None) -> None:
+    """Loss and, on an axis of its own, accuracy; training solid, test dashed."""
+    if line is None:
+        return _absent(panel)
+    right = panel.twinx()
+    for axis, quantity, colour, top in ((panel, "loss", COLOURS[0], 5), (right, "accuracy", COLOURS[1], 1)):
+        for part, stroke in (("", "-"), ("test_", "--")):
+            if f"{part}{quantity}" in line:
+                axis.plot(line.alpha, line[f"{part}{quantity}"], stroke, color=colour)
+        axis.set_ylim(0, top)
+        axis.set_ylabel(f"{quantity} (training solid, test dashed)", color=colour, fontsize=11)
+    panel.set_xlabel("α")
+    return None
+
+
+def _draw_between(results: Shown, panel: Axes, role: str) -> None:
+    line = results(role, _STATISTICS)
+    panel.set_title(f"between the networks: {results.title(role)}", fontsize=12)
+    _draw_line(panel, line)
+    if line is not None and not np.isfinite(line.loss).all():
+        gap = line.alpha.values[~np.isfinite(line.loss.values)]
+        for part in (gap[gap < 0], gap[gap > 1]):
+            if len(part):
+                panel.axvspan(part.min(), part.max(), color="0.9", zorder=0)
+        panel.text(0.5, 0.02, "grey: a running variance below 0", transform=panel.transAxes, ha="center", fontsize=9)
+    panel.set(xlabel="α   (0: small batches,  1: large batches)", xlim=(-0.5, 1.5))
+    for end in (0, 1):
+        panel.axvline(end, color="0.5", linewidth=1)
+
+
+def _legend(panel: Axes) -> None:
+    if panel.get_legend_handles_labels()[0]:
+        panel.legend()
+    else:
+        _absent(panel)
+
+
+def _absent(panel: Axes) -> None:
+    panel.set(xticks=[], yticks=[], box_aspect=1)
+    panel.text(0.5, 0.5, "not computed yet", ha="center", va="center", transform=panel.transAxes, color="0.4")
+
+
+def with_caption(figure: Figure, text: str) -> Figure:
+    """Write a caption below a figure."""
+    characters = int(12 * figure.get_figwidth())
+    figure.supxlabel(fill(text, characters), fontsize=11, x=0.02, ha="left")
+    return figure
