@@ -42,7 +42,7 @@ SCALES = {
     scale.name: scale
     for scale in (
         Scale("quick", "digits", 200, 25, 25, 81, 5),
-        Scale("cpu", "cifar10", 2000, 51, 51, 161, 10),
+        Scale("cpu", "cifar10", 1000, 51, 51, 81, 10),
         Scale("gpu", "cifar10", 5000, 51, 51, 401, 10),
         Scale("authors", "cifar10_unchanged", 1000, 51, 51, 401, 10),
     )

@@ -14,7 +14,7 @@ SMALLEST = ("quick-densenet", "quick-resnet-k1-shortcuts")
 def test_passes_count_what_training_and_surfaces_take():
     job = find_job("cpu-resnet20-shortcuts")
     assert passes(job, "training", 50_000, 10_000) == 20 * (3 * 50_000 + 10_000) + 60_000
-    assert passes(job, "lines", 50_000, 10_000) == 10 * 51 * 2 * 2000
+    assert passes(job, "lines", 50_000, 10_000) == 10 * 51 * 2 * 1000
 
 
 @pytest.fixture(scope="module")
