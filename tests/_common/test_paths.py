@@ -14,8 +14,71 @@ import xarray as xr
 from helpers import batch_norm_net, small_data
 
 import landscape_nb as lnb
+from landscape_nb._common.paths import check_array_names, local_path, made_beside
 from landscape_nb.surfaces.grid import Grid
 from landscape_nb.surfaces.store import Store
+
+
+@pytest.mark.parametrize("given", ["a/b", Path("a/b"), "./a/b", "~/a/b"])
+def test_a_path_is_absolute_and_as_it_was_given(tmp_path, monkeypatch, given):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert local_path("x", given) == tmp_path / "a" / "b"
+
+
+def test_a_drive_of_windows_is_not_a_url():
+    assert local_path("x", "c:/nets").name == "nets"
+    for url in ("cc://nets", "s3://nets", "file:/nets", "memory::nets", "file:"):
+        with pytest.raises(ValueError, match=f"^x: got {url!r}, wants a path on this machine: URLs are not supported"):
+            local_path("x", url)
+
+
+def test_names_that_one_file_system_takes_for_the_same_are_taken():
+    check_array_names(["loss", "Größe"], ["alpha"])
+    for names, taken in ((["a", "A"], []), (["x"], ["X"]), (["é", "e\u0301"], []), (["straße", "STRASSE"], [])):
+        with pytest.raises(ValueError, match=f"store: the name {names[-1]!r} is taken"):
+            check_array_names(names, taken)
+    check_array_names(["x" * 200], [])
+    for long in ("x" * 201, "ö" * 101):
+        with pytest.raises(ValueError, match="cannot be the name of an array"):
+            check_array_names([long], [])
+
+
+def test_a_directory_is_there_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "deep" / "made"
+    with made_beside(path) as making:
+        making.mkdir()
+        (making / "x").write_text("1")
+        assert making.parent == path.parent
+        assert not path.exists()
+    assert [child.name for child in path.parent.iterdir()] == ["made"]
+    assert (path / "x").read_text() == "1"
+
+
+def fail_beside(path):
+    with made_beside(path) as making:
+        making.mkdir()
+        (making / "x").write_text("1")
+        raise KeyboardInterrupt
+
+
+def test_after_an_error_there_is_nothing(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        fail_beside(tmp_path / "made")
+    assert not list(tmp_path.iterdir())
+
+
+def test_who_was_faster_keeps_what_is_there(tmp_path):
+    with made_beside(tmp_path / "made") as slow:
+        slow.mkdir()
+        (slow / "x").write_text("slow")
+        with made_beside(tmp_path / "made") as fast:
+            fast.mkdir()
+            (fast / "x").write_text("fast")
+            assert slow.exists()
+    assert [child.name for child in tmp_path.iterdir()] == ["made"]
+    assert (tmp_path / "made" / "x").read_text() == "fast"
+
 
 GRID = Grid({"alpha": np.array([0.0, 0.5]), "beta": np.array([-1.0, 0.0, 1.0])})
 

@@ -11,6 +11,103 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 import landscape_nb as lnb
+from landscape_nb.trajectories.run_files import (
+    DamagedEntryError,
+    Expected,
+    RunFiles,
+    cache_directory,
+    make_writable_cache,
+    resume_name,
+    state_name,
+)
+
+STATE = {"w": torch.arange(6.0).view(2, 3), "steps": torch.tensor(3)}
+
+
+def expected(epochs=4, record=(0, 2, 4)):
+    return Expected(epochs, list(record), {"loss"}, STATE, STATE | {"momentum": torch.zeros(2)}, {"w"})
+
+
+def content(epoch):
+    recorded = [each for each in (0, 2, 4) if each <= epoch]
+    return {"epoch": epoch, "history": {"loss": [0.5] * epoch}, "recorded": recorded}
+
+
+def written(folder, epoch, last=4):
+    """The files of a run after some epochs, each state multiplied by its epoch."""
+    folder.mkdir(exist_ok=True)
+    files = RunFiles(folder)
+    for recorded in content(epoch)["recorded"]:
+        files.save(state_name(recorded), {"w": recorded * STATE["w"], "steps": STATE["steps"] + recorded})
+    if epoch < last:
+        files.save(resume_name(epoch), STATE | {"momentum": torch.full((2,), float(epoch))})
+    files.commit(content(epoch), list(files.checksums))
+    return files
+
+
+@pytest.mark.parametrize(
+    ("epoch", "names"),
+    [
+        (1, ["epoch-00000.safetensors", "resume-00001.safetensors"]),
+        (2, ["epoch-00000.safetensors", "epoch-00002.safetensors", "resume-00002.safetensors"]),
+        (4, ["epoch-00000.safetensors", "epoch-00002.safetensors", "epoch-00004.safetensors"]),
+    ],
+)
+def test_a_run_has_its_recorded_states_and_where_it_goes_on_from(epoch, names):
+    assert list(expected().files(epoch)) == names
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 4])
+def test_what_is_read_is_what_was_written(tmp_path, epoch):
+    written(tmp_path / "run", epoch)
+    found = RunFiles(tmp_path / "run").read(expected())
+    assert (found.epoch, found.history) == (epoch, {"loss": [0.5] * epoch})
+    assert list(found.states) == content(epoch)["recorded"]
+    for recorded, state in found.states.items():
+        assert torch.equal(state["w"], recorded * STATE["w"])
+        assert state["steps"].item() == 3 + recorded
+    assert found.resumable is None if epoch == 4 else found.resumable["momentum"].tolist() == [epoch, epoch]
+
+
+def test_where_nothing_was_committed_there_is_nothing(tmp_path):
+    assert RunFiles(tmp_path).read(expected()) is None
+    RunFiles(tmp_path).save(state_name(0), STATE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert RunFiles(tmp_path).read(expected()) is None
+
+
+def test_a_manifest_deletes_what_the_one_before_named_and_nothing_else(tmp_path):
+    files = written(tmp_path / "run", 1)
+    (tmp_path / "run" / "notes.txt").write_text("kept")
+    files.save(state_name(2), STATE)
+    files.commit(content(2), [state_name(0), state_name(2)])
+    names = sorted(path.name for path in (tmp_path / "run").iterdir())
+    assert names == ["epoch-00000.safetensors", "epoch-00002.safetensors", "notes.txt", "run.json"]
+
+
+def test_a_kill_before_the_manifest_leaves_the_run_as_it_was(tmp_path):
+    files = written(tmp_path / "run", 1)
+    files.save(state_name(2), STATE)
+    files.save(resume_name(2), STATE | {"momentum": torch.ones(2)})
+    found = RunFiles(tmp_path / "run").read(expected())
+    assert (found.epoch, list(found.states)) == (1, [0])
+    assert found.resumable["momentum"].tolist() == [1, 1]
+
+
+def test_weights_that_are_not_finite_are_damage_and_other_tensors_may_be():
+    fine = {"x": {"w": torch.zeros(2), "mask": torch.tensor([torch.inf])}}
+    expected().check_tensors(fine)
+    with pytest.raises(DamagedEntryError, match="w in x is not finite"):
+        expected().check_tensors({"x": {"w": torch.tensor([0.0, torch.nan])}})
+
+
+def test_the_directory_is_argument_then_variable(tmp_path, monkeypatch):
+    monkeypatch.setenv("LANDSCAPE_NB_CACHE", str(tmp_path / "variable"))
+    assert cache_directory(tmp_path / "argument") == tmp_path / "argument"
+    assert cache_directory() == tmp_path / "variable"
+    assert make_writable_cache(key="run") == tmp_path / "variable" / "run"
+    assert list((tmp_path / "variable" / "run").iterdir()) == []
 
 
 @pytest.mark.parametrize("victim", ["run.json", "epoch-00004.safetensors", "epoch-00000.safetensors"])
