@@ -54,6 +54,17 @@ COMPAT = "_common/compat.py"
 DOCUMENTED = {"_asdict", "_exit", "_fields", "_name_", "_replace", "_value_"}
 """Names with an underscore that Python's documentation offers to everyone."""
 
+TESTS = Path(__file__).parent
+TESTED_ELSEWHERE: dict[str, str] = {}
+"""Modules without a test file of their own, and why."""
+OF_THE_WHOLE = {
+    "test_architecture.py": "which room knows what",
+    "test_distribution.py": "what the wheel holds",
+    "test_package.py": "what `import landscape_nb` imports",
+    "test_shapes.py": "the checks of shapes, which tests have and the package does not",
+}
+"""Test files beside the rooms that are not about one module."""
+
 SETTINGS = "_common/settings.py"
 SETS_VARIABLES = {"course/runner.py"}
 """Modules that set environment variables, for notebooks that they run; they decide nothing by them."""
@@ -160,6 +171,55 @@ def private_names_elsewhere(package: Path) -> set[str]:
             foreign = {name for name in names if name.split(".")[0] != "landscape_nb"}
             found |= {f"{path}: {name}" for name in foreign | set(private_attributes(tree))}
     return found
+
+
+def untested_modules(package: Path, tests: Path) -> list[str]:
+    """Modules without a test file of their own; an `__init__` only hands out names."""
+    paths = [path.relative_to(package) for path in sorted(package.rglob("*.py")) if path.name != "__init__.py"]
+    alone = [path for path in paths if not (tests / path.with_name(f"test_{path.name}")).exists()]
+    return [path.as_posix() for path in alone if path.as_posix() not in TESTED_ELSEWHERE]
+
+
+def homeless_tests(package: Path, tests: Path) -> list[str]:
+    """Test files in a room's folder that are named after none of its modules.
+
+    `test_MODULE_of_odd_models.py` is about `MODULE.py` too. Folders that are not a room's (`browser`, `docs`, `faults`,
+    `notebooks`, `third_party`, `wrong_calls`) have tests of several rooms at once.
+    """
+    found = []
+    for path in sorted(tests.rglob("test_*.py")):
+        beside = package / path.relative_to(tests).parent
+        names = {module.stem for module in beside.glob("*.py")} if beside.is_dir() else set()
+        about = any(f"{path.stem}_".startswith(f"test_{name}_") for name in names)
+        if beside.is_dir() and not about and (beside != package or path.name not in OF_THE_WHOLE):
+            found.append(path.relative_to(tests).as_posix())
+    return found
+
+
+def test_every_module_has_a_test_file():
+    assert not untested_modules(PACKAGE, TESTS)
+
+
+def test_every_test_file_in_a_room_is_about_a_module():
+    assert not homeless_tests(PACKAGE, TESTS)
+
+
+def test_exceptions_are_still_needed():
+    assert all((PACKAGE / path).exists() for path in TESTED_ELSEWHERE)
+    assert all((TESTS / name).exists() for name in OF_THE_WHOLE)
+
+
+@pytest.mark.parametrize("path", ["planted.py", "weights/planted.py", "engines/winograd/planted.py"])
+def test_a_planted_module_without_tests_is_found(copied, path):
+    plant(copied, path, "NUMBER = 1")
+    assert untested_modules(copied, TESTS) == [path]
+
+
+@pytest.mark.parametrize("path", ["cli.py", "_common/rng.py", "course/exercises/lines.py"])
+def test_tests_of_a_module_that_is_gone_are_found(copied, path):
+    (copied / path).unlink()
+    room, _, name = path.rpartition("/")
+    assert homeless_tests(copied, TESTS) == [f"{room}/test_{name}".lstrip("/")]
 
 
 def test_every_module_is_in_a_room_of_the_table():

@@ -131,19 +131,6 @@ def test_augmentation_crops_and_flips_each_image_on_its_own():
     assert torch.equal(datasets.Augmentation(0, False)(images, torch.Generator()), images)
 
 
-def test_a_data_directory_is_a_path_on_this_machine(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert datasets.data_directory("~/data") == tmp_path / "data"
-    monkeypatch.setenv("LANDSCAPE_NB_DATA", "~/data")
-    assert datasets.data_directory() == tmp_path / "data"
-    monkeypatch.setenv("LANDSCAPE_NB_DATA", "s3://bucket/data")
-    with pytest.raises(ValueError, match="LANDSCAPE_NB_DATA: got 's3://bucket/data', wants a path on this machine"):
-        datasets.data_directory()
-    for place in ("https://x.org/data", "a\0b", "a\ud800", ""):
-        with pytest.raises(ValueError, match="^data_dir: got "):
-            datasets.cifar10(place)
-
-
 @pytest.mark.parametrize(
     ("settings", "kind", "message"),
     [

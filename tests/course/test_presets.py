@@ -2,7 +2,6 @@
 
 import pytest
 
-import landscape_nb as lnb
 from landscape_nb.course.presets import choose_preset
 
 
@@ -19,9 +18,3 @@ def test_the_gallery_says_what_is_not_shipped(capsys):
     assert "No paper-scale result is shipped for this notebook yet" in capsys.readouterr().out
     assert choose_preset("gallery", quick={"n": 1}, gallery={"n": 3}).n == 3
     assert "What is shipped at the paper's scale has a section of its own" in capsys.readouterr().out
-
-
-def test_the_environments_seed_is_a_number(monkeypatch):
-    monkeypatch.setenv("LANDSCAPE_NB_SEED", "x")
-    with pytest.raises(ValueError, match="LANDSCAPE_NB_SEED: got 'x'"):
-        lnb.choose_preset("quick", quick={})

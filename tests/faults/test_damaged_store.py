@@ -1,24 +1,17 @@
 """A store whose files were damaged is refused in one way, or measured again; and where there can be no store."""
 
 import json
-import os
 import re
 import resource
 import shutil
-import subprocess
-import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch.nn.functional as F
 import xarray as xr
 import zarr
-from helpers import batch_norm_net, small_data
 
-import landscape_nb as lnb
 from landscape_nb.surfaces.grid import Grid
 from landscape_nb.surfaces.store import Store
 
@@ -137,144 +130,6 @@ def test_a_group_of_version_2_is_never_opened(tmp_path):
         group.create_array(name, data=values)
     with pytest.raises(ValueError, match="is damaged .*or is not a store of landscape-nb; delete"):
         open_store(tmp_path / "old")
-
-
-@pytest.fixture
-def litter(tmp_path):
-    """What lies about in the test's directory and below it."""
-    return lambda: sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
-
-
-def measured(store, metrics=None):
-    objective = lnb.Objective(batch_norm_net(), small_data(), F.cross_entropy, metrics)
-    (direction,) = lnb.random_directions(objective.origin, 1)
-    return lnb.evaluate_line(objective, direction, resolution=2, store=store, progress=False)
-
-
-URLS = ["s3://bucket/a", "memory://a", "file:///tmp/a", "gs://a", "HTTPS://a/b", "x1+y://a", "simplecache::s3://a"]
-
-
-@pytest.mark.parametrize("url", [*URLS, Path("s3://bucket/a"), Path("memory://")])
-def test_urls_are_refused_by_name(tmp_path, monkeypatch, litter, url):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(
-        ValueError, match=r"store: got .*(s3|memory|file|gs|HTTPS|x1|cache).*, wants a path on this mach"
-    ):
-        measured(url)
-    assert not litter()
-
-
-@pytest.mark.parametrize("wrong", [b"bytes", 3, True, 1.5, ["a"], object()])
-def test_what_is_no_path_is_refused(wrong):
-    with pytest.raises(TypeError, match="store: got .*, wants a path"):
-        measured(wrong)
-
-
-@pytest.mark.parametrize("wrong", ["", " ", "a\0b", "~nobody-of-this-name/a"])
-def test_paths_that_cannot_be_are_refused(tmp_path, monkeypatch, litter, wrong):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match="store: got "):
-        measured(wrong)
-    assert not litter()
-
-
-def test_home_spaces_and_other_alphabets(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    for path in ("~/one.zarr", Path("~") / "two.zarr", "a b/c d.zarr", "Größe/面.zarr", "c:d"):
-        for _ in range(2):
-            open_store(path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.zarr", "two.zarr", "work"]
-    assert (tmp_path / "work" / "Größe" / "面.zarr" / "zarr.json").exists()
-
-
-def test_a_store_stays_where_it_was_when_the_directory_changes(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    made = open_store("a.zarr")
-    (tmp_path / "elsewhere").mkdir()
-    monkeypatch.chdir(tmp_path / "elsewhere")
-    made.write(0, VALUES[0])
-    assert list(open_store(tmp_path / "a.zarr").read()) == [0]
-
-
-NAMES = ["../x", "a/b", "a\\b", "..", ".", "", " ", "piece_checksum", "piece", "zarr.json", ".zgroup", "__x", "a\nb"]
-
-
-@pytest.mark.parametrize("name", [*NAMES, "x" * 300, "Piece_Checksum", "ALPHA", "LOSS"])
-def test_names_that_are_no_directory_of_their_own_are_refused(tmp_path, litter, name):
-    with pytest.raises(ValueError, match=r"store: .* rename that metric"):
-        measured(tmp_path / "a.zarr", {name: lnb.accuracy})
-    assert not litter()
-
-
-def test_other_names_are_kept(tmp_path):
-    names = ["top-5", "acc (%)", "Größe", "a b", "c"]
-    for _ in range(2):
-        kept = measured(tmp_path / "a.zarr", dict.fromkeys(names, lnb.accuracy))
-    assert set(names) <= set(kept)
-
-
-_KILLED = """
-import os, sys
-from pathlib import Path
-from landscape_nb._common import paths as places
-
-with places.made_beside(Path(sys.argv[1])) as making:
-    making.mkdir()
-    (making / "x").write_text("")
-    os.kill(os.getpid(), 9)
-"""
-
-
-def test_leftovers_of_killed_processes_are_removed(tmp_path):
-    """One that runs may be filling its directory right now, and of other machines' processes nothing is known."""
-    path = tmp_path / "a.zarr"
-    subprocess.run([sys.executable, "-c", _KILLED, str(path)])
-    (dead,) = tmp_path.iterdir()
-    begin, _, end = dead.name.rsplit("-", 2)
-    running = dead.with_name(f"{begin}-{os.getpid()}-{end}")
-    elsewhere = dead.with_name(f"a.zarr.making-0123abcd-{10**8}-{end}")
-    other = dead.with_name(dead.name.replace("a.zarr", "b.zarr"))
-    for place in (running, elsewhere, other):
-        shutil.copytree(dead, place)
-    open_store(path)
-    assert sorted(tmp_path.iterdir()) == sorted([path, running, elsewhere, other])
-    shutil.rmtree(path)
-    yesterday = time.time() - 25 * 3600
-    for place in (running, elsewhere):
-        os.utime(place, (yesterday, yesterday))
-    open_store(path)
-    assert sorted(tmp_path.iterdir()) == sorted([path, other])
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, OSError("planted")])
-def test_an_error_while_a_store_is_made_leaves_nothing(tmp_path, monkeypatch, litter, error):
-    write = xr.Dataset.to_zarr
-
-    def fails(*args, **kwargs):
-        write(*args, **kwargs)
-        raise error
-
-    monkeypatch.setattr(xr.Dataset, "to_zarr", fails)
-    kind = error if isinstance(error, type) else OSError
-    with pytest.raises(kind, match="store: .*a.zarr cannot be made .planted" if kind is OSError else None):
-        open_store(tmp_path / "a.zarr")
-    assert not litter()
-
-
-def test_a_faster_process_wins(tmp_path, monkeypatch):
-    write = xr.Dataset.to_zarr
-
-    def overtaken(*args, **kwargs):
-        monkeypatch.undo()
-        open_store(tmp_path / "a.zarr").write(0, VALUES[0])
-        write(*args, **kwargs)
-
-    monkeypatch.setattr(xr.Dataset, "to_zarr", overtaken)
-    assert list(open_store(tmp_path / "a.zarr").read()) == [0]
-    assert [path.name for path in tmp_path.iterdir()] == ["a.zarr"]
 
 
 @contextmanager

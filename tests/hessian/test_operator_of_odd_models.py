@@ -1,7 +1,5 @@
 """Losses whose second derivative is missing or wrong are named; the rest have the curvature of the loss."""
 
-import warnings
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,37 +7,6 @@ from helpers import LABELS, samples, seeded
 from torch import nn
 
 import landscape_nb as lnb
-
-
-class Doubled(torch.autograd.Function):
-    """Its backward pass says twice the slope."""
-
-    @staticmethod
-    def forward(ctx, x):
-        return x.clone()
-
-    @staticmethod
-    def backward(ctx, grad):
-        return 2 * grad
-
-
-class StraightThrough(nn.Linear):
-    def __init__(self, how):
-        super().__init__(4, 3)
-        self.how = how
-
-    def forward(self, x):
-        if self.how == "own backward":
-            return Doubled.apply(super().forward(x))
-        signs = self.weight + (self.weight.sign() - self.weight).detach()
-        return F.linear(x, signs, self.bias)
-
-
-@pytest.mark.parametrize("how", ["signs", "own backward"])
-def test_a_gradient_that_is_not_the_losses_slope_is_said(how):
-    objective = lnb.Objective(seeded(StraightThrough, how).double(), (samples()[0].double(), samples()[1]))
-    with pytest.warns(UserWarning, match="objective: autograd's gradient says .*straight-through"):
-        lnb.extreme_eigenvalues(objective)
 
 
 class Once(torch.autograd.Function):
@@ -98,45 +65,6 @@ def test_sparse_embeddings_have_the_curvature_of_dense_ones():
     ]
     assert ends[0].max == pytest.approx(ends[1].max, rel=1e-4)
     assert ends[0].min == pytest.approx(ends[1].min, rel=1e-2)
-
-
-class Saving(torch.autograd.Function):
-    """Swish, whose backward pass keeps the derivative as a number: right once, wrong twice."""
-
-    @staticmethod
-    def forward(ctx, x):
-        s = x.sigmoid()
-        ctx.save_for_backward(s * (1 + x * (1 - s)))
-        return x * s
-
-    @staticmethod
-    def backward(ctx, grad):
-        return grad * ctx.saved_tensors[0]
-
-
-class Right(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return x.exp()
-
-    @staticmethod
-    def backward(ctx, grad):
-        return grad * ctx.saved_tensors[0].exp()
-
-
-@pytest.mark.parametrize(("function", "wrong"), [(Saving, True), (Right, False)])
-def test_backward_passes_of_ones_own_are_compared_with_differences(function, wrong):
-    class Act(nn.Module):
-        def forward(self, x):
-            return function.apply(x)
-
-    model = seeded(lambda: nn.Sequential(nn.Linear(4, 5), Act(), nn.Linear(5, 3))).double()
-    objective = lnb.Objective(model, (samples()[0].double(), samples()[1]))
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        lnb.extreme_eigenvalues(objective)
-    assert any("differ by" in str(warning.message) for warning in said) == wrong
 
 
 def test_the_padding_row_of_an_embedding_curves_as_the_loss_does():

@@ -1,12 +1,9 @@
 """What an objective takes: tensors, loaders, dicts, models and losses of one's own; and what it refuses."""
 
-import copy
-
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import LABELS, batch_norm_net, centre, small_data
+from helpers import LABELS, batch_norm_net, small_data
 from torch import nn
 from torch.nn.utils import prune
 from torch.utils.data import DataLoader, TensorDataset
@@ -48,23 +45,6 @@ def test_batches_of_dicts_are_read_by_forward_and_criterion():
     )
     assert objective() == {"loss": pytest.approx((1 * (4 - 1) ** 2 + 3 * (4 - 3) ** 2) / 4)}
     assert objective({"weight": torch.tensor([[1.0]])})["loss"] == pytest.approx((1 * 1 + 3 * 1) / 4)
-
-
-def test_tied_weights_count_once_and_move_together():
-    class Tied(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.encode = nn.Linear(4, 4, bias=False)
-            self.decode = nn.Linear(4, 4, bias=False)
-            self.decode.weight = self.encode.weight
-
-        def forward(self, x):
-            return self.decode(self.encode(x))
-
-    inputs = torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
-    objective = lnb.Objective(Tied(), (inputs, inputs), F.mse_loss)
-    assert list(objective.origin) == ["encode.weight"]
-    assert objective({"encode.weight": torch.eye(4)})["loss"] == pytest.approx(0, abs=1e-12)
 
 
 def test_fingerprint_follows_whatever_decides_a_value():
@@ -147,38 +127,6 @@ def test_bad_models_and_data_are_named():
             lnb.Objective(net, data, **settings)
 
 
-def test_bad_points_are_named(objective):
-    with pytest.raises(ValueError, match="params: has no tensor for 'linear.bias'"):
-        objective({name: p for name, p in objective.origin.items() if name != "linear.bias"})
-    with pytest.raises(ValueError, match="params: 'linear.bias' has shape"):
-        objective(objective.origin | {"linear.bias": torch.zeros(1)})
-    with pytest.raises(TypeError, match="params: got list"):
-        objective([1])
-
-
-def test_batches_of_unequal_size_count_by_their_samples():
-    model, (images, labels) = batch_norm_net(), small_data(samples=50)
-    whole = lnb.Objective(model, (images, labels), batch_size=50)()["loss"]
-    uneven = [(images[:1], labels[:1]), (images[1:8], labels[1:8]), (images[8:], labels[8:])]
-    assert lnb.Objective(model, uneven)()["loss"] == pytest.approx(whole, rel=1e-6)
-    assert lnb.Objective(model, (images, labels), batch_size=16)()["loss"] == pytest.approx(whole, rel=1e-6)
-
-
-def test_recalibration_uses_the_statistics_of_the_data_at_each_point():
-    model, (images, labels) = batch_norm_net(), small_data()
-    objective = lnb.Objective(model, (images, labels), batch_size=50, batch_norm="recalibrate")
-    scaled = {name: 7.0 * p if name == "hidden.1.weight" else p for name, p in objective.origin.items()}
-    with_batch_statistics = copy.deepcopy(model).train()
-    with torch.no_grad():
-        for layer in with_batch_statistics.modules():
-            if isinstance(layer, nn.BatchNorm1d):
-                layer.momentum = 1.0
-        with_batch_statistics(images)
-        expected = F.cross_entropy(with_batch_statistics.eval()(images), labels).item()
-    assert objective()["loss"] == pytest.approx(expected, rel=1e-5)
-    assert objective(scaled)["loss"] == pytest.approx(expected, rel=1e-2)
-
-
 def test_outputs_that_are_no_tensor_and_a_criterion_that_takes_any_keyword():
     def criterion(outputs, batch, reduction="mean"):
         return F.cross_entropy(outputs["logits"], batch["y"], reduction=reduction)
@@ -195,58 +143,6 @@ def test_outputs_that_are_no_tensor_and_a_criterion_that_takes_any_keyword():
         forward=lambda m, b: F.cross_entropy(m(b["x"]), b["y"]),
     )
     assert own()["loss"] == pytest.approx(objective()["loss"])
-
-
-def test_a_lone_sample_does_not_end_a_recalibration():
-    torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 4))
-    data = TensorDataset(torch.randn(33, 4), LABELS[:33])
-    loader = DataLoader(data, batch_size=16)
-    assert np.isfinite(lnb.Objective(model, loader, batch_norm="recalibrate")()["loss"])
-
-
-class Shifts(nn.Module):
-    """Changes its input, and holds its weights in bounds, in place."""
-
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(4, 4)
-
-    def forward(self, x):
-        x -= 0.5
-        self.layer.weight.data.clamp_(-0.1, 0.1)
-        return self.layer(x)
-
-
-def test_a_model_that_changes_its_input_changes_no_data():
-    torch.manual_seed(0)
-    x = torch.randn(40, 4)
-    kept, model = x.clone(), Shifts()
-    model.layer.weight.data.clamp_(-0.1, 0.1)
-    objective = lnb.Objective(model, (x, LABELS))
-    wanted = F.cross_entropy(model.layer(kept - 0.5), LABELS).item()
-    assert [objective()["loss"] for _ in range(3)] == pytest.approx([wanted] * 3)
-    assert torch.equal(x, kept)
-    directions = lnb.random_directions(model, 2)
-    plane = lnb.evaluate_plane(objective, directions, resolution=3, progress=False)
-    assert centre(plane) == pytest.approx(wanted)
-    *_, progressive = lnb.progressive_plane(objective, directions, resolution=3, progress=False)
-    assert centre(progressive) == pytest.approx(wanted)
-
-
-def test_a_table_of_bounded_norm_keeps_the_origin():
-    model = nn.Sequential(nn.Embedding(9, 4, max_norm=0.5), nn.Flatten(), nn.Linear(8, 4))
-    before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    objective = lnb.Objective(model, (torch.arange(80).view(40, 2) % 9, LABELS))
-    objective()
-    assert all(torch.equal(before[name], p) for name, p in objective.origin.items())
-    assert all(torch.equal(before[name], p) for name, p in model.named_parameters())
-
-
-def test_a_last_batch_of_one_is_recalibrated():
-    model = lnb.models.mlp((8,), batch_norm=True, channels=1, image_size=8)
-    objective = lnb.Objective(model, (torch.randn(257, 1, 8, 8), torch.arange(257) % 10), batch_norm="recalibrate")
-    assert np.isfinite(objective()["loss"])
 
 
 TEMPERATURE = 2.0
@@ -274,17 +170,6 @@ def test_a_fingerprint_knows_what_functions_and_modules_use(monkeypatch):
     pair = Scaled(1.0), Scaled(2.0)
     pair[1].load_state_dict(pair[0].state_dict())
     assert lnb.Objective(pair[0], data).fingerprint != lnb.Objective(pair[1], data).fingerprint
-
-
-def test_a_point_in_another_number_format_is_converted():
-    model = nn.Linear(4, 4)
-    objective = lnb.Objective(model, (torch.randn(40, 4), LABELS))
-    double = {name: p.double() for name, p in objective.origin.items()}
-    assert objective(double) == objective()
-    plane = lnb.evaluate_plane(objective, lnb.random_directions(model, 2), resolution=3, origin=double, progress=False)
-    assert centre(plane) == pytest.approx(objective()["loss"], rel=1e-5)
-    half = lnb.Objective(nn.Linear(4, 4).bfloat16(), (torch.randn(40, 4).bfloat16(), LABELS))
-    assert half({name: p.float() for name, p in half.origin.items()}) == half()
 
 
 def test_a_pruned_network_is_measured():

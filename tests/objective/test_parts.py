@@ -95,37 +95,6 @@ def test_layers_that_couple_samples_are_warned_of_once(layer):
     assert not said(network(layer), data(), F.cross_entropy)[1]
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-@pytest.mark.parametrize("size", [2, 3, 7, 33])
-def test_ordinary_models_are_not_warned_of(dtype, size):
-    model = network(nn.BatchNorm1d(8), nn.LayerNorm(8), nn.ReLU(), dtype=dtype)
-    made, messages = said(model, data(dtype=dtype), batch_size=size)
-    assert made.reductions["loss"] in ("mean over samples", "weighted mean")
-    assert not messages
-
-
-class WithLoss(nn.Module):
-    """As models of languages have it: the mean over tokens that count, found inside."""
-
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.scores = nn.Linear(6, 4)
-
-    def forward(self, batch):
-        scores = self.scores(batch["x"])
-        return {"loss": F.cross_entropy(scores, batch["y"], ignore_index=1), "scores": scores}
-
-
-def test_a_weighted_mean_inside_the_model_stays_one():
-    model, (x, y) = WithLoss().double(), data()
-    batches = [{"x": x[low : low + 13], "y": y[low : low + 13]} for low in (0, 13, 26)]
-    made, messages = said(model, batches, lambda out, _: out["loss"], forward=lambda m, b: m(b))
-    assert made.reductions["loss"] == "weighted mean"
-    assert not messages
-    assert made()["loss"] == pytest.approx(float(model({"x": x[:39], "y": y[:39]})["loss"].detach()))
-
-
 class TimeFirst(nn.Module):
     def __init__(self):
         super().__init__()
@@ -161,17 +130,6 @@ def test_a_maximum_over_samples_with_time_first_is_not_a_mean():
     assert len(messages) == 1
 
 
-def test_batches_that_cannot_be_evaluated_are_named():
-    x, y = data()
-    late = torch.where(torch.arange(40) == 37, 9, y)
-    with pytest.raises(ValueError, match="data: batch 3 of 3, .* cannot be evaluated"):
-        lnb.Objective(network(), (x, late), batch_size=16)()
-    with pytest.raises(ValueError, match="data: batch 1 of 1, .* cannot be evaluated"):
-        lnb.Objective(network(), (x, late))
-    with pytest.raises(ValueError, match="data: batch 2 of 2, .* cannot be evaluated"):
-        lnb.Objective(network(), [(x[:8], y[:8]), (x[:8, :5], y[:8])])()
-
-
 @pytest.mark.parametrize("index", [0, 1, 2])
 def test_empty_batches_count_nothing(index):
     x, y = data()
@@ -180,24 +138,3 @@ def test_empty_batches_count_nothing(index):
     made = lnb.Objective(network(), batches)
     assert made.samples == 40
     assert made()["loss"] == pytest.approx(float(F.cross_entropy(network()(x), y).detach()))
-
-
-def test_two_returned_means_are_not_a_sum_and_a_weight():
-    def pair(outputs, targets):
-        return F.cross_entropy(outputs, targets), (outputs.argmax(1) == targets).double().mean()
-
-    with pytest.raises(ValueError, match="criterion: it returns two numbers"):
-        lnb.Objective(network(), data(), pair)
-
-
-@pytest.mark.parametrize("size", [16, 40])
-def test_a_metric_that_writes_on_outputs_spoils_no_other(size):
-    model, (x, y) = nn.Sequential(network(), nn.Softmax(1)), data()
-
-    def written(outputs, targets):
-        return F.nll_loss(outputs.log_(), targets)
-
-    made = lnb.Objective(model, (x, y), written, {"top": lambda o, t: o.max(1).values.mean()}, batch_size=size)
-    shares = model(x).detach()
-    assert made()["loss"] == pytest.approx(float(F.nll_loss(shares.log(), y)))
-    assert made()["top"] == pytest.approx(float(shares.max(1).values.mean()))

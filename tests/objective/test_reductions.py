@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import Tokens, batch_norm_net, small_data
+from helpers import batch_norm_net, small_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -286,62 +286,6 @@ def test_bad_weights_are_named():
         lnb.hessian_operator(made) @ np.ones(12)
 
 
-ENTROPIES = partial(F.cross_entropy, reduction="none")
-
-COUPLED = {
-    "clipped": lambda o, t: F.cross_entropy(o, t).clamp(max=8),
-    "clipped far off": lambda o, t: F.cross_entropy(o, t).clamp(max=300),
-    "floored": lambda o, t: F.cross_entropy(o, t).clamp(min=1e-3),
-    "flooded": lambda o, t: (F.cross_entropy(o, t) - 0.02).abs() + 0.02,
-    "the worst": lambda o, t: ENTROPIES(o, t).topk(max(1, len(t) // 4)).values.mean(),
-    "trimmed": lambda o, t: ENTROPIES(o, t).sort().values[: max(1, len(t) - len(t) // 10)].mean(),
-    "quantile": lambda o, t: torch.minimum(ENTROPIES(o, t), ENTROPIES(o, t).quantile(0.95)).mean(),
-    "huberized": lambda o, t: F.huber_loss(F.cross_entropy(o, t), o.new_zeros(()), delta=20.0),
-    "finite ones": lambda o, t: ENTROPIES(o, t).nanmean(),
-    "contrast": lambda o, t: F.cross_entropy(o @ o.T, torch.arange(len(o))),
-    "standardized": lambda o, t: F.cross_entropy(o - o.mean(0), t),
-    "two weights": lambda o, t: F.cross_entropy(o, t, WEIGHTS) + 0.1 * o.square().mean(),
-    "root": lambda o, t: F.cross_entropy(o, t).sqrt(),
-    "by hand": lambda o, t: float(F.cross_entropy(o, t).detach().sqrt()),
-}
-
-
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("name", COUPLED)
-def test_what_depends_on_the_batches_is_said(name, size):
-    inputs, model = draw(SAMPLES, 4), nn.Linear(4, CLASSES).double()
-    batches = list(zip(inputs.split(size), LABELS.split(size), strict=True))
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        made = lnb.Objective(model, batches, metrics={"odd": COUPLED[name]})
-    assert made.reductions == {"loss": "mean over samples", "odd": "mean over batches"}
-    messages = [str(warning.message) for warning in caught]
-    assert len(messages) == (size < SAMPLES)
-    assert all("metrics['odd']" in text and "batch_size" in text and "(sum, weight)" in text for text in messages)
-    values = [float(COUPLED[name](model(x).detach(), y)) for x, y in batches]
-    assert made()["odd"] == pytest.approx(np.average(values, weights=list(map(len, inputs.split(size)))), rel=1e-12)
-
-
-MEANS = {
-    "torch's": F.cross_entropy,
-    "module": nn.CrossEntropyLoss(),
-    "accuracy": lnb.accuracy,
-    "own": lambda o, t: (o.argmax(1) == t).float().mean(),
-    "clipped each": lambda o, t: ENTROPIES(o, t).clamp(max=2).mean(),
-    "focal": lambda o, t: ((1 - (-ENTROPIES(o, t)).exp()) ** 2 * ENTROPIES(o, t)).mean(),
-    "smoothed": nn.CrossEntropyLoss(label_smoothing=0.1),
-    "numpy": lambda o, t: float((o.argmax(1) == t).numpy().mean()),
-    "float32": lambda o, t: F.cross_entropy(o.float(), t),
-}
-
-
-@pytest.mark.parametrize("name", MEANS)
-def test_means_over_samples_are_found(name):
-    made, *_ = objective(MEANS[name], LABELS, 5)
-    assert made.reductions["loss"] == "mean over samples"
-    assert (made.evaluator.by_sample["loss"] is None) == (name == "numpy")
-
-
 def test_flattened_words_and_words_of_other_batches_count_alike():
     class Words(nn.Linear):
         def forward(self, x):
@@ -398,14 +342,3 @@ def test_a_metric_that_is_not_a_mean_over_samples_gets_its_error_from_the_batche
     assert values["largest_stderr"] == pytest.approx(maxima.std(ddof=1) / np.sqrt(3), rel=1e-5)
     alone = lnb.Objective(model, (images, labels), metrics=largest).measure()
     assert np.isnan(alone["largest_stderr"])
-
-
-def test_a_plane_and_a_hessian_are_of_the_same_loss_when_outputs_are_tokens():
-    torch.manual_seed(0)
-    model = Tokens()
-    model.scores.bias.data[0] = 3
-    short = torch.randint(0, 9, (4, 3)), torch.randint(0, 9, (12,))
-    long = torch.randint(0, 9, (4, 30)), torch.zeros(120).long()
-    objective = lnb.Objective(model, [short, long])
-    differentiated = sum(share * float(loss) for share, loss in objective.evaluator.batch_losses(objective.origin))
-    assert objective()["loss"] == pytest.approx(differentiated)

@@ -64,28 +64,6 @@ def test_curvature_under_common_random_numbers_is_the_lines():
     assert lnb.curvature_along(objective, direction) == pytest.approx(second, rel=1e-3)
 
 
-def test_draws_are_averaged_and_say_their_error():
-    """One linear map with noise of variance σ² added: the mean of the squared error is known."""
-
-    class Noisy(nn.Linear):
-        def forward(self, x):
-            return super().forward(x) + 0.5 * torch.randn(len(x), 1)
-
-    model = seeded(Noisy, 4, 1).double()
-    x = samples(400)[0].double()
-    exact = float(F.linear(x, model.weight, model.bias).square().mean()) + 0.25
-    objective = lnb.Objective(model, (x, torch.zeros(400, 1).double()), F.mse_loss, seed=0, draws=40)
-    values = objective.measure()
-    assert set(values) == {"loss", "loss_stderr", "loss_draws_stderr"}
-    assert abs(values["loss"] - exact) < 4 * values["loss_draws_stderr"]
-    single = [lnb.Objective(model, objective.evaluator.data.batches, F.mse_loss, seed=s)()["loss"] for s in range(40)]
-    assert values["loss_draws_stderr"] == pytest.approx(np.std(single) / 40**0.5, rel=0.5)
-    found, _ = line(objective)
-    assert float(found.loss_draws_stderr[2]) == values["loss_draws_stderr"]
-    with pytest.raises(ValueError, match="draws: got 3 without seed"):
-        lnb.Objective(model, (x, x[:, :1]), F.mse_loss, draws=3)
-
-
 def test_numbers_that_are_drawn_and_change_nothing_are_no_matter():
     class Idle(nn.Linear):
         def forward(self, x):

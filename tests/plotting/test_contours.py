@@ -58,37 +58,11 @@ def test_what_is_not_finite_is_marked():
     assert np.isfinite(plotting.plot_surfaces(broken).axes[0].get_zlim()).all()
 
 
-def test_lines_have_a_panel_a_variable_and_a_stroke_a_name():
-    line = xr.Dataset({"loss": ("alpha", [1.0, 2.0]), "accuracy": ("alpha", [0.0, 1.0])}, {"alpha": [0.0, 1.0]})
-    figure = plotting.plot_lines({"one": line, "two": line}, ("loss", "accuracy"), log=True)
-    assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "accuracy"]
-    assert [axes.get_yscale() for axes in figure.axes] == ["log", "linear"]
-    strokes = {(drawn.get_color(), drawn.get_linestyle()) for drawn in figure.axes[0].lines}
-    assert len(strokes) == 2
-
-
-@pytest.mark.parametrize("draw", [plotting.plot_contours, plotting.plot_surfaces, plotting.plotly_surface])
-def test_what_is_no_plane_is_named(draw):
-    line = xr.Dataset({"loss": ("alpha", [1.0, 2.0])}, {"alpha": [0.0, 1.0]})
-    with pytest.raises(ValueError, match=r"wants 'loss' over \('alpha', 'beta'\), has"):
-        draw(line)
-
-
 def test_nothing_to_draw_is_named():
     with pytest.raises(ValueError, match="got no Dataset"):
         plotting.plot_lines({})
     with pytest.raises(ValueError, match="alt: got an empty text"):
         lnb.show(plt.figure(), alt=" ")
-
-
-def test_a_legend_of_lines_lies_on_no_panel():
-    line = xr.Dataset(
-        {"loss": ("alpha", [3.0, 1.0, 2.0]), "accuracy": ("alpha", [0.1, 0.9, 0.5])}, {"alpha": [-1, 0, 1]}
-    )
-    figure = plotting.plot_lines({f"network {name}": line for name in "ABCDE"}, ("loss", "accuracy"), title="Five")
-    figure.draw_without_rendering()
-    (legend,) = figure.legends
-    assert not any(legend.get_window_extent().overlaps(panel.get_tightbbox()) for panel in figure.axes)
 
 
 def test_labels_of_contours_stand_on_them_and_in_nobodys_way():

@@ -1,6 +1,5 @@
 """Planes below zero, nowhere finite, constant, or given in other ways are drawn sensibly."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
@@ -66,37 +65,6 @@ def test_levels_are_shared_by_all_planes():
     first, second = (panel.collections[0].levels for panel in figure.axes[:2])
     np.testing.assert_array_equal(first, second)
     np.testing.assert_allclose(10**first, choose_levels(9, [BOWL, BOWL * 100]))
-
-
-def test_lists_are_panels_titled_by_number_and_draws_by_theirs():
-    assert [panel.get_title() for panel in plotting.plot_contours([plane_of(BOWL)] * 3).axes[:3]] == ["0", "1", "2"]
-    draws = PLANES["several draws"]
-    assert [panel.get_title() for panel in plotting.plot_contours(draws).axes[:2]] == ["draw 1", "draw 2"]
-    named = plotting.plot_surfaces({"a": draws, "b": plane_of(BOWL)}).axes
-    assert [panel.get_title() for panel in named] == ["a, draw 1", "a, draw 2", "b"]
-    names = [text.get_text() for text in plotting.plot_lines([plane_of(BOWL).isel(beta=0)] * 2).legends[0].get_texts()]
-    assert names == ["0", "1"]
-    assert plotting.plotly_surface(draws, title="Mine").layout.title.text == "Mine, draw 1 of 2"
-
-
-def test_a_variable_is_drawn_under_its_own_name():
-    found = plotting.plot_contours(plane_of(BOWL).loss.rename("accuracy"))
-    assert found.axes[-1].get_ylabel() == "accuracy"
-    other = plotting.plot_contours(plane_of(BOWL).assign(accuracy=plane_of(BOWL).loss), "accuracy")
-    ours, theirs = (figure.axes[0].collections[1].get_paths() for figure in (found, other))
-    for one, two in zip(ours, theirs, strict=True):
-        np.testing.assert_array_equal(one.vertices, two.vertices)
-    assert plotting.plot_lines(plane_of(BOWL).loss.isel(alpha=0)).axes[0].get_xlabel().startswith("β")
-
-
-@pytest.mark.parametrize("cmap", ["magma", "Greys", "tab10", plt.get_cmap("cividis")])
-def test_colours_are_those_of_the_map(cmap):
-    panel = plotting.plot_contours(plane_of(BOWL), levels=[0.6, 1, 2], cmap=cmap).axes[0]
-    wanted = plt.get_cmap(cmap)
-    faces = panel.collections[0].get_facecolor()
-    np.testing.assert_allclose(faces[0], wanted(0.0), atol=0.02)
-    np.testing.assert_allclose(faces[-1], wanted(1.0), atol=0.02)
-    assert plotting.plot_surfaces(plane_of(BOWL), cmap=cmap).axes[0].collections
 
 
 @pytest.mark.parametrize(("beta", "aspect"), [(1, 1), (3, 1), (0.3, 1), (10, "auto"), (0.01, "auto")])

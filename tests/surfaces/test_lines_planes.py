@@ -141,27 +141,6 @@ def test_bad_repeats_are_named(objective):
             lnb.evaluate_line(objective, direction, repeats=bad)
 
 
-class Scaled(nn.Module):
-    """Has a parameter that is a single number."""
-
-    def __init__(self):
-        super().__init__()
-        self.temperature, self.layer = nn.Parameter(torch.tensor(2.0)), nn.Linear(4, 4)
-
-    def forward(self, x):
-        return self.temperature * self.layer(x)
-
-
-def test_a_parameter_may_be_a_single_number():
-    x = torch.randn(40, 4)
-    model = Scaled()
-    objective, directions = lnb.Objective(model, (x, LABELS)), lnb.random_directions(model, 2)
-    plane = lnb.evaluate_plane(objective, directions, resolution=3, progress=False)
-    moved = lnb.move(objective.origin, directions, [1.0, -1.0])
-    assert moved["temperature"] == 2
-    assert float(plane.loss.sel(alpha=1, beta=-1)) == pytest.approx(objective(moved)["loss"], rel=1e-5)
-
-
 def test_an_origin_of_another_precision_may_come_second():
     x = torch.randn(40, 4)
     model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 4))
