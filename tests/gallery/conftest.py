@@ -4,6 +4,7 @@ import pytest
 import tiny_jobs as declared
 
 from landscape_nb.gallery import jobs
+from landscape_nb.gallery.build import build
 
 
 @pytest.fixture(scope="module")
@@ -18,3 +19,11 @@ def tiny_jobs(tmp_path_factory):
     for kept, dictionary in zip(before, (jobs.SCALES, jobs.JOBS), strict=True):
         dictionary.clear()
         dictionary.update(kept)
+
+
+@pytest.fixture(scope="module")
+def built(tiny_jobs, tmp_path_factory):
+    """The small jobs, built without an interruption: where, which files, and what was said."""
+    said, folder = [], tmp_path_factory.mktemp("out")
+    files = build(tiny_jobs, folder, echo=said.append)
+    return folder, files, said

@@ -7,21 +7,11 @@ import time
 
 import numpy as np
 import pytest
-import torch
 from helpers import ROOT
 from tiny_jobs import same
 
-import landscape_nb as lnb
 from landscape_nb.gallery.build import build, missing
 from landscape_nb.gallery.jobs import find_job
-from landscape_nb.gallery.results import read, read_network
-
-
-@pytest.fixture(scope="module")
-def built(tiny_jobs, tmp_path_factory):
-    said, folder = [], tmp_path_factory.mktemp("out")
-    files = build(tiny_jobs, folder, echo=said.append)
-    return folder, files, said
 
 
 def test_all_products_are_written_and_none_twice(built, tiny_jobs):
@@ -31,39 +21,6 @@ def test_all_products_are_written_and_none_twice(built, tiny_jobs):
     assert said[0].startswith("quick-vgg9-sgd-small-decay: training, about ")
     assert build(tiny_jobs, folder, echo=said.append) == []
     assert len(said) == 10
-
-
-def test_products_are_what_the_library_gives(built):
-    folder, *_ = built
-    job = find_job("quick-vgg9-sgd-small-decay")
-    network = read_network(job, folder)
-    sample = tuple(part[:40] for part in lnb.datasets.digits().train)
-    objective = lnb.Objective(network, sample)
-    plane = read(job, "plane", folder)
-    directions = lnb.random_directions(network, 2, seed=0)
-    dense = lnb.evaluate_plane(objective, directions, (-1, 1), 9, progress=False, engine="plain")
-    error = np.log10(plane.loss.values) - np.log10(dense.loss.values)
-    assert np.sqrt((error**2).mean()) < 0.05
-    assert plane.attrs["origin_loss"] == pytest.approx(objective()["loss"], rel=1e-5)
-    lines = read(job, "lines", folder)
-    assert dict(lines.sizes) == {"repeat": 2, "alpha": 5}
-    assert float(lines.loss[0, 2]) == pytest.approx(objective()["loss"], rel=1e-4)
-    trained = read(job, "training", folder)
-    test = lnb.Objective(network, lnb.datasets.digits().test, metrics={"accuracy": lnb.accuracy})()
-    assert trained.attrs["final_test_accuracy"] == pytest.approx(test["accuracy"], abs=1e-6)
-    weights = torch.cat([p.detach().flatten() for p in network.parameters()])
-    assert int(trained.weights.sum()) == len(weights)
-    assert float(trained.weight_norm[-1]) == pytest.approx(float(weights.norm()), rel=1e-3)
-
-
-def test_a_line_between_two_networks_ends_at_them(built):
-    folder, *_ = built
-    line = read(find_job("quick-vgg9-between-decay"), "between-interpolated", folder)
-    sample = tuple(part[:40] for part in lnb.datasets.digits().train)
-    for alpha, role in ((0, "small"), (1, "large")):
-        network = read_network(find_job(f"quick-vgg9-sgd-{role}-decay"), folder)
-        at = float(line.loss.sel(alpha=alpha))
-        assert at == pytest.approx(lnb.Objective(network, sample)()["loss"], rel=1e-4)
 
 
 def test_a_network_that_is_not_trained_yet_is_named(tiny_jobs, tmp_path):

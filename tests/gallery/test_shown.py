@@ -1,0 +1,53 @@
+"""Which results a figure shows, and what its caption says of them."""
+
+import pytest
+from tiny_jobs import declare
+
+from landscape_nb.gallery.results import SHIPPED
+from landscape_nb.gallery.shown import MAPS, PAPER, QUICK, Shown, scales_of
+
+
+def test_the_largest_scale_that_has_a_result_is_shown():
+    results = Shown(PAPER, SHIPPED)
+    assert results("resnet56-plain", "plane").attrs["command"].endswith("authors-resnet56-plain")
+    assert results("resnet110-plain", "plane") is None
+    assert results.absent == ["resnet110-plain"]
+    assert Shown(QUICK, SHIPPED)("resnet56-plain", "plane").sizes["alpha"] == 25
+
+
+def test_of_several_products_the_first_that_is_there_counts():
+    results = Shown(PAPER, SHIPPED)
+    assert results("resnet56-plain", *MAPS).sizes["alpha"] == 5
+    assert results.absent == []
+
+
+def test_the_narrowest_network_of_a_scale_is_one_of_its_depths():
+    names = [job.name for job in Shown(PAPER).jobs("resnet-k1-plain")]
+    assert names == ["gpu-resnet56-plain", "cpu-resnet20-plain"]
+    assert [job.name for job in Shown(QUICK).jobs("resnet-k1-plain")] == ["quick-resnet-k1-plain"]
+
+
+def test_titles_have_the_test_error_of_the_network_that_is_shown(built):
+    results = Shown(QUICK, built[0])
+    trained = results("vgg9-sgd-small-decay", "training")
+    error = 100 * (1 - trained.attrs["final_test_accuracy"])
+    assert results.test_error("vgg9-sgd-small-decay") == pytest.approx(error)
+    assert results.title("vgg9-sgd-small-decay") == f"small batches\ntest error {error:.1f} %"
+    assert results.title("vgg9-between-decay") == "between"
+    assert Shown(PAPER, SHIPPED).test_error("resnet56-plain") is None
+
+
+def test_the_caption_says_each_thing_once(built):
+    results = Shown(QUICK, built[0])
+    for role in ("vgg9-sgd-small-decay", "vgg9-sgd-large-decay", "vgg9-between-decay"):
+        results(role, "plane")
+    assert results.caption() == (
+        "VGG-9 of an eighth of the width. 3 epochs, seed 0; 2 epochs, seed 0. Digits of scikit-learn. "
+        "Not computed yet: between."
+    )
+
+
+def test_presets_have_scales(tiny_jobs):
+    assert scales_of("quick") == QUICK
+    assert scales_of("gallery") == scales_of("full") == PAPER
+    assert declare() == tiny_jobs
