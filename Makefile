@@ -2,7 +2,7 @@
 PIP_OPTIONS ?=
 PYTHON ?= python3
 BIN := .venv/bin
-COURSE := tests/notebooks/test_run.py notebooks/solutions
+COURSE := tests/notebooks/test_run.py tests/course/test_runner.py tests/gallery notebooks/solutions
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: lab course test test-library test-processors test-course notebooks bench site

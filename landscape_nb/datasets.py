@@ -57,11 +57,14 @@ class Augmentation:
         def draw(high: int) -> Tensor:
             return torch.randint(high, (count, 1), generator=generator)
 
+        # Drawn on the CPU, the same on every device.
         rows = draw(2 * self.pad + 1) + torch.arange(height)
         columns = draw(2 * self.pad + 1) + torch.arange(width)
         mirrored = draw(2).bool() & torch.tensor(self.flip)
         columns = torch.where(mirrored, columns.flip(1), columns)
-        cropped = padded[torch.arange(count)[:, None, None], :, rows[:, :, None], columns[:, None, :]]
+        where = (torch.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :])
+        first, second, third = (index.to(images.device) for index in where)
+        cropped = padded[first, :, second, third]
         return cropped.permute(0, 3, 1, 2).contiguous()
 
 

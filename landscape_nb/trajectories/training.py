@@ -167,7 +167,9 @@ class _Run:
     """
 
     def __init__(self, net, pair, tests, has_tests, criterion, metrics, augment, settings):
-        self.net, self.inputs, self.targets = net.to(memory_format=_LAYOUT), *pair
+        self.net = net.to(memory_format=_LAYOUT)
+        self.device = next(net.parameters()).device
+        self.inputs, self.targets = (part.to(self.device) for part in pair)  # once, not batch by batch
         self.has_tests = has_tests
         self.metrics = {"loss": criterion, **metrics}
         self.augment, self.settings = augment, settings
@@ -232,17 +234,16 @@ class _Run:
         torch.manual_seed(int(seed))
         generator = torch.Generator().manual_seed(int(seed))
         rate = self.settings["lr"] * 0.1 ** sum(self.epoch >= drop for drop in self.settings["drops"])
-        device = next(self.net.parameters()).device
         totals = dict.fromkeys(self.metrics, 0.0)
         seen = 0
         self.net.train()
         for samples in self._batches(int(seed)):
-            inputs, targets = self.inputs[samples], self.targets[samples].to(device)
+            inputs, targets = self.inputs[samples], self.targets[samples]
             if self.augment:
                 inputs = self._augmented(inputs, generator)
             if inputs.ndim == 4:
                 inputs = inputs.contiguous(memory_format=_LAYOUT)
-            values = self._step(inputs.to(device), targets, rate)
+            values = self._step(inputs, targets, rate)
             seen += len(samples)
             for name in totals:
                 totals[name] += len(samples) * values[name]
@@ -307,7 +308,7 @@ class _Run:
 
     def _batches(self, seed: int) -> list[Tensor]:
         """The numbers of shuffled samples, batch by batch."""
-        order = torch.randperm(len(self.inputs), generator=torch.Generator().manual_seed(seed))
+        order = torch.randperm(len(self.inputs), generator=torch.Generator().manual_seed(seed)).to(self.device)
         return [order[part] for part in batch_slices(len(order), self.settings["batch_size"])]
 
     def _save(self) -> None:
