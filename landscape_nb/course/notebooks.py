@@ -69,7 +69,7 @@ def find_notebook(number: str) -> Notebook:
     """
     check_kind("number", number, str, "a notebook's number or name, such as '05'")
     for notebook in NOTEBOOKS:
-        if number.zfill(2) == notebook.number or number == notebook.name:
+        if (number and number.zfill(2) == notebook.number) or number == notebook.name:
             return notebook
     numbers = ", ".join(notebook.number for notebook in NOTEBOOKS)
     raise ValueError(f"number: got {number!r}, the course has {numbers}")

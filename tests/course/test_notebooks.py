@@ -25,7 +25,9 @@ def test_a_notebook_is_found_by_its_number_and_name(notebook):
     assert find_notebook(str(int(notebook.number))) is notebook
 
 
-@pytest.mark.parametrize("wrong", ["13", "99", "x", "005", "skip_connections", "05_skip_connections.ipynb", "-1", "5 "])
+@pytest.mark.parametrize(
+    "wrong", ["", "13", "99", "x", "005", "skip_connections", "05_skip_connections.ipynb", "-1", "5 "]
+)
 def test_what_the_course_does_not_have_is_named_with_what_it_has(wrong):
     with pytest.raises(ValueError, match=f"number: got {wrong!r}, the course has 00, 01, .*, 12$"):
         find_notebook(wrong)
