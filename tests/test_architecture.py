@@ -212,7 +212,7 @@ def plant(package: Path, path: str, *lines: str) -> None:
     [
         ("_common/checks.py", "from landscape_nb.weights.params import Params", "weights.params.Params"),
         ("_common/provenance/values.py", "from ...models import mlp", "models.mlp"),
-        ("models.py", "import landscape_nb.datasets", "datasets"),
+        ("models/plain.py", "import landscape_nb.datasets", "datasets"),
         ("weights/params.py", "from landscape_nb import objective", "objective"),
         ("plotting/style.py", "from landscape_nb import Objective", "__init__.Objective"),
         ("engines/choose.py", "import landscape_nb as lnb", "__init__."),
@@ -230,7 +230,7 @@ def test_a_planted_import_is_found(copied, path, line, found):
     ["import os; os.environ", "import os; os.getenv('HOME')", "from os import environ", "NAME = 'LANDSCAPE_NB_SPEED'"],
 )
 def test_a_planted_environment_variable_is_found(copied, line):
-    plant(copied, "models.py", line)
+    plant(copied, "models/plain.py", line)
     assert len(settings_elsewhere(copied)) == 1
 
 
@@ -247,5 +247,5 @@ def test_a_planted_environment_variable_is_found(copied, line):
     ],
 )
 def test_a_planted_private_name_is_found(copied, line):
-    plant(copied, "models.py", line)
+    plant(copied, "models/plain.py", line)
     assert len(private_names_elsewhere(copied)) == 1
