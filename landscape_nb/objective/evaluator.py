@@ -16,11 +16,13 @@ from landscape_nb._common.rng import preserved_rng, seed_everything
 from landscape_nb._common.safe_layout import SafeLayout
 from landscape_nb._common.schema import DRAWS_STDERR, STDERR
 from landscape_nb.objective.batches import Batches, is_pair, naming, targets_of
+from landscape_nb.objective.by_sample import batching_quietly
+from landscape_nb.objective.combining import Combination
 from landscape_nb.objective.forward import Buffers, Forward, State
-from landscape_nb.objective.metrics import Combination, Metric, batching_quietly
 from landscape_nb.objective.reductions import (
     SUM,
     WEIGHTED,
+    Metric,
     Trace,
     as_number,
     batch_value,

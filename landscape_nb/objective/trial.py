@@ -17,8 +17,8 @@ from landscape_nb._common.compat import TorchDispatchMode, schema_of, storage_id
 from landscape_nb._common.foreign import FAILURES
 from landscape_nb._common.rng import preserved_rng, random_states, seed_everything
 from landscape_nb._common.safe_layout import SafeLayout
-from landscape_nb.objective.batches import copied, describe, is_changed, tensors_of
 from landscape_nb.objective.metrics import check_value
+from landscape_nb.objective.nested import copied, describe, is_changed, tensors_of
 from landscape_nb.objective.reductions import batch_value
 from landscape_nb.weights.copies import ModuleMemory
 from landscape_nb.weights.noise import noise
