@@ -15,9 +15,9 @@ from landscape_nb.objective.reductions import Metric, Trace, is_weighed, weight_
 
 
 def accuracy(
-    outputs: Float[Tensor, "n *scores"], targets: Int[Tensor, "n *places"], reduction: str = "mean"
+    outputs: Float[Tensor, "n *scores"], targets: Int[Tensor, "n *positions"], reduction: str = "mean"
 ) -> Float[Tensor, "*n"]:
-    """The fraction of samples (or of places in them, such as pixels) whose highest score is the target's.
+    """The fraction of samples (or of positions in them, such as pixels) whose highest score is the target's.
 
     Args:
         outputs: Scores of each class, along the second dimension, as torch's losses have it, or the last.

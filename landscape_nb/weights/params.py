@@ -297,7 +297,7 @@ def check_directions(directions: Any, template: Params) -> Sequence[Params]:
 
     Raises:
         TypeError: What is given is not a sequence of directions, or one is not a dict of tensors.
-        ValueError: One direction in the place of several, or one that does not fit.
+        ValueError: One direction instead of several, or one that does not fit.
 
     Example:
         >>> check_directions([{"w": torch.ones(1)}], {"w": torch.ones(2)})
