@@ -10,6 +10,7 @@ from landscape_nb.models.initial import initialized
 from landscape_nb.models.sizes import channels_at, check_counts, check_switch, sides_of
 
 RESNET_DEPTHS = (20, 32, 44, 56, 110)
+"""The depths that `resnet` makes."""
 
 
 class ResidualBlock(nn.Module):

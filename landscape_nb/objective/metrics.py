@@ -25,7 +25,8 @@ def accuracy(
         reduction: `'mean'`, or `'none'` for one 0 or 1 a sample, as torch's losses have it.
 
     Raises:
-        ValueError: Shapes that do not fit, or fit both ways.
+        TypeError: Outputs or targets that are not tensors.
+        ValueError: Shapes that do not fit, or fit both ways; or another reduction.
 
     Example:
         >>> accuracy(torch.tensor([[2.0, 1.0], [0.0, 3.0]]), torch.tensor([0, 0])).item()

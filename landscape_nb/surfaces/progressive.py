@@ -78,6 +78,8 @@ def progressive_plane(
         `'complete'` (all points are measured).
 
     Raises:
+        TypeError: `objective` is not an `Objective`, `directions` are not a list of dicts of tensors, or `progress` is
+            not True or False.
         ValueError: A bad extent, resolution, error or time budget, or directions that are not two or do
             not fit the model.
 
