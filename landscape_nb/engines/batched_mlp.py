@@ -174,7 +174,7 @@ class _Chain:
         combinations: Combinations,
         known: Params,
         buffers: Sequence[Float[Tensor, "_"]],
-    ) -> Features:
+    ) -> Float[Tensor, "points outputs samples"]:
         """The last layer's values, in one of two buffers that layers use in turn."""
         turns = cycle(buffers)
         rows = _view(next(turns), len(combinations), *first.shape[1:])
@@ -219,7 +219,7 @@ class _Linear:
         combinations: Combinations,
         basis: Params,
         buffer: Float[Tensor, "_"],
-    ) -> Features:
+    ) -> Float[Tensor, "points outputs samples"]:
         matrices = self.matrices(basis)
         weights = (combinations @ matrices.flatten(1)).view(-1, *matrices.shape[1:])
         return torch.bmm(weights, rows, out=_view(buffer, len(rows), weights.shape[1], rows.shape[2]))
