@@ -6,11 +6,12 @@ Usage: python docs/build_api.py
 import ast
 import inspect
 import textwrap
-import types
 from itertools import pairwise
 from pathlib import Path
 
 import landscape_nb as lnb
+from landscape_nb._common import schema
+from landscape_nb.models import residual
 from landscape_nb.weights import params
 
 PAGE = Path(__file__).parent / "api.md"
@@ -20,6 +21,8 @@ Made from the docstrings, which also give shapes, defaults, errors and sources: 
 `import landscape_nb as lnb`; the names below are in `lnb`, those of a module in `lnb.<module>`.
 """
 _MODULES = ("datasets", "exercises", "models", "plotting")
+DATA = {"Params": params, "plotting.PAPER_LEVELS": schema, "models.RESNET_DEPTHS": residual}
+"""Public names of things without a docstring, and the modules where a text stands below their definition."""
 
 
 def public_names():
@@ -32,16 +35,18 @@ def public_names():
         names = vars(getattr(lnb, module))
         for name, thing in names.items():
             own = getattr(thing, "__module__", "").startswith(f"landscape_nb.{module}")
-            if callable(thing) and name in names.get("__all__", [name] * own) and not name.startswith("_"):
+            public = callable(thing) or f"{module}.{name}" in DATA
+            if public and name in names.get("__all__", [name] * own) and not name.startswith("_"):
                 yield f"{module}.{name}", thing
 
 
 def docstring(name, thing):
-    """What is said of a public name; a type alias such as `Params` has only the text below its definition."""
-    if not isinstance(thing, types.GenericAlias):
+    """What is said of a public name; data and type aliases have only the text below their definition."""
+    if name not in DATA:
         return inspect.getdoc(thing)
-    body = ast.parse(inspect.getsource(params)).body
-    (below,) = (after for line, after in pairwise(body) if ast.unparse(line).startswith(f"{name} = "))
+    body = ast.parse(inspect.getsource(DATA[name])).body
+    defined = f"{name.split('.')[-1]} = "
+    (below,) = (after for line, after in pairwise(body) if ast.unparse(line).startswith(defined))
     return inspect.cleandoc(below.value.value)
 
 

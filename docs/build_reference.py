@@ -5,10 +5,9 @@ Usage: python docs/build_reference.py
 
 import inspect
 import textwrap
-import types
 from pathlib import Path
 
-from build_api import docstring, public_names
+from build_api import DATA, docstring, public_names
 
 PAGE = Path(__file__).parent / "reference.md"
 _HEAD = """# Reference
@@ -20,7 +19,7 @@ Every public name with its arguments, what it returns and what it raises, from t
 
 def entry(name, thing):
     """The page's lines on one name, which Sphinx fills in."""
-    if isinstance(thing, types.GenericAlias):  # autodoc would describe `dict`
+    if name in DATA:  # autodoc would describe `dict` or `tuple`
         directive = f".. py:data:: landscape_nb.{name}\n\n{textwrap.indent(docstring(name, thing), '   ')}"
     elif inspect.isclass(thing):
         directive = f".. autoclass:: landscape_nb.{name}\n   :members:"

@@ -20,7 +20,7 @@ from beartype import beartype
 from jaxtyping import AbstractArray
 
 _PACKAGE = Path(__file__).parent.parent / "landscape_nb"
-_LOOKED_INTO = (tuple, dict, collections.abc.Mapping, types.UnionType, typing.Union)
+_LOOKED_INTO = (tuple, dict, collections.abc.Mapping, types.UnionType)
 """Whose elements beartype checks without drawing a number: all of a tuple, the first of a mapping."""
 _OWN_WORDS = ("landscape_nb.course.", "landscape_nb.models.", "landscape_nb.datasets.")
 """Whose functions say in words of their own what is wrong with an answer or an image."""
@@ -44,10 +44,10 @@ def checked(function: Callable) -> Callable:
     before the call, and with what it returned, which is checked with them after it. Functions that check their
     arguments themselves are left to it: only afterwards must the shapes be right.
     """
-    hints = getattr(function, "__annotations__", {})
+    hints = function.__annotations__
     before = hints.get("return") is Any
     shapes = {name: hint for name, hint in hints.items() if _is_shaped(hint)}
-    if isinstance(function, type) or not shapes or (before and _checks_itself(function)):
+    if not shapes or (before and _checks_itself(function)):
         return function
     function.__annotations__ = shapes
     return beartype(function)

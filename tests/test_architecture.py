@@ -64,6 +64,10 @@ OF_THE_WHOLE = {
     "test_shapes.py": "the checks of shapes, which tests have and the package does not",
 }
 """Test files beside the rooms that are not about one module."""
+IMPORTS = {"import_module", "__import__"}
+"""Functions that import a module by its name."""
+TAKES_NAMES = {"getattr", "hasattr", "setattr", "delattr", "attrgetter", "methodcaller", "__getattribute__"}
+"""Functions that reach an attribute by its name."""
 
 SETTINGS = "_common/settings.py"
 SETS_VARIABLES = {"course/runner.py"}
@@ -86,14 +90,33 @@ def room_of(path: str) -> str:
 
 
 def imported_names(path: str, tree: ast.Module) -> Iterator[str]:
-    """The full names of what a module imports, wherever in it."""
+    """The full names of what a module imports, wherever in it, by a statement or by a call that spells the name."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            above = ["landscape_nb", *path.split("/")][: -node.level] if node.level else []
-            module = ".".join([*above, *([node.module] if node.module else [])])
+            module = absolute(path, node.level, node.module or "")
             yield from (f"{module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and called(node) in IMPORTS:
+            for name in literals(node)[:1]:
+                yield absolute(path, len(name) - len(name.lstrip(".")), name.lstrip("."))
+
+
+def absolute(path: str, level: int, name: str) -> str:
+    """The full name of what a module imports, given the dots before it."""
+    above = ["landscape_nb", *path.split("/")][:-level] if level else []
+    return ".".join([*above, *([name] if name else [])])
+
+
+def called(call: ast.Call) -> str:
+    """The name of the function or method that is called."""
+    return getattr(call.func, "id", "") or getattr(call.func, "attr", "")
+
+
+def literals(call: ast.Call) -> list[str]:
+    """The strings that are spelled out among a call's arguments."""
+    given = [*call.args, *(keyword.value for keyword in call.keywords)]
+    return [arg.value for arg in given if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
 
 
 def own_imports(package: Path) -> Iterator[tuple[str, str]]:
@@ -153,10 +176,23 @@ def private_attributes(tree: ast.Module) -> Iterator[str]:
         if isinstance(node, ast.Attribute):
             if is_private(node.attr) and node.attr not in own and ast.unparse(node.value) not in ("self", "cls"):
                 yield ast.unparse(node)
-        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("getattr", "hasattr", "setattr"):
-            name = getattr(node.args[1], "value", None)
-            if isinstance(name, str) and is_private(name) and name not in own:
-                yield ast.unparse(node)
+        elif any(is_private(part) and part not in own for name in attributes_by_name(node) for part in name.split(".")):
+            yield ast.unparse(node)
+
+
+def attributes_by_name(node: ast.AST) -> list[str]:
+    """The names of attributes that are reached by strings: through `getattr` and its like, or an object's dict."""
+    if isinstance(node, ast.Subscript) and is_dict_of_attributes(node.value):
+        return [node.slice.value] if isinstance(getattr(node.slice, "value", None), str) else []
+    if not isinstance(node, ast.Call):
+        return []
+    of_dict = isinstance(node.func, ast.Attribute) and is_dict_of_attributes(node.func.value)
+    return literals(node) if of_dict or called(node) in TAKES_NAMES else []
+
+
+def is_dict_of_attributes(node: ast.AST) -> bool:
+    """Whether this is `vars(thing)` or `thing.__dict__`."""
+    return (isinstance(node, ast.Call) and called(node) == "vars") or getattr(node, "attr", "") == "__dict__"
 
 
 def private_names_elsewhere(package: Path) -> set[str]:
@@ -272,12 +308,16 @@ def plant(package: Path, path: str, *lines: str) -> None:
     [
         ("_common/checks.py", "from landscape_nb.weights.params import Params", "weights.params.Params"),
         ("_common/provenance/values.py", "from ...models import mlp", "models.mlp"),
-        ("models.py", "import landscape_nb.datasets", "datasets"),
+        ("models/plain.py", "import landscape_nb.datasets", "datasets"),
         ("weights/params.py", "from landscape_nb import objective", "objective"),
         ("plotting/style.py", "from landscape_nb import Objective", "__init__.Objective"),
         ("engines/choose.py", "import landscape_nb as lnb", "__init__."),
         ("surfaces/grid.py", "from landscape_nb.hessian.lanczos import lanczos", "hessian.lanczos.lanczos"),
         ("diagnosis/view.py", "from ..course import claims", "course.claims"),
+        ("surfaces/grid.py", "importlib.import_module('landscape_nb.hessian.lanczos')", "hessian.lanczos"),
+        ("surfaces/grid.py", "import_module(name='landscape_nb.hessian.lanczos')", "hessian.lanczos"),
+        ("engines/choose.py", "importlib.import_module('..course.claims', __package__)", "course.claims"),
+        ("weights/params.py", "__import__('landscape_nb.objective')", "objective"),
     ],
 )
 def test_a_planted_import_is_found(copied, path, line, found):
@@ -290,7 +330,7 @@ def test_a_planted_import_is_found(copied, path, line, found):
     ["import os; os.environ", "import os; os.getenv('HOME')", "from os import environ", "NAME = 'LANDSCAPE_NB_SPEED'"],
 )
 def test_a_planted_environment_variable_is_found(copied, line):
-    plant(copied, "models.py", line)
+    plant(copied, "models/plain.py", line)
     assert len(settings_elsewhere(copied)) == 1
 
 
@@ -304,8 +344,19 @@ def test_a_planted_environment_variable_is_found(copied, line):
         "changes = tensor._version",
         "buffers = module._buffers",
         "has = hasattr(function, '_torchdynamo_orig_callable')",
+        "version = getattr(tensor, '_version')",
+        "delattr(module, '_buffers')",
+        "version = operator.attrgetter('_version')(tensor)",
+        "count = operator.attrgetter('module._buffers')(model)",
+        "backward = operator.methodcaller('_backward')",
+        "buffers = object.__getattribute__(module, '_buffers')",
+        "buffers = vars(module)['_buffers']",
+        "buffers = module.__dict__['_buffers']",
+        "buffers = vars(module).get('_buffers')",
+        "backend = importlib.import_module('torch._C')",
+        "backend = __import__('torch._C')",
     ],
 )
 def test_a_planted_private_name_is_found(copied, line):
-    plant(copied, "models.py", line)
+    plant(copied, "models/plain.py", line)
     assert len(private_names_elsewhere(copied)) == 1

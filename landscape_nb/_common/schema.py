@@ -24,11 +24,17 @@ NEGATIVE_VARIANCE = "negative_variance"
 MEASURED = "measured"
 SAMPLES = "samples"
 LOSS_ERROR = "loss_error"
+PRODUCTS = "products"
 TAKEN = (*DIMS, REPEAT, LOSS_SPREAD, NEGATIVE_VARIANCE, MEASURED, SAMPLES, LOSS_ERROR)
 """What a metric cannot be called, as a Dataset of values names it already."""
 
-# Attributes; `samples` is one, too.
+# Attributes; `samples` and `products` are such, too.
 KIND = "kind"
+ENGINE = "engine"
+SEED = "seed"
+REDUCTION = "reduction"
+PARAMETERS = "parameters"
+IGNORED = "ignored"
 OBJECTIVE = "objective"
 BATCH_NORM = "batch_norm"
 BATCH_NORM_LAYERS = "batch_norm_layers"
@@ -45,6 +51,9 @@ ROUNDED = (ORIGIN_LOSS, END_LOSSES, PRECISION_ERROR, DIRECTION_NORMS, DIRECTION_
 
 PRECISIONS = ("full", "bfloat16")
 """In which numbers a network is computed: its own, or bfloat16 where torch's autocast has it so."""
+
+RANDOM = "random"
+"""The kind of a direction that was drawn."""
 
 INTERPOLATION = "interpolation"
 """The kind of a line between two given points: its extent is fixed by its ends."""

@@ -10,7 +10,9 @@ variable                    what it decides                                     
 `LANDSCAPE_NB_ENGINE`       `plain`: values come from the model's own forward     `auto`: the fastest engine
                             pass                                                  that gives the same values
 `LANDSCAPE_NB_ISA`          `avx2`: compiled convolutions use no newer            all that the processor has
-                            instructions; `none`: torch computes all convolutions
+                            instructions; `none`: torch computes all convolutions;
+                            what it says at the first use counts to the end of
+                            the process
 `LANDSCAPE_NB_SEED`         the seed of a notebook's experiments                  0
 `LANDSCAPE_NB_LEDGER`       the file that notebooks append their claims to        none
 `LANDSCAPE_NB_STRICT`       `1`: what goes wrong is an error where a class would  `0`: a message, or
@@ -91,7 +93,8 @@ def allowed_isa() -> str:
     """Which of a processor's instructions our machine code may use: `LANDSCAPE_NB_ISA`.
 
     `avx2` is what most laptops have: it makes a processor with AVX-512 compute as they do. `none` leaves all
-    convolutions to torch. oneDNN, which torch convolves with, is limited by `ONEDNN_MAX_CPU_ISA`.
+    convolutions to torch. oneDNN, which torch convolves with, is limited by `ONEDNN_MAX_CPU_ISA`. What is compiled
+    stays, so a process keeps to what the variable said at its first use: set it before Python starts.
 
     Returns:
         `'avx2'`, `'none'`, or `''` for everything that the processor has.

@@ -27,6 +27,7 @@ def shipped_planes(notebook: str) -> "dict[str, xr.Dataset]":
         that figures do not need. The `attrs` tell data, seed, versions and the error.
 
     Raises:
+        TypeError: The number is not a string.
         ValueError: Nothing is shipped for this notebook.
 
     Example:
@@ -59,6 +60,7 @@ def choose_preset(name: str, **settings: dict) -> SimpleNamespace:
         --seed` sets) says.
 
     Raises:
+        TypeError: The settings of a preset are not a dict.
         ValueError: The preset does not exist, or the notebook does not have it.
 
     Example:

@@ -321,7 +321,7 @@ def _noise(view: View) -> Iterator[Finding]:
 
 def _un_normalized(view: View) -> Iterator[Finding]:
     made, normalization = view.made, str(view.attrs.get(schema.NORMALIZATION, ""))
-    plain = any(d.get("kind") == "random" and d.get("normalization") in _PLAIN for d in made)
+    plain = any(d.get(schema.KIND) == schema.RANDOM and d.get(schema.NORMALIZATION) in _PLAIN for d in made)
     if plain or (not made and normalization in _PLAIN):
         yield Finding(
             "un-normalized",
@@ -346,7 +346,7 @@ def _borrowed_scale(view: View) -> Iterator[Finding]:
         yield Finding(
             "borrowed-scale",
             "warning",
-            f"The directions say that they are {view.attrs.get('normalization')}-normalized, but their steps are "
+            f"The directions say that they are {view.attrs.get(schema.NORMALIZATION)}-normalized, but their steps are "
             f"{steps[0]:.3g} to {steps[1]:.3g} times as long as the weights they start from: they were rescaled to "
             "another network, so the width of the picture says nothing about this one.",
             "Draw them for this network, or rescale them: normalize_direction(direction, parameters_of(model), ...).",
@@ -369,7 +369,7 @@ def _wrong_statistics(view: View) -> Iterator[Finding]:
                 "wrong-statistics",
                 "problem",
                 f"At α = {end} the curve has a loss of {drawn:.3g}; that network's own loss is {own:.3g}. The "
-                f"batch-norm statistics ({view.attrs.get('batch_norm')}) are not its own there.",
+                f"batch-norm statistics ({view.attrs.get(schema.BATCH_NORM)}) are not its own there.",
                 "Interpolate them with the weights (batch_norm='interpolated') or find them anew from the data "
                 "(batch_norm='recalibrated').",
             )
@@ -388,11 +388,11 @@ def _dead_filters(view: View) -> Iterator[Finding]:
 
 
 def _one_seed(view: View) -> Iterator[Finding]:
-    if view.repeats == 1 and any(direction.get("kind") == "random" for direction in view.made):
+    if view.repeats == 1 and any(direction.get(schema.KIND) == schema.RANDOM for direction in view.made):
         yield Finding(
             "one-seed",
             "note",
-            f"The directions are a single random draw (seed {view.attrs.get('seed', 'unknown')}).",
+            f"The directions are a single random draw (seed {view.attrs.get(schema.SEED, 'unknown')}).",
             "Draw it again (repeats=3, or other seeds), and believe only what all of them show.",
         )
 

@@ -2,7 +2,7 @@
 
 A net of small linear maps is all overhead and memory traffic. So points share every pass; samples lie
 along the last dimension, where scores are compared without strides; the first layer is multiplied
-once: at θ + Σ cᵢ dᵢ it gives W X + Σ cᵢ (Dᵢ X); layers write into memory that is kept from pass to
+once: at θ + Σ cᵢ dᵢ it gives W X + Σ cᵢ (Dᵢ X); layers write into buffers that are kept from pass to
 pass; and features end with a row of ones, so that a bias is one more column of the weights.
 """
 
@@ -78,22 +78,26 @@ class Perceptron:
         combinations = torch.cat([coordinates.new_ones(len(coordinates), 1), coordinates], 1)
         basis = unflatten(torch.stack([affine.origin, *affine.directions]), affine.template)
         with torch.no_grad(), preserved_rng():
-            memory = [affine.origin.new_empty(self.entries) for _ in range(2)]
+            buffers = [affine.origin.new_empty(self.entries) for _ in range(2)]
             firsts = {id(x): self.chains[x.shape].first(x, basis) for x, _ in self.batches}
             parts = [
-                self._measure(part, basis, firsts, memory)
+                self._measure(part, basis, firsts, buffers)
                 for part in torch.tensor_split(combinations, -(-len(combinations) // self.points))
             ]
         return {name: np.concatenate([part[name] for part in parts]) for name in self.evaluator.names}
 
     def _measure(
-        self, combinations: Combinations, basis: Params, firsts: dict[int, Tensor], memory: Sequence[Float[Tensor, "_"]]
+        self,
+        combinations: Combinations,
+        basis: Params,
+        firsts: dict[int, Tensor],
+        buffers: Sequence[Float[Tensor, "_"]],
     ) -> Values:
         known = basis | self.evaluator.forward.buffers
 
         def values_of(batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
             inputs, targets = batch
-            features = self.chains[inputs.shape](firsts[id(inputs)], combinations, known, memory)
+            features = self.chains[inputs.shape](firsts[id(inputs)], combinations, known, buffers)
             return self._values(features, targets)
 
         return {name: value.numpy(force=True) for name, value in self.evaluator.summarize(values_of).items()}
@@ -169,15 +173,15 @@ class _Chain:
         first: Float[Tensor, "basis rows samples"],
         combinations: Combinations,
         known: Params,
-        memory: Sequence[Float[Tensor, "_"]],
-    ) -> Features:
-        """The last layer's values, in one of two pieces of memory that layers use in turn."""
-        spaces = cycle(memory)
-        rows = _room(next(spaces), len(combinations), *first.shape[1:])
+        buffers: Sequence[Float[Tensor, "_"]],
+    ) -> Float[Tensor, "points outputs samples"]:
+        """The last layer's values, in one of two buffers that layers use in turn."""
+        turns = cycle(buffers)
+        rows = _view(next(turns), len(combinations), *first.shape[1:])
         torch.mm(combinations, first.flatten(1), out=rows.flatten(1))
         for layer in self.layers[1:]:
             if isinstance(layer, _Linear):
-                rows = layer(rows, combinations, known, next(spaces))
+                rows = layer(rows, combinations, known, next(turns))
             else:
                 layer(rows[:, :-1], combinations, known)
         return rows[:, :-1]
@@ -187,8 +191,8 @@ class _Chain:
         return max(len(params[layer.weight]) for layer in self.layers if isinstance(layer, _Linear))
 
 
-def _room(memory: Float[Tensor, "_"], *shape: int) -> Float[Tensor, "..."]:
-    return memory[: math.prod(shape)].view(shape)
+def _view(buffer: Float[Tensor, "_"], *shape: int) -> Float[Tensor, "..."]:
+    return buffer[: math.prod(shape)].view(shape)
 
 
 @dataclass(frozen=True)
@@ -214,11 +218,11 @@ class _Linear:
         rows: Features,
         combinations: Combinations,
         basis: Params,
-        memory: Float[Tensor, "_"],
-    ) -> Features:
+        buffer: Float[Tensor, "_"],
+    ) -> Float[Tensor, "points outputs samples"]:
         matrices = self.matrices(basis)
         weights = (combinations @ matrices.flatten(1)).view(-1, *matrices.shape[1:])
-        return torch.bmm(weights, rows, out=_room(memory, len(rows), weights.shape[1], rows.shape[2]))
+        return torch.bmm(weights, rows, out=_view(buffer, len(rows), weights.shape[1], rows.shape[2]))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from landscape_nb._common import settings
 from landscape_nb._common.checks import check_choice
 from landscape_nb._common.foreign import FAILURES
-from landscape_nb._common.schema import Values
+from landscape_nb._common.schema import STDERR, Values
 from landscape_nb._common.weakly import weakly_cached
 from landscape_nb.engines.batched_mlp import Perceptron
 from landscape_nb.engines.description import Description
@@ -174,5 +174,5 @@ def _elsewhere(affine: Affine) -> Affine:
 
 def _agree(found: Values, wanted: Values) -> bool:
     """Whether losses agree; a metric like accuracy may jump where the loss only rounds."""
-    losses = [name for name in wanted if name.removesuffix("_stderr").endswith("loss")]
+    losses = [name for name in wanted if name.removesuffix(STDERR).endswith("loss")]
     return all(np.allclose(found[n], wanted[n], rtol=_TOLERANCE, atol=1e-7, equal_nan=True) for n in losses)

@@ -212,12 +212,12 @@ class Replayed(Wrapper):
         """A function that makes the state at a point of a line or plane from its coordinates."""
         prepared = _LAST.prepared(self, affine)
         if prepared is None:
-            return lambda *coords, space: self.state(affine(*coords))
+            return lambda *coords, buffer: self.state(affine(*coords))
         return partial(self._state_at, affine, prepared)
 
-    def _state_at(self, affine: Affine, prepared: _Prepared, *coords: float, space: int) -> State:
+    def _state_at(self, affine: Affine, prepared: _Prepared, *coords: float, buffer: int) -> State:
         buffers = {name: self.buffers[name].clone() for name in self.read_names & self.buffers.keys()}
-        state = self._laid_out(buffers | prepared(coords, space))
+        state = self._laid_out(buffers | prepared(coords, buffer))
         return self.state(affine(*coords)) if self._overflows(state) else state
 
     def made_along(self, affine: Affine) -> Affine | None:
@@ -284,12 +284,12 @@ class _Prepared:
 
     def __init__(self, made: Affine):
         self.made = made
-        self.spaces: dict[int, Tensor] = {}
+        self.buffers: dict[int, Tensor] = {}
 
-    def __call__(self, coords: Sequence[float], space: int) -> State:
-        if space not in self.spaces:
-            self.spaces[space] = torch.empty_like(self.made.origin)
-        return self.made(*coords, out=self.spaces[space])
+    def __call__(self, coords: Sequence[float], buffer: int) -> State:
+        if buffer not in self.buffers:
+            self.buffers[buffer] = torch.empty_like(self.made.origin)
+        return self.made(*coords, out=self.buffers[buffer])
 
 
 class _Last:

@@ -8,7 +8,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from landscape_nb._common.checks import check_positive
-from landscape_nb._common.schema import KIND, Values
+from landscape_nb._common.schema import ENGINE, IGNORED, KIND, PARAMETERS, PRODUCTS, Values
 from landscape_nb.engines import wants_plain
 from landscape_nb.hessian.extremes import ends_of, starting_vector
 from landscape_nb.hessian.lanczos import NotConvergedError
@@ -77,10 +77,10 @@ def curvature_map(
     operator = hessian_operator(objective, frame.origin, ignore, engine)
     attrs = frame.describe() | {
         KIND: "curvature map",
-        "parameters": operator.shape[0],
-        "ignored": ", ".join(sorted(set(frame.origin) - set(operator.chosen))),
+        PARAMETERS: operator.shape[0],
+        IGNORED: ", ".join(sorted(set(frame.origin) - set(operator.chosen))),
         "tolerance": tolerance,
-        "engine": operator.engine,
+        ENGINE: operator.engine,
     }
     engine = "plain" if wants_plain(engine) else "auto"  # decided here: workers may have another environment
     values = sweep(_Curvature(frame, ignore, tolerance, engine), frame.axes, attrs, store, n_jobs, progress)
@@ -90,7 +90,7 @@ def curvature_map(
 class _Curvature:
     """Measures both ends of the spectrum at points in a row, each starting from the one before."""
 
-    names = ("lambda_min", "lambda_max", "ratio", "residual", "products")
+    names = ("lambda_min", "lambda_max", "ratio", "residual", PRODUCTS)
 
     def __init__(self, frame: Frame, ignore: Ignore, tolerance: float, engine: str):
         self.objective, self.affine = frame.objective, frame.affine()

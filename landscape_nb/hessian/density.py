@@ -12,7 +12,7 @@ from scipy.special import ndtr
 
 from landscape_nb._common.checks import check_positive, check_whole
 from landscape_nb._common.provenance import fingerprint, ran_since
-from landscape_nb._common.schema import KIND, OBJECTIVE, SAMPLES
+from landscape_nb._common.schema import ENGINE, KIND, OBJECTIVE, PARAMETERS, PRODUCTS, REDUCTION, SAMPLES, SEED
 from landscape_nb.hessian.lanczos import orthogonal
 from landscape_nb.hessian.operator import HessianOperator, hessian_operator
 from landscape_nb.objective.objective import Objective
@@ -89,7 +89,7 @@ def spectral_density(
         "weights": (("probe", "node"), weights),
         "density": ("eigenvalue", np.diff(below) / np.diff(edges)),
     }
-    made = {"steps": steps, "probes": probes, "seed": int(seed), "width": width, "products": operator.products}
+    made = {"steps": steps, "probes": probes, SEED: int(seed), "width": width, PRODUCTS: operator.products}
     attrs = {KIND: "spectral density"} | _provenance(operator, began) | made
     return xr.Dataset(values, {"eigenvalue": (edges[:-1] + edges[1:]) / 2}, attrs)
 
@@ -116,10 +116,10 @@ def _quadrature(
 
 def _provenance(operator: HessianOperator, began: float) -> dict[str, str | int | float]:
     return {
-        "parameters": operator.shape[0],
-        "engine": operator.engine,
+        PARAMETERS: operator.shape[0],
+        ENGINE: operator.engine,
         SAMPLES: operator.objective.samples,
-        "reduction": operator.objective.reductions["loss"],
+        REDUCTION: operator.objective.reductions["loss"],
         OBJECTIVE: operator.objective.fingerprint,
         "point": fingerprint(operator.params),
         **ran_since(began),

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from landscape_nb._common.checks import check_positive, check_whole
+from landscape_nb._common.schema import KIND, NORMALIZATION
 from landscape_nb.hessian.lanczos import NotConvergedError, extreme_pairs
 from landscape_nb.hessian.operator import HessianOperator, hessian_operator
 from landscape_nb.objective.objective import Objective
@@ -144,7 +145,7 @@ def ends_of(operator: HessianOperator, tolerance: float, start: Float[np.ndarray
     of_min, of_max = (float(error / (np.abs(ends).max() or 1)) for error in errors)
     if (worst := max(of_min, of_max)) > 2 * tolerance:
         warnings.warn(f"a residual of {worst:.2g} exceeds twice the tolerance {tolerance:g}", stacklevel=3)
-    made = {"kind": "Hessian eigenvector", "normalization": "none"}
+    made = {KIND: "Hessian eigenvector", NORMALIZATION: "none"}
     low, high = (operator.direction(v, end=end, **made) for v, end in zip(vectors.T, ("min", "max"), strict=True))
     return Extremes(float(ends[0]), float(ends[1]), low, high, operator.products, (of_min, of_max))
 

@@ -228,6 +228,7 @@ def hessian_operator(
         A `scipy.sparse.linalg.LinearOperator` that counts its `.products`, in the parameters' precision.
 
     Raises:
+        TypeError: `objective` is not an `Objective`, or `params` is not a dict of tensors.
         ValueError: `params` does not fit the model, `ignore` leaves nothing, or the model writes to its weights
             when it is called. A product raises one if the loss or the product is not finite, or if a layer or
             the criterion has no second derivative.

@@ -1,7 +1,6 @@
-"""What a batch of data is: how it is read, counted and described."""
+"""What a batch of data is: how it is read, cut and named."""
 
-import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,15 +9,15 @@ from typing import Any
 import psutil
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
-from landscape_nb._common.arrays import count_in_graph, is_graph, with_tensors
+from landscape_nb._common.arrays import is_graph, with_tensors
 from landscape_nb._common.checks import check_whole
-from landscape_nb._common.compat import version_of
 from landscape_nb._common.foreign import FAILURES
 from landscape_nb.datasets import ImageData
+from landscape_nb.objective.counting import count_samples
+from landscape_nb.objective.nested import copied, describe, tensors_of, to_device
 
 _MOST_BATCHES = 1_000_000
 _SHARE_OF_MEMORY = 0.25
@@ -167,142 +166,6 @@ def is_pair(batch: Any) -> bool:
 def targets_of(batch: Any) -> Any:
     """What metrics get besides the outputs: the targets, or all of a batch that is not a pair."""
     return batch[1] if is_pair(batch) else batch
-
-
-def tensors_of(batch: Any) -> list[Tensor]:
-    """All tensors of a batch, however nested, in order; also those in objects that move to devices, such as graphs."""
-    if isinstance(batch, Tensor):
-        return [batch]
-    if _moves(batch):
-        batch = vars(batch)
-    parts = batch.values() if isinstance(batch, Mapping) else batch if isinstance(batch, tuple | list) else ()
-    return [tensor for part in parts for tensor in tensors_of(part)]
-
-
-def _moves(part: Any) -> bool:
-    """Whether this is an object with a method `to`, such as a graph, but neither a tensor nor a container."""
-    known = isinstance(part, type | Tensor | Mapping | tuple | list)
-    return not known and callable(getattr(part, "to", None)) and hasattr(part, "__dict__")
-
-
-def _mapped(function: Callable[[Any], Any], batch: Any) -> Any:
-    """The batch with a function of its tensors, packed sequences and other objects, in containers like its own."""
-    if isinstance(batch, Mapping):
-        return {key: _mapped(function, part) for key, part in batch.items()}
-    if isinstance(batch, tuple | list) and not isinstance(batch, PackedSequence):
-        parts = [_mapped(function, part) for part in batch]
-        return type(batch)(*parts) if hasattr(batch, "_fields") else type(batch)(parts)
-    return function(batch)
-
-
-def copied(batch: Any) -> Any:
-    """A copy of a batch: its containers and tensors, however nested, and objects that can move."""
-
-    def copy_of(part: Any) -> Any:
-        if isinstance(part, PackedSequence):
-            orders = (part.sorted_indices, part.unsorted_indices)
-            return PackedSequence(
-                part.data.clone(),
-                part.batch_sizes.clone(),
-                *(None if order is None else order.clone() for order in orders),
-            )
-        if isinstance(part, Tensor):
-            return part.clone()
-        if is_graph(part):
-            return part.clone()
-        return copy.deepcopy(part) if _moves(part) else part
-
-    return _mapped(copy_of, batch)
-
-
-def is_changed(copy: Any) -> bool:
-    """Whether a tensor of a copy was written to since the copy was made."""
-    return any(version_of(tensor) > 0 for tensor in tensors_of(copy))
-
-
-def count_samples(batches: Sequence[Any]) -> list[int]:
-    """How many samples each batch has: the first dimension of one of its tensors, the same one in all batches.
-
-    It is the dimension that most tensors begin with; then one that most tensors have, as inputs (time, batch,
-    features) have that of their targets; then the first tensor's. A packed sequence begins with its sequences,
-    a graph of PyTorch Geometric counts its targets.
-
-    Raises:
-        TypeError: A batch without such tensors.
-
-    Example:
-        >>> steps_first, targets = torch.ones(7, 3, 2), torch.ones(3)
-        >>> count_samples([(steps_first, targets), (torch.ones(5, 4, 2), torch.ones(4))])
-        [3, 4]
-    """
-    if all(map(is_graph, batches)):
-        return list(map(count_in_graph, batches))
-    shapes = [_shapes(batch) for batch in batches]
-    for batch, sizes in zip(batches, shapes, strict=True):
-        if not sizes:
-            raise TypeError(
-                f"data: a batch is {describe(batch)}; wants tensors whose first dimension counts samples "
-                "(torch.tensor makes one of lists of numbers)"
-            )
-    if _is_time_first(shapes):
-        return [sizes[0][1] for sizes in shapes]
-    if len(set(map(len, shapes))) == 1:
-        number = _counting(shapes)
-        return [sizes[number][0] for sizes in shapes]
-    return [sizes[_counting([sizes])][0] for sizes in shapes]
-
-
-def _is_time_first(shapes: Sequence[Sequence[tuple[int, ...]]]) -> bool:
-    """Whether all tensors begin with (time, samples): the same time in all batches, and a smaller last batch.
-
-    Where the second dimension varies in another way, it is as likely the time, padded batch by batch.
-    """
-    leads = [{shape[:2] for shape in sizes} for sizes in shapes]
-    if any(len(sizes) < 2 for sizes in shapes) or any(len(lead) > 1 or len(next(iter(lead))) < 2 for lead in leads):
-        return False
-    times, counts = zip(*(next(iter(lead)) for lead in leads), strict=True)
-    return len(set(times)) == 1 and len(set(counts[:-1])) == 1 and counts[-1] < counts[0]
-
-
-def _shapes(part: Any) -> list[tuple[int, ...]]:
-    """The shapes of a batch's tensors that have dimensions; of a packed sequence, how many sequences it has."""
-    if isinstance(part, PackedSequence):
-        return [(int(part.batch_sizes[0]),)]
-    if isinstance(part, Tensor):
-        return [tuple(part.shape)] if part.ndim else []
-    if _moves(part):
-        part = vars(part)
-    inner = part.values() if isinstance(part, Mapping) else part if isinstance(part, tuple | list) else ()
-    return [shape for each in inner for shape in _shapes(each)]
-
-
-def _counting(shapes: Sequence[Sequence[tuple[int, ...]]]) -> int:
-    """The number of the tensor whose first dimension counts samples.
-
-    A tensor votes for another if it has that one's first dimension in all batches, as the same dimension of its own:
-    first dimensions count more.
-    """
-    dimensions = [list(zip(*column, strict=False)) for column in zip(*shapes, strict=True)]
-    votes = []
-    for firsts, *_ in dimensions:
-        votes.append((sum(other[0] == firsts for other in dimensions), sum(firsts in other for other in dimensions)))
-    return votes.index(max(votes))
-
-
-def to_device(batch: Any, device: torch.device | str) -> Any:
-    """The batch with all its tensors on a device, and other objects that move there; lists become tuples."""
-    if isinstance(batch, Mapping):
-        return {key: to_device(part, device) for key, part in batch.items()}
-    if isinstance(batch, tuple | list) and not isinstance(batch, PackedSequence):
-        parts = [to_device(part, device) for part in batch]
-        return type(batch)(*parts) if hasattr(batch, "_fields") else tuple(parts)
-    return batch.to(device) if isinstance(batch, Tensor | PackedSequence) or _moves(batch) else batch
-
-
-def describe(batch: Any) -> str:
-    """The batch in words, for messages."""
-    shapes = ", ".join(str(tuple(tensor.shape)) for tensor in tensors_of(batch))
-    return f"a {type(batch).__name__} with tensors of shapes {shapes or 'none'}"
 
 
 @contextmanager

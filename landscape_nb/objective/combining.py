@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,20 +12,70 @@ from torch import Tensor
 from landscape_nb._common.compat import tree_map
 from landscape_nb._common.foreign import FAILURES
 from landscape_nb._common.rng import preserved_rng
-from landscape_nb.objective.batches import Batches, copied, naming, targets_of, tensors_of
+from landscape_nb.objective.batches import Batches, naming, targets_of
+from landscape_nb.objective.by_sample import find_form, remaining_forms
 from landscape_nb.objective.forward import Plain
-from landscape_nb.objective.made_up import joined
-from landscape_nb.objective.metrics import (
-    Combination,
-    Metric,
-    Said,
-    find_combination,
-    find_form,
-    remaining_forms,
-    without_writing,
-)
+from landscape_nb.objective.made_up import Trial, adds_up, is_mean_of_singles, joined, trials
+from landscape_nb.objective.metrics import Said, without_writing
+from landscape_nb.objective.nested import copied, tensors_of
 from landscape_nb.objective.parts import Cut, counting_dim, differing, has_coupled_samples, is_pair_of_means, swapped
-from landscape_nb.objective.reductions import BATCHES, Trace, is_weighed
+from landscape_nb.objective.reductions import BATCHES, MEAN, SUM, WEIGHTED, Metric, Trace, is_weighed
+
+_KINDS = {"mean": WEIGHTED, "sum": SUM}
+
+
+@dataclass(frozen=True)
+class Combination:
+    """How a metric's values of batches become its value of all data.
+
+    Attributes:
+        reduction: One of the four kinds that `reductions` names.
+        by_sample: A function that gives one value a sample, for a mean over samples; None if none is known.
+        inside: Whether the weight of a batch is seen only in the model's forward pass.
+        coupled: Whether the model's outputs for a sample depend on the others of its batch.
+        told: Whether the metric gives its weight itself, by returning a pair.
+    """
+
+    reduction: str
+    by_sample: Metric | None = None
+    inside: bool = False
+    coupled: bool = False
+    told: bool = False
+
+    def of_batches(self, coupled: bool = False) -> "Combination":
+        """The same metric, where a batch's value is not made of its samples' values; sums are still added up."""
+        keeps = coupled and (self.reduction == SUM or self.told)
+        return replace(self, coupled=True) if keeps else Combination(BATCHES, coupled=coupled)
+
+
+def find_combination(metric: Metric, said: Said, form: Metric | None, some: Trial | None) -> Combination:
+    """How a metric's values of batches become one.
+
+    Args:
+        metric: The metric.
+        said: What it said of the first batch.
+        form: A function that gives it sample by sample, if one is known.
+        some: Scores and targets to try it on.
+
+    Example:
+        >>> scores, classes = torch.eye(3), torch.tensor([0, 1, 1])
+        >>> weigh = torch.nn.CrossEntropyLoss(torch.tensor([1.0, 2.0, 3.0]))
+        >>> find_combination(weigh, Said(weigh, scores, classes), None, (scores, classes)).reduction
+        'weighted mean'
+    """
+    if is_weighed(said.value):
+        return Combination(WEIGHTED, told=True)
+    if form:
+        return Combination(MEAN, form)
+    if said.inside and said.inside.exact and said.inside.kind in _KINDS:
+        return Combination(_KINDS[said.inside.kind], inside=True)
+    if said.origin and said.origin.kind in _KINDS:
+        sound = adds_up(metric, list(trials(*some, metric))) if some else None
+        if sound or (sound is None and said.origin.exact):
+            return Combination(_KINDS[said.origin.kind])
+    if some and is_mean_of_singles(metric, *some):
+        return Combination(MEAN)
+    return Combination(BATCHES)
 
 
 def find_combinations(
@@ -188,3 +238,28 @@ def _repeated(part: Any, count: int, samples: int) -> Any:
 def _swapping(metric: Metric, outputs: Any, targets: Any) -> Any:
     """A metric of tensors (time, samples), given (samples, time)."""
     return metric(swapped(outputs), swapped(targets))
+
+
+def warn_of_batches(combinations: Mapping[str, Combination], batches: int, stacklevel: int) -> None:
+    """Warn of metrics whose values depend on how the data are cut into batches, if there are several.
+
+    Example:
+        >>> warn_of_batches({"loss": Combination(BATCHES)}, 1, 1)
+    """
+    if any(found.coupled for found in combinations.values()):
+        warnings.warn(
+            "model: its outputs for a sample depend on the other samples of the batch, as in a batch norm without "
+            f"running statistics. So all values depend on batch_size: those of the {batches} batches are averaged, "
+            "weighted by samples. Give all data as one batch for the value of all at once",
+            stacklevel=stacklevel + 1,
+        )
+        return
+    names = [name for name, found in combinations.items() if found.reduction == BATCHES]
+    if names and batches > 1:
+        called = ["criterion" if name == "loss" else f"metrics[{name!r}]" for name in names]
+        warnings.warn(
+            f"{', '.join(called)}: not seen to be a mean over samples, nor a loss of torch's as it comes. So its value "
+            f"depends on batch_size: those of the {batches} batches are averaged, weighted by samples. Return "
+            f"(sum, weight) for a value of Σ sum / Σ weight, or give all data as one batch",
+            stacklevel=stacklevel + 1,
+        )

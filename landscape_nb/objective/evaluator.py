@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from landscape_nb._common.foreign import marking_foreign
@@ -16,11 +16,13 @@ from landscape_nb._common.rng import preserved_rng, seed_everything
 from landscape_nb._common.safe_layout import SafeLayout
 from landscape_nb._common.schema import DRAWS_STDERR, STDERR
 from landscape_nb.objective.batches import Batches, is_pair, naming, targets_of
+from landscape_nb.objective.by_sample import batching_quietly
+from landscape_nb.objective.combining import Combination
 from landscape_nb.objective.forward import Buffers, Forward, State
-from landscape_nb.objective.metrics import Combination, Metric, batching_quietly
 from landscape_nb.objective.reductions import (
     SUM,
     WEIGHTED,
+    Metric,
     Trace,
     as_number,
     batch_value,
@@ -234,16 +236,16 @@ class Evaluator:
             weights = torch.stack(found).view(self.draws, size)
         return (weights / weights.sum(1, keepdim=True) / self.draws).flatten().tolist()
 
-    def values_in(self, state: State, batch: Any) -> dict[str, Float[Tensor, "size"]]:
+    def values_in(self, state: State, batch: Any) -> dict[str, Shaped[Tensor, "size"]]:
         """Each metric of a batch, as `value_of` gives it, at a state."""
         with Trace() if self._weighed_inside else nullcontext() as inside:
             return self.values_of(self.forward.outputs(state, batch), targets_of(batch), inside)
 
-    def values_of(self, outputs: Any, targets: Any, inside: Trace | None = None) -> dict[str, Float[Tensor, "size"]]:
+    def values_of(self, outputs: Any, targets: Any, inside: Trace | None = None) -> dict[str, Shaped[Tensor, "size"]]:
         """Each metric of a batch's outputs, as `value_of` gives it."""
         return {name: self.value_of(name, outputs, targets, inside) for name in self.metrics}
 
-    def value_of(self, name: str, outputs: Any, targets: Any, inside: Trace | None = None) -> Float[Tensor, "size"]:
+    def value_of(self, name: str, outputs: Any, targets: Any, inside: Trace | None = None) -> Shaped[Tensor, "size"]:
         """A metric of a batch's outputs: one value a sample, or (sum, weight) of a weighted mean, or one number.
 
         Args:

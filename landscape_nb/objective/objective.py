@@ -13,11 +13,14 @@ from torch import nn
 from landscape_nb._common.checks import check_choice, check_kind, check_whole, find_device
 from landscape_nb._common.provenance import fingerprint
 from landscape_nb._common.rng import preserved_rng
-from landscape_nb.objective.batches import Batches, describe, is_pair, targets_of
-from landscape_nb.objective.combining import find_combinations
+from landscape_nb._common.schema import STDERR
+from landscape_nb.objective.batches import Batches, is_pair, targets_of
+from landscape_nb.objective.combining import find_combinations, warn_of_batches
 from landscape_nb.objective.evaluator import Evaluator
 from landscape_nb.objective.forward import Buffers, Plain
-from landscape_nb.objective.metrics import Metric, check_names, named_metrics, warn_of_batches
+from landscape_nb.objective.metrics import check_names, named_metrics
+from landscape_nb.objective.nested import describe
+from landscape_nb.objective.reductions import Metric
 from landscape_nb.objective.remembering import as_given, begun_anew, remarks_on, settled
 from landscape_nb.objective.trial import Findings, Trial
 from landscape_nb.weights.copies import check_model, copied_model
@@ -193,7 +196,7 @@ class Objective:
             ValueError: `params` does not fit the model.
         """
         values = self.measure(params, buffers)
-        return {name: value for name, value in values.items() if not name.endswith("_stderr")}
+        return {name: value for name, value in values.items() if not name.endswith(STDERR)}
 
     def measure(
         self, params: Params | None = None, buffers: Buffers | None = None, batch_norm: str | None = None

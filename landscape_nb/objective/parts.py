@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from landscape_nb._common.compat import tree_flatten, tree_leaves, tree_map
-from landscape_nb.objective.batches import copied
+from landscape_nb.objective.nested import copied
 from landscape_nb.objective.reductions import SUM, WEIGHTED, Metric, Trace, as_number, is_weighed, sum_and_weight
 
 _MOST = 32

@@ -1,4 +1,4 @@
-"""Metrics that are objects with a state of their own: each call gets a fresh copy of them."""
+"""Metrics that are objects and change from call to call: each call gets a fresh copy of them."""
 
 import copy
 import functools
@@ -14,7 +14,7 @@ from landscape_nb.objective.reductions import Metric
 
 
 class Anew:
-    """A metric whose every call begins with the state in which it was given.
+    """A metric whose every call begins with the attributes with which it was given.
 
     Otherwise a running mean, or a loss that anneals from call to call, would have a different value at each call;
     and trying out a metric would change the caller's object.
@@ -57,9 +57,9 @@ class Anew:
 
 
 def begun_anew(metrics: Mapping[str, Metric], model: nn.Module) -> dict[str, Metric]:
-    """The metrics; those that may have a state become `Anew`.
+    """The metrics; those that may change from call to call become `Anew`.
 
-    Functions and torch's losses do not have one. What cannot be copied is called as it is.
+    Functions and torch's losses do not. What cannot be copied is called as it is.
 
     Args:
         metrics: The metrics by name.

@@ -17,10 +17,10 @@ from landscape_nb._common.compat import TorchDispatchMode, schema_of, storage_id
 from landscape_nb._common.foreign import FAILURES
 from landscape_nb._common.rng import preserved_rng, random_states, seed_everything
 from landscape_nb._common.safe_layout import SafeLayout
-from landscape_nb.objective.batches import copied, describe, is_changed, tensors_of
 from landscape_nb.objective.metrics import check_value
+from landscape_nb.objective.nested import copied, describe, is_changed, tensors_of
 from landscape_nb.objective.reductions import batch_value
-from landscape_nb.weights.copies import ModuleMemory
+from landscape_nb.weights.copies import ModuleSnapshot
 from landscape_nb.weights.noise import noise
 from landscape_nb.weights.params import Params, is_same
 
@@ -44,9 +44,9 @@ class Findings:
         fragile: Whether a call changes weights, buffers or the batch; then it gets copies.
         untracked: Weights that a call writes unseen by autograd, so that gradients are another function's.
         unseen: Weights on which the loss depends in a way that autograd does not see.
-        memory: What modules keep between calls, to be put back after each; None where they keep nothing.
+        snapshot: What modules keep between calls, to be put back after each; None where they keep nothing.
         written: The attributes that a call writes and that change no value, as (path of the module, name).
-        remembers: Whether a call's outputs depend on earlier calls, unless the memory is put back.
+        remembers: Whether a call's outputs depend on earlier calls, unless the snapshot is put back.
         random: Whether random numbers are drawn that change the loss.
         remarks: What a reader should know, in sentences.
     """
@@ -54,7 +54,7 @@ class Findings:
     fragile: bool = False
     untracked: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
-    memory: ModuleMemory | None = None
+    snapshot: ModuleSnapshot | None = None
     written: frozenset[tuple[str, str]] = frozenset()
     remembers: bool = False
     random: bool = False
@@ -133,11 +133,11 @@ class Trial:
             ValueError: The loss depends on no weight, on chance without a seed, on earlier calls that
                 cannot be undone, or on whether autograd is on.
         """
-        memory, callers = ModuleMemory(self.model), ModuleMemory(self.callers)
+        snapshot, callers = ModuleSnapshot(self.model), ModuleSnapshot(self.callers)
         first = self._first_call()
         self._check_callers(callers)
-        written = memory.changed()
-        memory.forget_unwritten()
+        written = snapshot.changed()
+        snapshot.forget_unwritten()
         random = first.drew and not first.agrees(self._call(seed=1), self.repeated)
         if random and seed is None:
             raise ValueError(
@@ -145,18 +145,18 @@ class Trial:
                 "the same numbers at every point (and draws= for the mean over several draws)"
             )
         remembers = not self._repeats(first, self._call())
-        memory.restore()
+        snapshot.restore()
         if remembers:
-            self._check_restored(first, self._call(), memory)
+            self._check_restored(first, self._call(), snapshot)
         tracked = self._under_autograd(first)
-        memory.restore()
-        read, unseen = self._seen(first, tracked, memory)
+        snapshot.restore()
+        read, unseen = self._seen(first, tracked, snapshot)
         self._check_read(read)
         found = Findings(
             fragile=first.changed,
             untracked=tracked.untracked,
             unseen=unseen,
-            memory=memory if written else None,
+            snapshot=snapshot if written else None,
             written=frozenset() if remembers else written,
             remembers=remembers,
             random=random,
@@ -231,17 +231,17 @@ class Trial:
             raise ValueError(f"data: {self.where}, {describe(self.batch)}, cannot be evaluated: {error}") from error
         return {name: _number(name, value) for name, value in values.items()}, values["loss"]
 
-    def _check_callers(self, memory: ModuleMemory) -> None:
-        if changed := memory.changed():
-            memory.restore()
+    def _check_callers(self, snapshot: ModuleSnapshot) -> None:
+        if changed := snapshot.changed():
+            snapshot.restore()
             names = _listed([f"{path}.{name}".lstrip(".") for path, name in sorted(changed)])
             raise CallersWeightsError(
                 f"model: calling its copy writes {names} of the caller's own model; a function that it calls knows the "
                 "model by another name than self"
             )
 
-    def _check_restored(self, first: _Call, restored: _Call, memory: ModuleMemory) -> None:
-        memory.restore()
+    def _check_restored(self, first: _Call, restored: _Call, snapshot: ModuleSnapshot) -> None:
+        snapshot.restore()
         if not self._repeats(first, restored):
             raise ValueError(
                 f"model: called twice on one batch it gave {first.values['loss']:.6g}, then "
@@ -265,7 +265,7 @@ class Trial:
             )
         return tracked
 
-    def _seen(self, first: _Call, tracked: _Call, memory: ModuleMemory) -> tuple[frozenset[str], tuple[str, ...]]:
+    def _seen(self, first: _Call, tracked: _Call, snapshot: ModuleSnapshot) -> tuple[frozenset[str], tuple[str, ...]]:
         """The weights on which the loss depends, and those of them that autograd does not reach.
 
         A weight that is read and gets no gradient may have no effect: no metric may use its output. Moving it tells.
@@ -277,7 +277,7 @@ class Trial:
         self.point = here | {name: here[name] + _FAR * noise(here[name], generator) for name in sorted(doubtful)}
         moved = self._call()
         self.point = here
-        memory.restore()
+        snapshot.restore()
         idle = moved.agrees(first, self.repeated)
         return (first.read - doubtful, ()) if idle else (first.read, tuple(sorted(doubtful)))
 
@@ -318,10 +318,10 @@ class _Watch(TorchDispatchMode):
     """
 
     # Tensors are told by their storage, not as objects: a view, a slice, or what torch hands on inside its own
-    # functions is another object with the same memory. The watched tensors live until the call ends, so that their
-    # memory does not become some other tensor's meanwhile. What it does not see: memory that an extension reads or
+    # functions is another object with the same storage. The watched tensors live until the call ends, so that their
+    # storage does not become some other tensor's meanwhile. What it does not see: storage that an extension reads or
     # writes by its address (`_is_written` therefore compares contents, too), and sparse or nested tensors, which are
-    # not one piece of memory.
+    # not one storage.
 
     def __init__(self, weights: Params, model: nn.Module, callers: nn.Module):
         super().__init__()
@@ -371,14 +371,14 @@ class _Watch(TorchDispatchMode):
 
 
 def _storage(tensor: Tensor) -> int | None:
-    """What tells a tensor's memory from others'; None for tensors without one piece of memory."""
+    """What tells a tensor's storage from others'; None for tensors without exactly one."""
     if tensor.layout is not torch.strided or tensor.is_nested or not tensor.numel():
         return None
     return storage_id(tensor)
 
 
 def _written_storages(function: Any, args: tuple) -> set[int | None]:
-    """The memory that an operation writes to, as its schema says."""
+    """The storages that an operation writes to, as its schema says."""
     pairs = zip(schema_of(function).arguments, args, strict=False)
     written = [arg for said, arg in pairs if said.alias_info is not None and said.alias_info.is_write]
     return {_storage(leaf) for leaf in tree_leaves(written) if isinstance(leaf, Tensor)}

@@ -94,8 +94,8 @@ class Frame:
         made = [getattr(direction, "made", {}) for direction in self.directions]
         kind = "line" if len(self.axes) == 1 else "plane"
         return describe(self.objective, kind, self.axes, dict(self.origin), draws) | {
-            schema.NORMALIZATION: _common(m.get("normalization", "unknown") for m in made),
-            "seed": _common(m.get("seed", "none") for m in made),
+            schema.NORMALIZATION: _common(m.get(schema.NORMALIZATION, "unknown") for m in made),
+            schema.SEED: _common(m.get(schema.SEED, "none") for m in made),
             schema.DIRECTIONS: json.dumps(made),
             schema.RELATIVE_STEPS: _relative_steps(self.directions, self.origin),
             schema.DIRECTION_NORMS: [norm(direction) for direction in self.directions],
@@ -122,7 +122,7 @@ def describe(objective: Objective, kind: str, axes: Axes, *geometry: object) -> 
         "extent": [float(end) for axis in axes.values() for end in (axis[0], axis[-1])],
         "resolution": list(map(len, axes.values())),
         schema.SAMPLES: objective.samples,
-        "reduction": objective.reductions["loss"],
+        schema.REDUCTION: objective.reductions["loss"],
         "metric_reductions": [objective.reductions[name] for name in objective.evaluator.metrics if name != "loss"],
         schema.BATCH_NORM: objective.batch_norm,
         "draws": objective.draws,
@@ -141,7 +141,7 @@ def origin_values(objective: Objective) -> dict[str, float]:
 
 def _relative_steps(directions: Sequence[Params], origin: Params) -> list[float]:
     """The shortest and longest relative step of directions that are filter- or layer-normalized; else nothing."""
-    methods = [getattr(direction, "made", {}).get("normalization") for direction in directions]
+    methods = [getattr(direction, "made", {}).get(schema.NORMALIZATION) for direction in directions]
     if not set(methods) <= {"filter", "layer"}:
         return []
     steps = [relative_steps(d, origin, str(method)) for d, method in zip(directions, methods, strict=True)]

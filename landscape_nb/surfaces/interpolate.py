@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from landscape_nb._common.checks import check_choice, check_kind
-from landscape_nb._common.schema import ALPHA, BATCH_NORM, END_LOSSES, INTERPOLATION, NEGATIVE_VARIANCE, Values
+from landscape_nb._common.schema import ALPHA, BATCH_NORM, END_LOSSES, ENGINE, INTERPOLATION, NEGATIVE_VARIANCE, Values
 from landscape_nb.engines import one_by_one, wants_plain
 from landscape_nb.objective.forward import Buffers
 from landscape_nb.objective.objective import Objective
@@ -90,7 +90,7 @@ def interpolate(
     axes = {ALPHA: axis}
     attrs = describe(objective, INTERPOLATION, axes, points, buffers) | {BATCH_NORM: batch_norm}
     measurement = _Between(objective, points, buffers, batch_norm, engine)
-    attrs["engine"] = measurement.engine
+    attrs[ENGINE] = measurement.engine
     if between_models:
         own = [measurement.evaluator.measure(*end, "frozen") for end in zip(points, buffers, strict=True)]
         attrs[END_LOSSES] = [values["loss"] for values in own]

@@ -9,7 +9,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from landscape_nb._common.checks import check_choice
-from landscape_nb._common.schema import LOSS_SPREAD, PRECISION_ERROR, PRECISIONS, REPEAT, Values
+from landscape_nb._common.schema import ENGINE, LOSS_SPREAD, PRECISION_ERROR, PRECISIONS, REPEAT, Values
 from landscape_nb.engines import bfloat16_engine, choose_engine, measured_by
 from landscape_nb.objective.objective import Objective
 from landscape_nb.surfaces.frame import Frame
@@ -157,7 +157,7 @@ def _evaluate(frame: Frame, repeats: int, precision: str, engine: str, **how: An
     draws = redrawn(frame.directions, frame.origin, repeats)
     measurement = _Around(frame, draws, precision, engine)
     attrs = frame.describe(draws) | {
-        "engine": str(measurement.engine.description),
+        ENGINE: str(measurement.engine.description),
         "precision": precision,
         PRECISION_ERROR: measurement.error,
     }

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from landscape_nb._common.checks import check_kind, check_positive, check_whole
 from landscape_nb._common.provenance import ran_since
-from landscape_nb._common.schema import ALPHA, BETA, DIMS, LOSS_ERROR, MEASURED, SAMPLES, STDERR
+from landscape_nb._common.schema import ALPHA, BETA, DIMS, ENGINE, LOSS_ERROR, MEASURED, SAMPLES, STDERR
 from landscape_nb.engines import OneByOne, one_by_one
 from landscape_nb.objective.objective import Objective
 from landscape_nb.surfaces.frame import Frame
@@ -78,6 +78,8 @@ def progressive_plane(
         `'complete'` (all points are measured).
 
     Raises:
+        TypeError: `objective` is not an `Objective`, `directions` are not a list of dicts of tensors, or `progress` is
+            not True or False.
         ValueError: A bad extent, resolution, error or time budget, or directions that are not two or do
             not fit the model.
 
@@ -108,7 +110,7 @@ def _refined(
     began = time.perf_counter()
     affine = frame.affine()
     sampler = Sampler(engine.evaluator, seed)
-    attrs = frame.describe() | {"engine": str(engine.description), "error": error, "sampling_seed": seed}
+    attrs = frame.describe() | {ENGINE: str(engine.description), "error": error, "sampling_seed": seed}
     plane = _Plane(frame.axes, sampler.names, error, seed)
     stopped = ""
     with tqdm(total=plane.size, desc="Measuring", leave=False, disable=not progress) as bar:

@@ -13,12 +13,12 @@ from jaxtyping import Shaped
 
 from landscape_nb._common.hashing import hashed
 from landscape_nb._common.paths import check_array_names, local_path, made_beside
+from landscape_nb._common.schema import Values
 from landscape_nb.surfaces.grid import Grid
 
 _CHECKSUMS = "piece_checksum"
 _PIECES = "piece"
 _JOB = "landscape_nb_job"
-Values = Mapping[str, Shaped[np.ndarray, "points"]]
 
 
 class Store:
@@ -61,7 +61,7 @@ class Store:
         with self._told("written"):
             self._mend_coordinates()
 
-    def read(self) -> dict[int, dict[str, Shaped[np.ndarray, "points"]]]:
+    def read(self) -> dict[int, Values]:
         """The values of every finished and undamaged piece, by number."""
         return {
             number: values for number in range(self.grid.pieces) if (values := self._read_piece(number)) is not None
@@ -157,7 +157,7 @@ class Store:
             if found is None or not np.array_equal(found, axis):
                 self._arrays[name][:] = axis
 
-    def _read_piece(self, number: int) -> dict[str, Shaped[np.ndarray, "points"]] | None:
+    def _read_piece(self, number: int) -> Values | None:
         """The values of a piece, or None if it is not finished or does not match its checksum."""
         found = {name: self._read(name, self.grid.index(number)) for name in self.names}
         values = {name: value for name, value in found.items() if value is not None}

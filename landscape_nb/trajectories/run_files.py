@@ -33,7 +33,7 @@ class Expected:
         epochs: How many epochs the whole run has.
         record: The epochs to record.
         quantities: The names in the history.
-        state: A template of a recorded state: its tensors have the names, shapes and types that files must have.
+        state: A template of a recorded `state_dict`: its tensors have the names, shapes and types that files must have.
         resumable: The same for the checkpoint that an unfinished run goes on from.
         weights: Names of tensors that are finite throughout a run.
     """
@@ -168,7 +168,7 @@ class RunFiles:
 
 
 def state_name(epoch: int) -> str:
-    """The name of the file with a recorded state.
+    """The name of the file with a recorded `state_dict`.
 
     Example:
         >>> state_name(7)

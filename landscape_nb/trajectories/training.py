@@ -21,9 +21,9 @@ from landscape_nb._common.safe_layout import SafeLayout
 from landscape_nb._common.schema import PRECISIONS
 from landscape_nb.datasets import Augmentation, ImageData
 from landscape_nb.objective.batches import batch_slices
-from landscape_nb.objective.metrics import Metric, accuracy
+from landscape_nb.objective.metrics import accuracy
 from landscape_nb.objective.objective import Objective
-from landscape_nb.objective.reductions import batch_value
+from landscape_nb.objective.reductions import Metric, batch_value
 from landscape_nb.trajectories.recorder import Recorder, recorded_epochs, snapshot
 from landscape_nb.trajectories.run_files import (
     Expected,

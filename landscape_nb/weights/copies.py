@@ -202,18 +202,18 @@ def _what_cannot_be_copied(model: nn.Module) -> str:
     return f"a {type(model).__name__} cannot be copied"
 
 
-class ModuleMemory:
+class ModuleSnapshot:
     """What the modules of a model keep besides their weights, so that it can be put back after a call.
 
-    It remembers attributes, the items of their lists, dicts, sets and deques (one level deep), and tensors' values.
+    It holds attributes, the items of their lists, dicts, sets and deques (one level deep), and tensors' values.
 
     Example:
         >>> model = nn.Linear(1, 1)
-        >>> memory = ModuleMemory(model)
+        >>> snapshot = ModuleSnapshot(model)
         >>> model.calls = 1
-        >>> memory.changed()
+        >>> snapshot.changed()
         frozenset({('', 'calls')})
-        >>> memory.restore()
+        >>> snapshot.restore()
         >>> hasattr(model, "calls")
         False
     """

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import nn
 
 from landscape_nb._common.checks import check_choice, check_kind, check_whole
+from landscape_nb._common.schema import IGNORED, KIND, NORMALIZATION, RANDOM, SEED
 from landscape_nb.weights.filters import FilterDim, carrying, filters_of, joined_filter_fields
 from landscape_nb.weights.normalization import (
     METHODS,
@@ -99,7 +100,7 @@ def _drawn(reference: Params, count: int, normalize: str, seed: int, ignore: Ign
         raise ValueError("ignore: it leaves no parameter to move; with ignore=None those of one dimension move, too")
     streams = np.random.SeedSequence(seed).spawn(count)
     drawn = [_gaussian(reference, np.random.default_rng(stream)) for stream in streams]
-    made = [Direction(d, kind="random", seed=seed, draw=i) for i, d in enumerate(drawn)]
+    made = [Direction(d, **{KIND: RANDOM, SEED: seed}, draw=i) for i, d in enumerate(drawn)]
     return [normalized_direction(d, reference, normalize, ignore) for d in made]
 
 
@@ -130,7 +131,7 @@ def orthogonalized(directions: Sequence[Direction], reference: Params | nn.Modul
     for number, direction in enumerate(_some(directions)):
         check_kind(f"directions[{number}]", direction, Direction, "a Direction, as normalize_direction makes")
         check_params(f"directions[{number}]", direction, reference)
-        method = direction.made["normalization"]
+        method = direction.made[NORMALIZATION]
         # Rescaling multiplies each filter by a factor of its own, which brings a cosine back, but a smaller one each
         # time (in a ResNet-20 some 25 times smaller), as the filters come to have almost the right norms already. It
         # fails where filters leave no freedom: one with a single entry can only be + or − its weight.
@@ -156,11 +157,11 @@ def redrawn(directions: Sequence[Params], origin: Params, repeats: int) -> list[
         return [list(directions)]
     # Direction i depends on the seed and i alone, so that further draws are simply the next ones of the same seed.
     made = [getattr(direction, "made", {}) for direction in directions]
-    if any(m.get("kind") != "random" or m.get("ignored") not in (None, "one-dimensional") for m in made):
+    if any(m.get(KIND) != RANDOM or m.get(IGNORED) not in (None, "one-dimensional") for m in made):
         raise ValueError("repeats: only directions of random_directions without a function ignore= are drawn again")
     first, count = made[0], len(directions)
     origin = carrying(origin, joined_filter_fields(directions[0], origin))
-    drawn = _drawn(origin, first["draw"] + repeats * count, first["normalization"], first["seed"], first["ignored"])
+    drawn = _drawn(origin, first["draw"] + repeats * count, first[NORMALIZATION], first[SEED], first[IGNORED])
     more: list[Any] = [drawn[i : i + count] for i in range(first["draw"] + count, len(drawn), count)]
     if first.get("orthogonal"):
         more = [orthogonalized(group, origin) for group in more]

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from landscape_nb._common.checks import check_choice, check_kind
+from landscape_nb._common.schema import IGNORED, NORMALIZATION
 from landscape_nb.weights.copies import check_model
 from landscape_nb.weights.filters import (
     FilterDim,
@@ -143,7 +144,7 @@ def normalized_direction(direction: Params, reference: Params, method: str, igno
         own = filters[name]
         rescaled[name] = METHODS[method](own.masked(direction[name]), own.masked(reference[name]), own)
     left_out = getattr(ignore, "__qualname__", "a function") if callable(ignore) else ignore
-    made = made | {"normalization": method, "ignored": left_out}
+    made = made | {NORMALIZATION: method, IGNORED: left_out}
     if method == "filter":
         dead = _dead({name: reference[name] for name in moved}, filters)
         made |= {"dead_filters": sum(map(len, dead.values()))} if dead else {}

@@ -84,6 +84,14 @@ def scale(x: Params, factor: float) -> Params:
 def dot(x: Params, y: Params) -> float:
     """The inner product over all entries, summed in float64.
 
+    Args:
+        x: A point or a direction.
+        y: Another one, with a tensor of the same shape for each of `x`.
+
+    Raises:
+        TypeError: One of them is not a dict of tensors.
+        ValueError: A tensor of `x` is missing in `y`, or has another shape there.
+
     Example:
         >>> dot({"w": torch.tensor([1.0, 2.0])}, {"w": torch.tensor([3.0, 4.0])})
         11.0
@@ -104,6 +112,18 @@ def norm(x: Params) -> float:
 
 def move(origin: Params, directions: Sequence[Params], coordinates: Sequence[float]) -> Params:
     """The point origin + Σ coordinate · direction, summed from left to right.
+
+    Args:
+        origin: The point at coordinates 0.
+        directions: One direction a coordinate, keyed and shaped like `origin`.
+        coordinates: One number for each direction.
+
+    Returns:
+        The point, as new tensors.
+
+    Raises:
+        TypeError: A point or a direction that is not a dict of tensors, or directions that are not a list of them.
+        ValueError: Coordinates that are not one finite number for each direction, or a direction that does not fit.
 
     Example:
         >>> move({"w": torch.zeros(1)}, [{"w": torch.ones(1)}], [0.5])["w"].item()
@@ -297,7 +317,7 @@ def check_directions(directions: Any, template: Params) -> Sequence[Params]:
 
     Raises:
         TypeError: What is given is not a sequence of directions, or one is not a dict of tensors.
-        ValueError: One direction in the place of several, or one that does not fit.
+        ValueError: One direction instead of several, or one that does not fit.
 
     Example:
         >>> check_directions([{"w": torch.ones(1)}], {"w": torch.ones(2)})

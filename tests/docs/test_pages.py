@@ -3,9 +3,13 @@
 import importlib.util
 import inspect
 import re
+from types import ModuleType
+from typing import TypeVar
 
 import pytest
 from helpers import ROOT
+
+import landscape_nb as lnb
 
 
 def builder(name):
@@ -28,6 +32,15 @@ def test_a_page_made_from_the_code_is_current(name):
 def test_links_of_pages_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#\s]+)\)", page.read_text(encoding="utf-8")):
         assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize(("page", "entry"), [("api.md", "## `{}`\n"), ("reference.md", ":: landscape_nb.{}\n")])
+def test_every_public_name_has_an_entry(page, entry):
+    offered = {"": lnb, "exercises.": lnb.exercises, "models.": lnb.models, "plotting.": lnb.plotting}
+    things = {where + name: getattr(part, name) for where, part in offered.items() for name in part.__all__}
+    names = [name for name, thing in things.items() if not isinstance(thing, ModuleType | TypeVar)]
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    assert not [name for name in names if entry.format(name) not in text]
 
 
 def test_every_public_function_has_an_example():

@@ -6,7 +6,7 @@ from functools import cache, partial
 from itertools import pairwise, starmap
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from landscape_nb.engines.threads import one_thread_each
@@ -56,7 +56,7 @@ class Convolution:
         images: Float[Tensor, "n inputs height width"],
         weight: Float[Tensor, "products inputs outputs"],
         bias: Float[Tensor, "outputs"] | None = None,
-        added: Float[Tensor, "n outputs rows columns"] | None = None,
+        added: Shaped[Tensor, "n outputs rows columns"] | None = None,
     ) -> Float[Tensor, "n outputs rows columns"]:
         """The convolution's results, channels-last.
 
@@ -64,7 +64,7 @@ class Convolution:
             images: What is convolved.
             weight: The filters, as `mapped_filters` gives them.
             bias: What is added to each channel.
-            added: What is added to the results, before the ReLU.
+            added: What is added to the results, before the ReLU; in any number format.
         """
         (count, _, height, width), outputs = images.shape, weight.shape[2]
         rows, columns = height + 2 * self.padding[0] - 2, width + 2 * self.padding[1] - 2
@@ -123,7 +123,7 @@ def _channels_last(images: Tensor) -> Float[Tensor, "n channels height width"]:
 
 def mapped_filters(
     weight: Float[Tensor, "outputs inputs 3 3"], products: int
-) -> Float[Tensor, "products² inputs outputs"]:
+) -> Float[Tensor, "{products**2} inputs outputs"]:
     """The filters in the form that a tile's mapped pixels are multiplied with.
 
     Example:
@@ -134,6 +134,6 @@ def mapped_filters(
 
 
 @cache
-def _filter_map(products: int) -> Float[Tensor, "products² 9"]:
+def _filter_map(products: int) -> Float[Tensor, "{products**2} 9"]:
     maps = torch.tensor(TILES[products].filter_map, dtype=torch.float64)
     return torch.kron(maps, maps).float()

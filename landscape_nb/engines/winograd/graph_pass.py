@@ -39,7 +39,7 @@ class MappedFilters:
         """The name in a state."""
         return f"{self.weight}: for {self.products}² products"
 
-    def __call__(self, state: State) -> dict[str, Float[Tensor, "products² inputs outputs"]]:
+    def __call__(self, state: State) -> dict[str, Float[Tensor, "products inputs outputs"]]:
         """What `mapped_filters` makes of the weight, by name."""
         return {self.key: mapped_filters(state[self.weight], self.products)}
 

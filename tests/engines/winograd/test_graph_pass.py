@@ -129,8 +129,8 @@ def test_states_along_a_plane_are_the_states(ignore):
     faster = replayed(objective.evaluator)
     at = faster.forward.states_along(affine)
     assert (faster.forward.made_along(affine) is None) == (ignore is None)
-    spaces = [at(0.3, -0.7, space=0), at(0.1, 0.2, space=1)]
-    for coords, found in zip([(0.3, -0.7), (0.1, 0.2)], spaces, strict=True):
+    states = [at(0.3, -0.7, buffer=0), at(0.1, 0.2, buffer=1)]
+    for coords, found in zip([(0.3, -0.7), (0.1, 0.2)], states, strict=True):
         wanted = faster.state(affine(*coords))
         for name in {
             name for program in faster.forward.programs.values() for call in program.calls for name in call.weights()
