@@ -39,6 +39,7 @@ class Grid:
     """
 
     axes: Axes
+    longest: int | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -48,7 +49,7 @@ class Grid:
     @property
     def piece(self) -> int:
         """How many points a piece has at most."""
-        return self.shape[-1] if len(self.shape) > 1 else _LINE_PIECE
+        return self.longest or (self.shape[-1] if len(self.shape) > 1 else _LINE_PIECE)
 
     @property
     def pieces(self) -> int:

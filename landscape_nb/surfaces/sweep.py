@@ -83,7 +83,7 @@ def sweep(
     todo = [number for number in range(grid.pieces) if number not in done]
     values = {name: np.full(grid.shape, np.nan) for name in names}
     with tqdm(total=grid.pieces, initial=len(done), desc="Measuring", leave=False, disable=not progress) as bar:
-        for number, piece in _measured(measurement, grid, todo, n_jobs):
+        for number, piece in measured_pieces(measurement, grid, todo, n_jobs):
             if kept:
                 kept.write(number, piece)
             done[number] = piece
@@ -111,10 +111,20 @@ def check_jobs(n_jobs: object) -> None:
         )
 
 
-def _measured(
+def measured_pieces(
     measurement: Measurement, grid: Grid, todo: Sequence[int], n_jobs: int | None
 ) -> Iterator[tuple[int, Values]]:
-    """Measure pieces, here or in other processes, which read the measurement from a file once."""
+    """Measure pieces, here or in other processes, which read the measurement from a file once.
+
+    Args:
+        measurement: What is measured.
+        grid: The grid, which says what a piece is.
+        todo: The numbers of the pieces.
+        n_jobs: Processes, as in `sweep`.
+
+    Yields:
+        A piece's number and its values, in the order in which they are done.
+    """
     runner = parallel(n_jobs, len(todo))
     if runner is None:
         yield from ((number, measurement(grid.points(number))) for number in todo)
