@@ -33,9 +33,9 @@ def refined_map(
 ) -> xr.Dataset:
     """Measure points of a grid until the ratio at the others is known to an error.
 
-    A ratio above 1 counts as 1: maps are coloured from 0 to 0.5, and beyond 1 there is nothing to see. A point of
-    its own does not start from a neighbour's eigenvectors, so that what is measured does not depend on the order,
-    on processes, or on a kill.
+    For the error, and in between, a ratio above 1 counts as 1: maps are coloured from 0 to 0.5. No point starts from
+    a neighbour's eigenvectors, as in a dense map: what is measured does not depend on the order, on processes, or on
+    a kill.
 
     Args:
         measurement: What is measured at a point: `ratio` and others.

@@ -27,6 +27,7 @@ class Grid:
 
     Attributes:
         axes: Coordinates of each dimension, by name.
+        longest: The number of points of a piece; None means a row of a plane, or a few points of a line.
 
     Example:
         >>> grid = Grid({"alpha": np.array([0.0, 1.0]), "beta": np.array([5.0, 6.0, 7.0])})

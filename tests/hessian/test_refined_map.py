@@ -55,7 +55,7 @@ def test_where_nothing_is_measured_no_eigenvalue_is_made_up():
 
 
 def test_a_smaller_error_takes_more_points_and_the_smallest_takes_all():
-    rough, fine = found_by(Known(), error=0.03), found_by(Known(), error=0.002)
+    rough, fine = found_by(Known(), error=0.03), found_by(Known(), error=0.0003)
     assert rough.attrs["points"] < fine.attrs["points"]
     whole = found_by(Known(), error=1e-12)
     assert whole.attrs["stopped"] == "complete"
@@ -97,9 +97,7 @@ def test_it_is_a_way_to_make_a_curvature_map(tmp_path, monkeypatch):
     refined = lnb.curvature_map(*where, progress=False, error=1e-9, store=tmp_path / "map.zarr")
     assert refined.attrs["stopped"] == "complete"
     for name in ("lambda_max", "ratio"):
-        np.testing.assert_allclose(
-            refined[name], dense[name].clip(max=1) if name == "ratio" else dense[name], rtol=0.05
-        )
+        np.testing.assert_allclose(refined[name], dense[name], rtol=0.05)
     assert refined.attrs["objective"] == objective.fingerprint
     monkeypatch.setattr(_Curvature, "__call__", lambda *_: pytest.fail("measured again"))
     lnb.curvature_map(*where, progress=False, error=1e-9, store=tmp_path / "map.zarr")
