@@ -55,7 +55,7 @@ def test_where_nothing_is_measured_no_eigenvalue_is_made_up():
 
 
 def test_a_smaller_error_takes_more_points_and_the_smallest_takes_all():
-    rough, fine = found_by(Known(), error=0.03), found_by(Known(), error=0.0003)
+    rough, fine = found_by(Known(), error=0.03), found_by(Known(), error=3e-5)
     assert rough.attrs["points"] < fine.attrs["points"]
     whole = found_by(Known(), error=1e-12)
     assert whole.attrs["stopped"] == "complete"
