@@ -6,7 +6,7 @@ import landscape_nb as lnb
 from landscape_nb import datasets
 from landscape_nb._common import settings
 
-VARIABLES = ("DATA", "CACHE", "ENGINE", "ISA", "SEED", "LEDGER", "STRICT")
+VARIABLES = ("DATA", "CACHE", "GALLERY", "ENGINE", "ISA", "SEED", "LEDGER", "STRICT")
 
 
 @pytest.fixture
@@ -28,6 +28,7 @@ def test_what_is_not_set_or_empty_is_as_the_table_says(variables, tmp_path, monk
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert settings.data() == tmp_path / "landscape-nb" / "data"
     assert settings.cache() == tmp_path / "landscape-nb" / "trained"
+    assert settings.gallery() == tmp_path / "landscape-nb" / "gallery"
     assert (settings.engine(), settings.allowed_isa(), settings.seed()) == ("auto", "", 0)
     assert settings.ledger() is None
     assert settings.strict() is False
