@@ -65,7 +65,7 @@ def run(number: str, preset: str, out: Path, seed: int) -> None:
 def figure(name: str, preset: str, out: Path | None, device: str | None, seconds: float | None) -> None:
     """Draw the paper's figure NAME (1 to 9, or one of the appendix) and tell what came of it; or `list` them all."""
     from landscape_nb.course.fidelity import STATEMENTS, outcome
-    from landscape_nb.course.paper_figures import FIGURES, find_figure, paper_figure
+    from landscape_nb.course.paper_figures import FIGURES, checked_file, find_figure, paper_figure
     from landscape_nb.gallery.shown import Shown, scales_of
 
     if name == "list":
@@ -75,9 +75,7 @@ def figure(name: str, preset: str, out: Path | None, device: str | None, seconds
         return
     try:
         found = find_figure(name)
-        out = Path(f"figure-{found.key}.png") if out is None else out
-        if not out.absolute().parent.is_dir():
-            raise ValueError(f"out: there is no directory {out.absolute().parent}")
+        out = checked_file(Path(f"figure-{found.key}.png") if out is None else out)
         paper_figure(found.key, preset, device, seconds).savefig(out)
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
@@ -85,7 +83,7 @@ def figure(name: str, preset: str, out: Path | None, device: str | None, seconds
     click.echo(f"  paper: {found.paper}")
     results = Shown(scales_of(preset))
     for statement in STATEMENTS:
-        if statement.figure == found.name:
+        if statement.figure.startswith(found.name):
             click.echo(f"  {outcome(statement, results).verdict}: {statement.says}")
     click.echo(f"Drawn into {out}")
 
@@ -103,7 +101,10 @@ def list_jobs(out: Path | None) -> None:
     from landscape_nb.gallery.results import read
 
     for job in JOBS.values():
-        there = [product for product in job.products if read(job, product, out) is not None]
+        try:
+            there = [product for product in job.products if read(job, product, out) is not None]
+        except ValueError as error:
+            raise click.ClickException(str(error)) from error
         done = f"{len(there)} of {len(job.products)}"
         epochs = f", {job.training.epochs} epochs" if job.training else ""
         click.echo(f"{job.name:32} {done}  {job.title}{epochs}")

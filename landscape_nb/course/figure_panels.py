@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from landscape_nb._common.schema import PAPER_LEVELS
@@ -15,7 +16,8 @@ from landscape_nb.gallery.shown import MAPS, Shown
 from landscape_nb.plotting import draw_contours, draw_path, panels, plot_surfaces
 from landscape_nb.plotting.style import COLOURS, STROKES
 
-PATH_LEVELS = (0.1, 0.6, 1.1, 2.1, 4.1, 9.6, 100.0, 1e3, 1e4, 1e5, 1e6)
+PATH_LEVELS = (*PAPER_LEVELS, *(10.0**power for power in range(1, 9)))
+"""The paper's levels for trajectories: 0.1, 0.6, …, 9.6, 10, 100, …, 10⁸."""
 _SIDES, _DECAYS = ("small", "large"), ("no-decay", "decay")
 _VGG = tuple(f"vgg9-sgd-{side}-{decay}" for decay in _DECAYS for side in _SIDES)
 _TOP = 100.0
@@ -30,6 +32,7 @@ def figure_1(results: Shown) -> Figure:
 
 def figure_2(results: Shown) -> Figure:
     """From small batches to large ones: loss and accuracy, norms, and weights, without and with weight decay."""
+    results.compare(_VGG, "training")
     figure, axes = panels(3, 2, (5.6, 4.4))
     for row, decay in enumerate(_DECAYS):
         left, middle, right = axes[3 * row : 3 * row + 3]
@@ -38,14 +41,23 @@ def figure_2(results: Shown) -> Figure:
             trained = results(f"vgg9-sgd-{side}-{decay}", "training")
             if trained is None:
                 continue
-            label = f"{side} batches"
+            label = results.title(f"vgg9-sgd-{side}-{decay}").replace("\n", ": ")
             epochs = np.concatenate([[0], trained.epoch])
             norms = np.concatenate([[trained.attrs["initial_norm"]], trained.weight_norm])
             style = {"color": COLOURS[number], "linestyle": STROKES[number], "label": label}
             middle.plot(epochs, norms, **style)
             right.step(trained.bin, trained.weights / trained.weights.sum(), where="mid", **style)
-        middle.set(xlabel="epoch", ylabel="norm of the weights", ylim=(0, None), title=decay.replace("-", " "))
-        right.set(xlabel="weight", ylabel="share of the weights", yscale="log", ylim=(1e-6, 1), xlim=(-0.5, 0.5))
+        middle.set(xlabel="epoch", ylabel="norm of the weights", title=decay.replace("-", " "))
+        middle.margins(y=0.1)
+        middle.set_ylim(bottom=0)
+        right.set(
+            title="weights at the end",
+            xlabel="weight",
+            ylabel="share of the weights",
+            yscale="log",
+            ylim=(1e-6, 1),
+            xlim=(-0.5, 0.5),
+        )
         for panel in (middle, right):
             _legend(panel)
     return figure
@@ -53,6 +65,7 @@ def figure_2(results: Shown) -> Figure:
 
 def figure_3(results: Shown) -> Figure:
     """The same four networks around their minima, filter-normalized: lines above, planes below."""
+    results.compare(_VGG, "lines", "plane")
     figure, axes = panels(4, 2, (4.6, 4.4))
     for panel, role in zip(axes[:4], _VGG, strict=True):
         lines = results(role, "lines")
@@ -70,12 +83,14 @@ def figure_4(results: Shown) -> Figure:
 def figure_5(results: Shown) -> Figure:
     """Depths 20, 56 and 110, with shortcuts above and without below."""
     roles = [f"resnet{depth}-{kind}" for kind in ("shortcuts", "plain") for depth in (20, 56, 110)]
+    results.compare(roles, "plane")
     return _grid(results, roles, 3)
 
 
 def figure_6(results: Shown) -> Figure:
     """Widths 1, 2, 4 and 8, with shortcuts above and without below."""
     roles = [f"resnet-k{k}-{kind}" for kind in ("shortcuts", "plain") for k in (1, 2, 4, 8)]
+    results.compare(roles, "plane")
     return _grid(results, roles, 4)
 
 
@@ -100,17 +115,19 @@ def figure_7(results: Shown) -> Figure:
 def figure_8(results: Shown) -> Figure:
     """Where trajectories do not show: in two random directions; and along the whole way, with a random direction."""
     figure, axes = panels(3, 1, (5.2, 4.6))
-    found = next((r for r in (results(role, "random-paths") for role in _VGG[2:]) if r is not None), None)
+    found = results(_VGG[2], "random-paths")
     for panel, (first, title) in zip(axes, _RANDOM_PATHS, strict=True):
         panel.set(title=title, xlabel=_AXES[first][0], ylabel=_AXES[first][1])
         if found is None:
             _absent(panel)
             continue
         values = {name: ("point", found[f"{first}_{name}"].values) for name in ("alpha", "beta")}
+        if first == "mixed":
+            values["alpha"] = ("point", values["alpha"][1] + 1)
         attrs = {"lr_drops": found.attrs["drops"]}
         draw_path(panel, xr.Dataset(values, {"epoch": ("point", found.epoch.values)}, attrs))
         panel.xaxis.set_major_locator(MaxNLocator(4))
-    axes[1].set_ylim(-1, 1)
+    axes[1].set(xlim=(-0.5, 1.5), ylim=(-1, 1))
     for panel in axes[:2]:
         panel.axhline(0, color="0.8", zorder=0)
     return figure
@@ -132,7 +149,7 @@ def figure_9(results: Shown) -> Figure:
         panel.set_aspect("auto")
         first, second = (100 * share for share in path.attrs["shares"])
         panel.set(xlabel=f"PC1: {first:.1f} %", ylabel=f"PC2: {second:.1f} %")
-    _loss_bar(figure, axes, filled, PATH_LEVELS)
+    _loss_bar(figure, axes, filled, (0.1, 1.1, 3.1, *PATH_LEVELS[20:]))
     return figure
 
 
@@ -148,6 +165,7 @@ def ten_directions(results: Shown) -> Figure:
         for number in range(lines.sizes["repeat"]):
             panel.plot(lines.alpha, lines.loss.isel(repeat=number), linewidth=1.3, color=COLOURS[number % 7])
         panel.set(xlabel="α", ylabel="training loss", ylim=(0, 10))
+        panel.xaxis.set_major_locator(MaxNLocator(5))
     return figure
 
 
@@ -195,7 +213,7 @@ _RANDOM_PATHS = (
 )
 _AXES = {
     "random": ("first random direction", "second random direction"),
-    "mixed": ("from the start (−1) to the end (0)", "random direction"),
+    "mixed": ("from the start (0) to the end (1)", "random direction"),
 }
 _REPEATED = ("plane", "plane-1", "plane-2", "plane-3")
 
@@ -203,11 +221,20 @@ _REPEATED = ("plane", "plane-1", "plane-2", "plane-3")
 def _surfaces(results: Shown, roles: Sequence[str]) -> Figure:
     """Planes in three dimensions, all with the same heights; a figure of text where none is computed."""
     planes = {role: results(role, "plane") for role in roles}
-    found = {results.title(role): plane for role, plane in planes.items() if plane is not None}
-    if found:
-        return plot_surfaces(found, top=_TOP)
-    figure, (panel,) = panels(1)
-    _absent(panel)
+    known = [plane for plane in planes.values() if plane is not None]
+    if not known:
+        figure, axes = panels(len(roles))
+        for panel, role in zip(axes, roles, strict=True):
+            panel.set_title(results.title(role))
+            _absent(panel)
+        return figure
+    nothing = known[0].assign(loss=known[0].loss * np.nan)
+    drawn = {results.title(role): nothing if plane is None else plane for role, plane in planes.items()}
+    lowest = max(float(plane.loss.min()) for plane in known)
+    figure = plot_surfaces(drawn, top=max(_TOP, 10 * lowest) if np.isfinite(lowest) else None)
+    for panel, plane in zip(figure.axes, planes.values(), strict=False):
+        for text in panel.texts if plane is None else ():
+            text.set_text("not computed yet")
     return figure
 
 
@@ -216,7 +243,7 @@ def _grid(results: Shown, roles: Sequence[str], columns: int, products: Sequence
     cells = [(role, product) for role in roles for product in products]
     figure, axes = panels(columns, -(-len(cells) // columns), (4.6, 4.5))
     planes = {cell: results(*cell) for cell in cells}
-    seeds = {"plane": "", **{name: f", directions {name[-1]}" for name in products[1:]}}
+    seeds = {"plane": "", **{name: f"\ndirections {name[-1]}" for name in products[1:]}}
     _contours(figure, axes, planes, {cell: results.title(cell[0]) + seeds[cell[1]] for cell in cells})
     return figure
 
@@ -238,7 +265,7 @@ def _loss_bar(figure: Figure, axes: Sequence[Axes], filled: Any, levels: Sequenc
     if filled is None:
         return
     bar = figure.colorbar(filled, ax=list(axes), ticks=np.log10(levels), label="training loss", shrink=0.9)
-    bar.set_ticklabels([f"{level:g}" for level in levels])
+    bar.set_ticklabels([f"{level:g}" if level < 100 else f"$10^{{{round(np.log10(level))}}}$" for level in levels])
 
 
 def _draw_line(panel: Axes, line: xr.Dataset | None) -> None:
@@ -253,6 +280,7 @@ def _draw_line(panel: Axes, line: xr.Dataset | None) -> None:
         axis.set_ylim(0, top)
         axis.set_ylabel(f"{quantity} (training solid, test dashed)", color=colour, fontsize=11)
     panel.set_xlabel("α")
+    panel.xaxis.set_major_locator(MaxNLocator(5))
     return None
 
 
@@ -265,7 +293,7 @@ def _draw_between(results: Shown, panel: Axes, role: str) -> None:
         for part in (gap[gap < 0], gap[gap > 1]):
             if len(part):
                 panel.axvspan(part.min(), part.max(), color="0.9", zorder=0)
-        panel.text(0.5, 0.02, "grey: a running variance below 0", transform=panel.transAxes, ha="center", fontsize=9)
+                panel.text(part.mean(), 2.5, "a running variance\nis below 0", ha="center", rotation=90, fontsize=9)
     panel.set(xlabel="α   (0: small batches,  1: large batches)", xlim=(-0.5, 1.5))
     for end in (0, 1):
         panel.axvline(end, color="0.5", linewidth=1)
@@ -285,6 +313,9 @@ def _absent(panel: Axes) -> None:
 
 def with_caption(figure: Figure, text: str) -> Figure:
     """Write a caption below a figure."""
-    characters = int(12 * figure.get_figwidth())
+    characters = int(11 * figure.get_figwidth())
+    layout = figure.get_layout_engine()
+    if isinstance(layout, ConstrainedLayoutEngine):
+        layout.set(h_pad=0.15, w_pad=0.15)
     figure.supxlabel(fill(text, characters), fontsize=11, x=0.02, ha="left")
     return figure

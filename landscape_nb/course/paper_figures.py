@@ -7,11 +7,11 @@ from tempfile import TemporaryDirectory
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from landscape_nb._common.checks import check_choice
+from landscape_nb._common.checks import check_choice, check_positive, find_device
 from landscape_nb.course.figure_panels import FIGURE_DRAWERS, with_caption
 from landscape_nb.course.presets import PRESETS
 from landscape_nb.gallery.build import build, missing
-from landscape_nb.gallery.jobs import JOBS, Job
+from landscape_nb.gallery.jobs import JOBS, Job, ScaleName
 from landscape_nb.gallery.results import user_folder
 from landscape_nb.gallery.shown import Shown, scales_of
 
@@ -126,6 +126,10 @@ def paper_figure(
     """
     figure = find_figure(str(name))
     check_choice("preset", preset, PRESETS)
+    if device is not None:
+        find_device(device)
+    if seconds is not None:
+        check_positive("seconds", seconds)
     if preset != "gallery":
         build([job.name for job in jobs_of(figure, preset)], device=device, seconds=seconds)
     results = Shown(scales_of(preset))
@@ -150,8 +154,30 @@ def jobs_of(figure: PaperFigure, preset: str) -> list[Job]:
     with TemporaryDirectory() as empty:
         asked = Shown(scales_of(preset), Path(empty))
         plt.close(FIGURE_DRAWERS[figure.key](asked))
-    scales = ("quick",) if preset == "quick" else ("gpu", "authors")
-    found = [job for role in dict.fromkeys(asked.absent) for job in asked.jobs(role) if job.scale in scales]
+    scales: tuple[ScaleName, ...] = ("quick",) if preset == "quick" else ("gpu", "authors")
+    roles = dict.fromkeys(role for role, _ in asked.absent)
+    found = [jobs[0] for role in roles if (jobs := asked.jobs(role, scales))]
     ends = [JOBS[f"{job.scale}-{role}"] for job in found for role in job.ends]
     wanted = {job.name: job for job in (*ends, *found)}
     return [job for job in wanted.values() if missing(job, user_folder())]
+
+
+def checked_file(path: Path) -> Path:
+    """The file that a figure is drawn into, before hours are spent on it.
+
+    Raises:
+        ValueError: Its directory is not there, it is a directory, or matplotlib does not know its format.
+
+    Example:
+        >>> checked_file(Path("figure")).name
+        'figure.png'
+    """
+    path = path if path.suffix else path.with_name(f"{path.name or 'figure'}.png")
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        kind = "is a directory" if path.is_dir() else "is in a directory that is not there"
+        raise ValueError(f"out: got {path}, which {kind}")
+    known = plt.gcf().canvas.get_supported_filetypes()
+    plt.close()
+    if path.suffix[1:] not in known:
+        raise ValueError(f"out: got {path.name}, wants a name that ends with one of {', '.join(sorted(known))}")
+    return path

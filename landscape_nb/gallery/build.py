@@ -4,16 +4,16 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import joblib
 import torch
 
-from landscape_nb._common.checks import check_positive, check_whole, find_device
+from landscape_nb._common.checks import check_kind, check_positive, check_whole, find_device
+from landscape_nb._common.paths import local_path
 from landscape_nb.gallery.jobs import JOBS, SCALES, Job, find_job
-from landscape_nb.gallery.products import Work, compute
-from landscape_nb.gallery.results import is_done, user_folder, write, write_manifest
+from landscape_nb.gallery.products import Work, compute, released_file
+from landscape_nb.gallery.results import NETWORK, check_writable, is_done, user_folder, write, write_manifest
 from landscape_nb.objective import Objective
 from landscape_nb.surfaces.workers import parallel
 
@@ -64,26 +64,60 @@ def build(
     """
     if seconds is not None:
         check_positive("seconds", seconds)
+        if threading.current_thread() is not threading.main_thread():
+            raise ValueError("seconds: a time can be set in the main thread only, which signals interrupt")
     check_whole("n_jobs", n_jobs, 1)
-    device = str(find_device(device)) if device else "cuda" if torch.cuda.is_available() else "cpu"
-    folder = user_folder() if out is None else Path(out)
+    check_kind("names", names, (list, tuple), "a list of jobs' names")
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = str(find_device(device))
+    folder = user_folder() if out is None else local_path("out", out)
     chosen = [find_job(name) for name in names] or default_jobs(device)
+    chosen = [job for job in chosen if missing(job, folder)]
+    if not chosen:
+        return []
+    _check_needs(chosen, folder)
+    check_writable(folder)
     deadline = time.time() + seconds if seconds else None
     written: list[Path] = []
-    # What lies between two networks needs both: it comes after all networks.
-    for jobs in ([job for job in chosen if not job.ends], [job for job in chosen if job.ends]):
-        waiting = [job for job in jobs if missing(job, folder)]
-        runner = parallel(n_jobs, len(waiting)) if len(waiting) > 1 else None
-        if runner is None:
-            for job in waiting:
-                written += build_job(job, folder, device, deadline, echo, progress=True)
-        else:
-            tasks = (joblib.delayed(build_job)(job, folder, device, deadline, print) for job in waiting)
-            for files in runner(tasks):
+    errors: list[Exception] = []
+    try:
+        # What lies between two networks needs both: it comes after all networks.
+        for jobs in ([job for job in chosen if not job.ends], [job for job in chosen if job.ends]):
+            for files, error in _built(jobs, folder, device, deadline, n_jobs, echo):
                 written += files
-    if written:
+                errors += [error] if error else []
+    finally:
         write_manifest(folder)
+    if errors:
+        for error in errors[1:]:
+            errors[0].add_note(f"also: {error}")
+        raise errors[0]
     return written
+
+
+def _check_needs(jobs: Sequence[Job], folder: Path) -> None:
+    """Raise at once if images, released files or networks are missing, rather than after hours of other work."""
+    names = {job.name for job in jobs}
+    for job in jobs:
+        for end in (JOBS[f"{job.scale}-{role}"] for role in job.ends):
+            if end.name not in names and not is_done(end, NETWORK, folder):
+                raise ValueError(f"job: {job.name} needs the network of {end.name}, which is not trained yet")
+        if job.released:
+            released_file(job)
+    for job in {job.scale: job for job in jobs}.values():
+        Work(job, folder).data  # noqa: B018  (it is read, or an error says where it should be)
+
+
+def _built(
+    jobs: Sequence[Job], folder: Path, device: str, deadline: float | None, n_jobs: int, echo: Callable[[str], None]
+) -> Iterator[tuple[list[Path], Exception | None]]:
+    """What each job wrote, and its error: one that fails leaves the others at work."""
+    runner = parallel(n_jobs, len(jobs)) if len(jobs) > 1 else None
+    if runner is None:
+        yield from (build_job(job, folder, device, deadline, echo, progress=True) for job in jobs)
+    else:
+        yield from runner(joblib.delayed(build_job)(job, folder, device, deadline, print) for job in jobs)
 
 
 def default_jobs(device: str) -> list[Job]:
@@ -99,18 +133,29 @@ def default_jobs(device: str) -> list[Job]:
 
 def build_job(
     job: Job, folder: Path, device: str, deadline: float | None, echo: Callable[[str], None], progress: bool = False
-) -> list[Path]:
-    """Compute what is missing of one job, until a deadline (a `time.time()`)."""
+) -> tuple[list[Path], Exception | None]:
+    """Compute what is missing of one job, until a deadline (a `time.time()`).
+
+    Returns:
+        The files that were written, and the error that ended it, if one did.
+    """
     written: list[Path] = []
     if deadline is not None and time.time() >= deadline:
-        return written
+        return written, None
     work = Work(job, folder, device, progress)
-    with _until(deadline):
+
+    def compute_all() -> None:
         for product in missing(job, folder):
             echo(f"{job.name}: {product}, {_in_words(estimate(work, product))}")
             found = compute(work, product)
             written.append(write(job, product, found, folder))
-    return written
+
+    try:
+        run_until(deadline, compute_all)
+    except (ValueError, OSError, RuntimeError, ArithmeticError) as error:  # full disks, divergence, memory of a GPU
+        error.add_note(f"in job {job.name}")
+        return written, error
+    return written, None
 
 
 def estimate(work: Work, product: str) -> float:
@@ -159,29 +204,37 @@ def _in_words(seconds: float) -> str:
     return f"about {max(1, round(seconds))} s"
 
 
-@contextmanager
-def _until(deadline: float | None) -> Iterator[None]:
-    """Interrupt the block at a deadline, as Ctrl-C would: everything in it goes on later from where it was.
+def run_until(deadline: float | None, work: Callable[[], None]) -> None:
+    """Do work, and interrupt it at a deadline as Ctrl-C would: everything in it goes on later from where it was.
 
     Raising the signal works on every system. A shell has what it runs in the background ignore it, so that Python's
-    own handler is put in its place. An interrupt that comes just when the block has ended must not escape: the timer
+    own handler is put in its place. An interrupt that comes just when the work has ended must not escape: the timer
     is waited for, and the pause lets a pending interrupt arrive.
+
+    Args:
+        deadline: A `time.time()`; None is never.
+        work: What to do.
+
+    Raises:
+        KeyboardInterrupt: Somebody else interrupted it, before the deadline.
     """
     if deadline is None:
-        yield
-        return
+        return work()
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(max(0.0, deadline - time.time()), signal.raise_signal, (signal.SIGINT,))
     timer.daemon = True
-    timer.start()
     try:
         try:
-            yield
+            timer.start()
+            work()
         finally:
             timer.cancel()
-            timer.join()
+            if timer.ident is not None:
+                timer.join()
             time.sleep(0)
-            signal.signal(signal.SIGINT, before)
     except KeyboardInterrupt:
         if time.time() < deadline:
             raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return None

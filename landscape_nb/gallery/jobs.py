@@ -146,7 +146,14 @@ def _vgg9(
     for name, _, words in decays.values():
         ends = tuple(f"vgg9-sgd-{side}-{name}" for side in batches)
         products = ("between-interpolated", "between-recalibrated", "between-frozen")
-        yield Job(f"vgg9-between-{name}", scale, words, network, ends=ends, products=products)
+        yield Job(
+            f"vgg9-between-{name}",
+            scale,
+            f"from small to large batches, {words}",
+            network,
+            ends=ends,
+            products=products,
+        )
     yield from (trained("adam", side, decayed) for decayed, side in product(decays, batches))
 
 

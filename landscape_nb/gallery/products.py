@@ -17,7 +17,15 @@ from landscape_nb._common import settings
 from landscape_nb._common.provenance import versions
 from landscape_nb._common.schema import ALPHA, BETA, NORMALIZATION
 from landscape_nb.gallery.jobs import SCALES, Job, Training, find_job
-from landscape_nb.gallery.results import build_network, read_network, rounded, write_network
+from landscape_nb.gallery.results import (
+    NETWORK,
+    build_network,
+    network_attrs,
+    path_of,
+    read_network,
+    rounded,
+    write_network,
+)
 from landscape_nb.hessian import curvature_map
 from landscape_nb.models import load_authors_checkpoint
 from landscape_nb.objective import Objective, accuracy
@@ -25,10 +33,12 @@ from landscape_nb.surfaces import evaluate_line, interpolate, progressive_plane
 from landscape_nb.trajectories import Trajectory, pca_directions, plane_gap, project, train
 from landscape_nb.weights import Params, norm, parameters_of, random_directions, towards
 
+IMAGES = "images"
 _BATCH = 500
 _MAP_TOLERANCE = 0.05
 _MARGIN = 0.15
 _PATH_ERROR = 0.05
+_RELEASED = "github.com/tomgoldstein/loss-landscape (cifar10/trained_nets)"
 _BINS = np.linspace(-1, 1, 201)
 _KNOWN = {
     "254933ae4b83e114": "CIFAR-10 (JPEG q75)",
@@ -73,7 +83,7 @@ class Work:
     def run(self) -> Trajectory:
         """The training run; it goes on where an earlier process left it."""
         how = self.training
-        return train(
+        found = train(
             build_network(self.job, self.data.shape).to(self.device),
             self.training_data,
             how.epochs,
@@ -86,12 +96,19 @@ class Work:
             precision=how.precision,
             **self.shown,
         )
+        saved = read_network(self.job, self.folder)
+        if saved is not None and not _same_weights(saved, rounded(found.model)):
+            raise ValueError(
+                f"job: {self.job.name} was trained anew, for its run is no longer in the cache, and is another network "
+                f"than the saved one; delete {path_of(self.job, NETWORK, self.folder)} to compute all of it anew"
+            )
+        return found
 
     @cached_property
     def network(self) -> nn.Module:
         """The trained network."""
         if self.job.released:
-            return load_authors_checkpoint(datasets.data_directory() / self.job.released).to(self.device)
+            return load_authors_checkpoint(released_file(self.job)).to(self.device)
         return self.network_of(self.job)
 
     @property
@@ -114,6 +131,12 @@ class Work:
         found = read_network(job, self.folder)
         if found is None:
             raise ValueError(f"job: {self.job.name} needs the network of {job.name}, which is not trained yet")
+        images = network_attrs(job, self.folder).get(IMAGES, self.data.fingerprint)
+        if images != self.data.fingerprint:
+            raise ValueError(
+                f"data: {job.name} was trained on other images than those in {self.data.source}; "
+                f"LANDSCAPE_NB_DATA names the directory"
+            )
         return found.to(self.device)
 
     def objective(self, images: int | None = None, tested: bool = False, model: nn.Module | None = None) -> Objective:
@@ -136,6 +159,7 @@ class Work:
             "title": self.job.title,
             "network": self.job.network,
             "data": describe(self.data),
+            IMAGES: self.data.fingerprint,
             "device": processor(self.device),
             "versions": versions(),
         }
@@ -290,6 +314,26 @@ def describe(data: datasets.ImageData) -> str:
     if data.name == "digits":
         return "digits of scikit-learn"
     return _KNOWN.get(data.fingerprint, f"{data.name} ({Path(data.source).name})")
+
+
+def released_file(job: Job) -> Path:
+    """The file of a released network.
+
+    Raises:
+        FileNotFoundError: It is not there; the message says where it is from.
+    """
+    path = datasets.data_directory() / job.released
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{job.name}: there is no {path}; the paper's authors released it in {_RELEASED}, and LANDSCAPE_NB_DATA "
+            f"names the directory"
+        )
+    return path
+
+
+def _same_weights(first: nn.Module, second: nn.Module) -> bool:
+    pairs = zip(first.parameters(), second.parameters(), strict=True)
+    return all(torch.equal(a.cpu(), b.cpu()) for a, b in pairs)
 
 
 @lru_cache(1)

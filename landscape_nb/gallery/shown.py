@@ -1,18 +1,19 @@
-"""Which results a figure shows: for each role, those of the largest scale that has them."""
+"""Which results a figure or a table shows: of each role one job, and for what is compared jobs of one scale."""
 
-import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import xarray as xr
 
-from landscape_nb.gallery.jobs import JOBS, Job, ScaleName
+from landscape_nb.gallery.jobs import JOBS, SCALES, Job, ScaleName
 from landscape_nb.gallery.results import read
 
 QUICK: tuple[ScaleName, ...] = ("quick",)
+PAPER: tuple[ScaleName, ...] = ("gpu", "authors", "cpu")
 MAPS = ("map-31-500", "map-15-500", "map-5-100")
 """Curvature maps, the finest first."""
-PAPER: tuple[ScaleName, ...] = ("gpu", "authors", "cpu")
+_EVERYWHERE: tuple[ScaleName, ...] = ("gpu", "authors", "cpu", "quick")
 
 
 def scales_of(preset: str) -> tuple[ScaleName, ...]:
@@ -29,69 +30,98 @@ def scales_of(preset: str) -> tuple[ScaleName, ...]:
 class Shown:
     """Results by role and product, and what a caption has to say about those that were asked for.
 
+    A role is played by one job: the first whose product is there when it is first asked for. Otherwise a network's
+    path could be drawn over the plane of another.
+
     Attributes:
         scales: Where to look, in this order.
         folder: The directory of results; None is the user's, then what ships with the package.
+        players: The job of each role that was found.
         drawn: What was found so far, by the name of its job and product.
-        absent: The roles of which nothing was found.
+        absent: The roles, each with a product, of which nothing was found.
     """
 
     scales: tuple[ScaleName, ...]
     folder: Path | None = None
+    players: dict[str, Job] = field(default_factory=dict)
     drawn: dict[tuple[str, str], xr.Dataset] = field(default_factory=dict)
-    absent: list[str] = field(default_factory=list)
+    absent: list[tuple[str, str]] = field(default_factory=list)
 
     def __call__(self, role: str, *products: str) -> xr.Dataset | None:
-        """A product of the first job in this role that has it (of several products, the first one), or None.
+        """A product of the job in this role (of several products, the first that is there), or None.
 
         Example:
             >>> Shown(PAPER)("resnet56-plain", "plane").attrs["title"]
             'ResNet-56, no shortcuts'
         """
-        for job, product in itertools.product(self.jobs(role), products):
-            found = self.drawn.get((job.name, product))
-            found = read(job, product, self.folder) if found is None else found
-            if found is not None:
-                self.drawn[job.name, product] = found
-                return found
-        self.absent.append(role)
+        jobs = [self.players[role]] if role in self.players else self.jobs(role)
+        for job in jobs:
+            for product in products:
+                if (found := self._read(job, product)) is not None:
+                    self.players[role] = job
+                    self.drawn[job.name, product] = found
+                    return found
+        self.absent.append((role, products[0]))
         return None
 
+    def compare(self, roles: Iterable[str], *products: str) -> None:
+        """Have roles that are compared played at one scale: the first that has all of these products, if one has.
+
+        Args:
+            roles: The roles.
+            products: What is asked of each of them.
+        """
+        roles = list(roles)
+        for scale in self.scales:
+            jobs = {role: job for role in roles for job in self.jobs(role) if job.scale == scale}
+            if len(jobs) == len(roles) and all(
+                self._read(job, product) is not None for job in jobs.values() for product in products
+            ):
+                self.players |= jobs
+                return
+
+    def scales_in(self, roles: Iterable[str]) -> set[ScaleName]:
+        """The scales of the jobs that play roles."""
+        return {self.players[role].scale for role in roles if role in self.players}
+
     def test_error(self, role: str) -> float | None:
-        """The test error, in percent, of the network whose plane is shown in this role; None where it is not known."""
-        for job in self.jobs(role):
-            if read(job, "plane", self.folder) is not None or job.training is None:
-                trained = read(job, "training", self.folder)
-                return None if trained is None else 100 * (1 - trained.attrs["final_test_accuracy"])
+        """The test error, in percent, of the network in this role; None where it is not known."""
+        for job in [self.players[role]] if role in self.players else self.jobs(role):
+            if (trained := self._read(job, "training")) is not None:
+                return 100 * (1 - trained.attrs["final_test_accuracy"])
         return None
 
     def title(self, role: str) -> str:
         """What to call the network in this role, with its test error where that is known."""
-        named = [
-            found.attrs["title"]
-            for (name, _), found in self.drawn.items()
-            if name in {job.name for job in self.jobs(role)}
-        ]
-        title = named[0] if named else next((job.title for job in self.jobs(role)), role)
-        error = self.test_error(role)
+        job = self.players.get(role) or next(iter(self.jobs(role, _EVERYWHERE)), None)
+        title, error = job.title if job else role, self.test_error(role)
         return title if error is None else f"{title}\ntest error {error:.1f} %"
 
     def caption(self) -> str:
-        """The networks, their training, the data and the seeds of everything that was found, in words."""
-        jobs = [JOBS[name] for name, _ in self.drawn]
-        networks = [job.network for job in jobs if job.network]
-        trained = [f"{job.training.epochs} epochs, seed {job.training.seed}" for job in jobs if job.training]
-        data = [str(found.attrs["data"]) for found in self.drawn.values()]
-        sentences = ["; ".join(dict.fromkeys(part)) for part in (networks, trained, data) if part]
+        """For each network that was found its training and data, and what was not found, in words."""
+        lines = []
+        for (name, _), found in self.drawn.items():
+            job = JOBS[name]
+            how = f"{job.training.epochs} epochs, seed {job.training.seed}, " if job.training else ""
+            images = "" if job.scale == "authors" else f", surfaces on {SCALES[job.scale].images:,} images"
+            lines.append(f"{job.network}: {how}{found.attrs['data']}{images}")
         if self.absent:
-            titles = [next((job.title for job in self.jobs(role)), role) for role in self.absent]
-            sentences.append(f"not computed yet: {'; '.join(dict.fromkeys(titles))}")
-        return " ".join(f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences)
+            missing = [self._named(role, product) for role, product in self.absent]
+            lines.append(f"Not computed yet: {'; '.join(dict.fromkeys(missing))}")
+        return " ".join(f"{line[0].upper()}{line[1:]}." for line in dict.fromkeys(lines))
 
-    def jobs(self, role: str) -> list[Job]:
+    def jobs(self, role: str, scales: tuple[ScaleName, ...] | None = None) -> list[Job]:
         """The jobs in this role, at each of the scales."""
-        names = [f"{scale}-{_ELSEWHERE.get((scale, role), role)}" for scale in self.scales]
+        names = [f"{scale}-{_ELSEWHERE.get((scale, role), role)}" for scale in scales or self.scales]
         return [JOBS[name] for name in names if name in JOBS]
+
+    def _read(self, job: Job, product: str) -> xr.Dataset | None:
+        found = self.drawn.get((job.name, product))
+        return read(job, product, self.folder) if found is None else found
+
+    def _named(self, role: str, product: str) -> str:
+        job = next(iter(self.jobs(role, _EVERYWHERE)), None)
+        return f"{job.title if job else role} ({product})"
 
 
 _ELSEWHERE = {

@@ -88,7 +88,7 @@ def test_the_command_draws_a_figure_and_tells_verdicts(tmp_path):
 def test_a_figure_without_a_directory_to_go_to_is_refused_before_it_is_computed(tmp_path):
     result = CliRunner().invoke(main, ["figure", "1", "--preset", "quick", "--out", str(tmp_path / "no" / "f.png")])
     assert result.exit_code == 1
-    assert "out: there is no directory" in result.output
+    assert "which is in a directory that is not there" in result.output
 
 
 def test_the_gallery_lists_all_jobs(tmp_path):

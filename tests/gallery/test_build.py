@@ -1,17 +1,21 @@
 """Building jobs: all products, again after kills, within a time, and as the library's functions give them."""
 
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from helpers import ROOT
 from tiny_jobs import same
 
-from landscape_nb.gallery.build import build, missing
-from landscape_nb.gallery.jobs import find_job
+import landscape_nb as lnb
+from landscape_nb.gallery.build import build, missing, run_until
+from landscape_nb.gallery.jobs import JOBS, find_job
+from landscape_nb.gallery.results import path_of
 
 
 def test_all_products_are_written_and_none_twice(built, tiny_jobs):
@@ -33,6 +37,7 @@ def test_a_network_that_is_not_trained_yet_is_named(tiny_jobs, tmp_path):
     ("how", "message"),
     [
         ({"names": ["resnet"]}, "job: got 'resnet'"),
+        ({"out": "https://x.org"}, "out: got 'https://x.org', wants a path on this machine"),
         ({"seconds": -1}, "seconds: got -1"),
         ({"n_jobs": 0}, "n_jobs: got 0"),
         ({"device": "gpu"}, "device: got 'gpu'"),
@@ -40,7 +45,7 @@ def test_a_network_that_is_not_trained_yet_is_named(tiny_jobs, tmp_path):
 )
 def test_bad_arguments_are_named_and_nothing_is_written(tmp_path, how, message):
     with pytest.raises(ValueError, match=message):
-        build(out=tmp_path / "out", **how)
+        build(**{"out": tmp_path / "out"} | how)
     assert not (tmp_path / "out").exists()
 
 
@@ -88,3 +93,64 @@ def test_a_build_killed_five_times_gives_what_an_uninterrupted_one_gives(built, 
             process.wait()
             assert process.returncode == (0 if attempt == 5 else -signal.SIGKILL)
     same(built[0], folder)
+
+
+def changed(name, **training):
+    job = find_job(name)
+    return replace(job, training=replace(job.training, **training))
+
+
+def test_what_a_changed_declaration_makes_stale_is_built_anew(tiny_jobs, built, tmp_path, monkeypatch):
+    shutil.copytree(built[0], tmp_path / "out")
+    monkeypatch.setitem(JOBS, "quick-vgg9-sgd-large-decay", changed("quick-vgg9-sgd-large-decay", weight_decay=0.01))
+    absent = {name: missing(find_job(name), tmp_path / "out") for name in tiny_jobs}
+    assert absent["quick-vgg9-sgd-small-decay"] == []
+    assert absent["quick-vgg9-between-decay"] == ["between-interpolated", "between-frozen"]
+    build(tiny_jobs, tmp_path / "out", echo=lambda text: None)
+    assert not any(missing(find_job(name), tmp_path / "out") for name in tiny_jobs)
+
+
+def test_a_network_that_is_lost_is_written_again(tiny_jobs, built, tmp_path):
+    shutil.copytree(built[0], tmp_path / "out")
+    job = find_job("quick-vgg9-sgd-large-decay")
+    path_of(job, "network", tmp_path / "out").unlink()
+    path_of(job, "plane", tmp_path / "out").unlink()
+    build(tiny_jobs, tmp_path / "out", echo=lambda text: None)
+    same(built[0], tmp_path / "out")
+
+
+def test_a_network_is_not_measured_on_other_images_than_it_was_trained_on(tiny_jobs, built, tmp_path, monkeypatch):
+    shutil.copytree(built[0], tmp_path / "out")
+    path_of(find_job("quick-vgg9-sgd-large-decay"), "plane", tmp_path / "out").unlink()
+    other = lnb.datasets.digits().subset(200)
+    monkeypatch.setattr("landscape_nb.gallery.products._data", lambda name: other)
+    with pytest.raises(ValueError, match="data: quick-vgg9-sgd-large-decay was trained on other images"):
+        build(tiny_jobs, tmp_path / "out", echo=lambda text: None)
+
+
+def test_a_job_that_fails_leaves_the_others_at_work(tiny_jobs, tmp_path, monkeypatch):
+    monkeypatch.setenv("LANDSCAPE_NB_CACHE", str(tmp_path / "another cache"))
+    monkeypatch.setitem(JOBS, "quick-vgg9-sgd-small-decay", changed("quick-vgg9-sgd-small-decay", lr=1e30))
+    with pytest.raises(FloatingPointError, match="became") as caught:
+        build(["quick-vgg9-sgd-small-decay", "quick-vgg9-sgd-large-decay"], tmp_path / "out", echo=lambda text: None)
+    assert caught.value.__notes__ == ["in job quick-vgg9-sgd-small-decay"]
+    assert missing(find_job("quick-vgg9-sgd-large-decay"), tmp_path / "out") == []
+    assert (tmp_path / "out" / "manifest.json").exists()
+
+
+def test_what_is_not_there_is_told_before_any_work(tiny_jobs, tmp_path, monkeypatch):
+    released = replace(find_job("quick-vgg9-sgd-small-decay"), role="last", training=None, released="net.t7")
+    monkeypatch.setitem(JOBS, released.name, released)
+    monkeypatch.setenv("LANDSCAPE_NB_DATA", str(tmp_path))
+    said = []
+    with pytest.raises(FileNotFoundError, match=r"quick-last: there is no .*net\.t7; the paper's authors released it"):
+        build(["quick-vgg9-sgd-large-decay", "quick-last"], tmp_path / "out", echo=said.append)
+    assert not said
+
+
+@pytest.mark.parametrize("delay", [-1.0, 0.0, 1e-4, 1e-3])
+def test_no_interrupt_escapes_a_deadline(delay):
+    before = signal.getsignal(signal.SIGINT)
+    for _ in range(50):
+        run_until(time.time() + delay, lambda: time.sleep(2e-4))
+    assert signal.getsignal(signal.SIGINT) is before

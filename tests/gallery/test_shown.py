@@ -11,7 +11,7 @@ def test_the_largest_scale_that_has_a_result_is_shown():
     results = Shown(PAPER, SHIPPED)
     assert results("resnet56-plain", "plane").attrs["command"].endswith("authors-resnet56-plain")
     assert results("resnet110-plain", "plane") is None
-    assert results.absent == ["resnet110-plain"]
+    assert results.absent == [("resnet110-plain", "plane")]
     assert Shown(QUICK, SHIPPED)("resnet56-plain", "plane").sizes["alpha"] == 25
 
 
@@ -42,8 +42,9 @@ def test_the_caption_says_each_thing_once(built):
     for role in ("vgg9-sgd-small-decay", "vgg9-sgd-large-decay", "vgg9-between-decay"):
         results(role, "plane")
     assert results.caption() == (
-        "VGG-9 of an eighth of the width. 3 epochs, seed 0; 2 epochs, seed 0. Digits of scikit-learn. "
-        "Not computed yet: between."
+        "VGG-9 of an eighth of the width: 3 epochs, seed 0, digits of scikit-learn, surfaces on 40 images. "
+        "VGG-9 of an eighth of the width: 2 epochs, seed 0, digits of scikit-learn, surfaces on 40 images. "
+        "Not computed yet: between (plane)."
     )
 
 
