@@ -164,7 +164,7 @@ NETS = {
 
 
 def stirred(model, seed=0):
-    """The model in evaluation mode, with batch norm whose statistics, γ and β are no defaults."""
+    """The model in evaluation mode, with batch norm whose statistics, γ and β are not the defaults."""
     generator = torch.Generator().manual_seed(seed)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
