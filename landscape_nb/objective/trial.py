@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from landscape_nb._common.compat import TorchDispatchMode, schema_of, storage_id, tree_leaves, tree_map, version_of
+from landscape_nb._common.compat import DispatchMode, schema_of, storage_id, tree_leaves, tree_map, version_of
 from landscape_nb._common.foreign import FAILURES
 from landscape_nb._common.rng import preserved_rng, random_states, seed_everything
 from landscape_nb._common.safe_layout import SafeLayout
@@ -310,7 +310,7 @@ class Trial:
             yield f"{_listed(carried)} stays behind: the point that is measured is what the parameter itself holds"
 
 
-class _Watch(TorchDispatchMode):
+class _Watch(DispatchMode):
     """Notes which weights of the point are read and written; raises where an operation takes others for them.
 
     Others are the caller's own, and the parameters that the copy itself holds while the point's weights stand in for
@@ -332,11 +332,6 @@ class _Watch(TorchDispatchMode):
         self.read: set[str] = set()
         self.written: set[str] = set()
         self.reader = "model"
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """Keep torch from wrapping the method below, which would import its compiler: 150 MB and two seconds."""
-        return False
 
     def __torch_dispatch__(self, function: Any, types: Any, args: tuple = (), kwargs: Mapping | None = None):
         writes = schema_of(function).is_mutable
