@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from landscape_nb._common.schema import PAPER_LEVELS
+from landscape_nb._common.schema import DIMS, EPOCH, LR_DROPS, PAPER_LEVELS, POINT, RATIO, REPEAT
 from landscape_nb.gallery.shown import MAPS, Shown
 from landscape_nb.plotting import draw_contours, draw_path, panels, plot_surfaces
 from landscape_nb.plotting.style import COLOURS, STROKES
@@ -90,7 +90,7 @@ def figure_7(results: Shown) -> Figure:
             _absent(panel)
             continue
         x, y = np.meshgrid(found.alpha, found.beta, indexing="ij")
-        shown = panel.pcolormesh(x, y, found.ratio, vmin=0, vmax=_MOST_RATIO, cmap="viridis", shading="nearest")
+        shown = panel.pcolormesh(x, y, found[RATIO], vmin=0, vmax=_MOST_RATIO, cmap="viridis", shading="nearest")
         panel.set_aspect("equal")
     if shown is not None:
         figure.colorbar(shown, ax=list(axes), label="abs(λmin / λmax)", extend="max")
@@ -106,9 +106,9 @@ def figure_8(results: Shown) -> Figure:
         if found is None:
             _absent(panel)
             continue
-        values = {name: ("point", found[f"{first}_{name}"].values) for name in ("alpha", "beta")}
-        attrs = {"lr_drops": found.attrs["drops"]}
-        draw_path(panel, xr.Dataset(values, {"epoch": ("point", found.epoch.values)}, attrs))
+        values = {name: (POINT, found[f"{first}_{name}"].values) for name in DIMS}
+        attrs = {LR_DROPS: found.attrs["drops"]}
+        draw_path(panel, xr.Dataset(values, {EPOCH: (POINT, found[EPOCH].values)}, attrs))
         panel.xaxis.set_major_locator(MaxNLocator(4))
     axes[1].set_ylim(-1, 1)
     for panel in axes[:2]:
@@ -145,8 +145,8 @@ def ten_directions(results: Shown) -> Figure:
         if lines is None:
             _absent(panel)
             continue
-        for number in range(lines.sizes["repeat"]):
-            panel.plot(lines.alpha, lines.loss.isel(repeat=number), linewidth=1.3, color=COLOURS[number % 7])
+        for number in range(lines.sizes[REPEAT]):
+            panel.plot(lines.alpha, lines.loss.isel({REPEAT: number}), linewidth=1.3, color=COLOURS[number % 7])
         panel.set(xlabel="α", ylabel="training loss", ylim=(0, 10))
     return figure
 

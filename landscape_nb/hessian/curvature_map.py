@@ -8,7 +8,18 @@ import xarray as xr
 from jaxtyping import Float
 
 from landscape_nb._common.checks import check_positive
-from landscape_nb._common.schema import ENGINE, IGNORED, KIND, PARAMETERS, PRODUCTS, Values
+from landscape_nb._common.schema import (
+    ENGINE,
+    IGNORED,
+    KIND,
+    LAMBDA_MAX,
+    LAMBDA_MIN,
+    PARAMETERS,
+    PRODUCTS,
+    RATIO,
+    RESIDUAL,
+    Values,
+)
 from landscape_nb.engines import wants_plain
 from landscape_nb.hessian.extremes import ends_of, starting_vector
 from landscape_nb.hessian.lanczos import NotConvergedError
@@ -102,7 +113,7 @@ def curvature_map(
 class _Curvature:
     """Measures both ends of the spectrum at points in a row, each starting from the one before."""
 
-    names = ("lambda_min", "lambda_max", "ratio", "residual", PRODUCTS)
+    names = (LAMBDA_MIN, LAMBDA_MAX, RATIO, RESIDUAL, PRODUCTS)
 
     def __init__(self, frame: Frame, ignore: Ignore, tolerance: float, engine: str):
         self.objective, self.affine = frame.objective, frame.affine()
