@@ -116,7 +116,7 @@ def test_urls_are_refused_by_name(tmp_path, monkeypatch, litter, url):
 
 
 @pytest.mark.parametrize("wrong", [b"bytes", 3, True, 1.5, ["a"], object()])
-def test_what_is_no_path_is_refused(wrong):
+def test_what_is_not_a_path_is_refused(wrong):
     with pytest.raises(TypeError, match="store: got .*, wants a path"):
         measured(wrong)
 

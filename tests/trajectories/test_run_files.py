@@ -251,7 +251,7 @@ def test_a_cache_in_the_home_directory_is_made_there(model, data, tmp_path, monk
 
 
 @pytest.mark.parametrize("place", ["s3://b/c", "file:///tmp/nets", "a\0b", "nets\ud800", "  "])
-def test_a_cache_that_is_no_place_on_this_machine_is_named(model, data, tmp_path, monkeypatch, place):
+def test_a_cache_that_is_not_a_place_on_this_machine_is_named(model, data, tmp_path, monkeypatch, place):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=r"^cache: got "):
         lnb.train(model, data, cache=place, **TRAINING)
