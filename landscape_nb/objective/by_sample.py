@@ -11,6 +11,7 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from landscape_nb._common.compat import tree_map
+from landscape_nb._common.torchs import is_torchs
 from landscape_nb.objective.made_up import Trial, is_mean_in_all, mix, shake, trials
 from landscape_nb.objective.metrics import Said
 from landscape_nb.objective.reductions import Metric
@@ -120,16 +121,11 @@ def find_form(
         True
     """
     form = sample_metric(metric, outputs, targets, count)
-    if form is None or _is_torchs_own(metric):
+    if form is None or is_torchs(metric):
         return form
     if some is None:
         return None if singles else form
     return form if is_mean_in_all(form, metric, list(trials(*some, metric))) else None
-
-
-def _is_torchs_own(metric: Metric) -> bool:
-    function = metric.func if isinstance(metric, partial) else metric
-    return (getattr(function, "__module__", None) or type(function).__module__).startswith("torch.")
 
 
 def remaining_forms(

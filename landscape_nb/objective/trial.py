@@ -17,6 +17,7 @@ from landscape_nb._common.compat import DispatchMode, schema_of, storage_id, tre
 from landscape_nb._common.foreign import FAILURES
 from landscape_nb._common.rng import preserved_rng, random_states, seed_everything
 from landscape_nb._common.safe_layout import SafeLayout
+from landscape_nb._common.torchs import is_torchs
 from landscape_nb.objective.metrics import check_value
 from landscape_nb.objective.nested import copied, describe, is_changed, tensors_of
 from landscape_nb.objective.reductions import batch_value
@@ -293,7 +294,7 @@ class Trial:
         if unread := [name for name, _ in self.model.named_parameters() if name not in read]:
             yield f"in the first samples, the loss does not depend on {_listed(unread)}"
         modules = dict(self.model.named_modules())
-        own = [(path, name) for path, name in sorted(remembered) if not _is_torchs(modules[path])]
+        own = [(path, name) for path, name in sorted(remembered) if not is_torchs(modules[path])]
         if names := [f"{path}.{name}".lstrip(".") for path, name in own]:
             yield f"the model remembers earlier calls ({_listed(names)}); every batch begins with what it held"
         if found.untracked:
@@ -408,10 +409,6 @@ def _number(name: str, value: Any) -> float:
 
 def _is_weight_like(parameter: Tensor, value: Any) -> bool:
     return isinstance(value, Tensor) and value.shape == parameter.shape and value.is_floating_point()
-
-
-def _is_torchs(module: nn.Module) -> bool:
-    return type(module).__module__.startswith("torch.nn.")
 
 
 def _listed(names: Sequence[str]) -> str:

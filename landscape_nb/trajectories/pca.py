@@ -32,7 +32,7 @@ from landscape_nb.trajectories.difference_rows import (
 )
 from landscape_nb.trajectories.random_walk import centred, check_count
 from landscape_nb.trajectories.trajectory import Trajectory
-from landscape_nb.weights.normalization import Direction
+from landscape_nb.weights.normalization import Direction, made_of
 from landscape_nb.weights.params import Affine, Params, check_directions, check_params, formatted_like
 
 _COLUMNS = 2**18
@@ -173,7 +173,7 @@ def project(points: Points, directions: Sequence[Params], origin: Params) -> xr.
     else:
         values = {"coordinate": ((POINT, "direction"), coords)}
     values |= {DISTANCE: (POINT, distances), IN_PLANE: (POINT, in_plane)}
-    made = [getattr(direction, "made", {}) for direction in directions]
+    made = list(map(made_of, directions))
     attrs = {KIND: "projection", DIRECTIONS: json.dumps(made), "versions": versions()}
     if not isinstance(points, Trajectory):
         return xr.Dataset(values, attrs=attrs)

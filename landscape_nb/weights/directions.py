@@ -18,6 +18,7 @@ from landscape_nb.weights.normalization import (
     as_params,
     check_ignore,
     is_ignored,
+    made_of,
     normalized_direction,
     warn_of_computed,
 )
@@ -156,7 +157,7 @@ def redrawn(directions: Sequence[Params], origin: Params, repeats: int) -> list[
     if check_whole("repeats", repeats, 1, _MOST_DIRECTIONS) == 1:
         return [list(directions)]
     # Direction i depends on the seed and i alone, so that further draws are simply the next ones of the same seed.
-    made = [getattr(direction, "made", {}) for direction in directions]
+    made = list(map(made_of, directions))
     if any(m.get(KIND) != RANDOM or m.get(IGNORED) not in (None, "one-dimensional") for m in made):
         raise ValueError("repeats: only directions of random_directions without a function ignore= are drawn again")
     first, count = made[0], len(directions)
