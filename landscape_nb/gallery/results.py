@@ -104,9 +104,9 @@ def read(job: Job, product: str, folder: Path | None = None) -> xr.Dataset | Non
         >>> read(find_job("authors-resnet56-plain"), "plane").loss.shape
         (51, 51)
     """
-    for place in _folders(folder):
-        if is_done(job, product, place):
-            path = path_of(job, product, place)
+    for directory in _folders(folder):
+        if is_done(job, product, directory):
+            path = path_of(job, product, directory)
             _check(path)
             return _loaded(path)
     return None
@@ -156,9 +156,9 @@ def read_network(job: Job, folder: Path | None = None) -> nn.Module | None:
     Raises:
         ValueError: The manifest has another checksum for the file.
     """
-    for place in _folders(folder):
-        if is_done(job, NETWORK, place):
-            path = path_of(job, NETWORK, place)
+    for directory in _folders(folder):
+        if is_done(job, NETWORK, directory):
+            path = path_of(job, NETWORK, directory)
             _check(path)
             model = build_network(job, _shape(job))
             model.load_state_dict({name: tensor.float() for name, tensor in load(path.read_bytes()).items()})

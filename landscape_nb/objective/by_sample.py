@@ -12,7 +12,7 @@ from torch import Tensor
 
 from landscape_nb._common.compat import tree_map
 from landscape_nb._common.torchs import is_torchs
-from landscape_nb.objective.made_up import Trial, is_mean_in_all, mix, shake, trials
+from landscape_nb.objective.made_up import Example, examples, is_mean_in_all, mix, shake
 from landscape_nb.objective.metrics import Said
 from landscape_nb.objective.reductions import Metric
 
@@ -100,7 +100,7 @@ def is_mean_of(form: Metric, metric: Metric, outputs: Any, targets: Any, count: 
 
 
 def find_form(
-    metric: Metric, outputs: Any, targets: Any, count: int, some: Trial | None, singles: bool
+    metric: Metric, outputs: Any, targets: Any, count: int, some: Example | None, singles: bool
 ) -> Metric | None:
     """A function that gives a metric sample by sample: what `sample_metric` finds, if made-up scores confirm it.
 
@@ -125,7 +125,7 @@ def find_form(
         return form
     if some is None:
         return None if singles else form
-    return form if is_mean_in_all(form, metric, list(trials(*some, metric))) else None
+    return form if is_mean_in_all(form, metric, list(examples(*some, metric))) else None
 
 
 def remaining_forms(

@@ -166,7 +166,7 @@ class Said:
     def __init__(self, metric: Metric, outputs: Any, targets: Any, forward: Trace | None = None):
         with Trace() as own:
             self.value = metric(outputs, targets)
-        self.origin = own.origin(self.value)
-        self.inside = forward.origin(self.value) if forward and not self.origin else None
+        self.source = own.source(self.value)
+        self.inside = forward.source(self.value) if forward and not self.source else None
         self.weight = weight_in(own, self.value)
-        self.is_sum = bool(self.origin and self.origin.kind == "sum")
+        self.is_sum = bool(self.source and self.source.kind == "sum")
