@@ -111,6 +111,9 @@ def curvature_along(
         params: The point; default the objective's origin.
         engine: As in `hessian_operator`.
 
+    Returns:
+        The curvature: the second derivative of the loss along the direction, of length 1.
+
     Raises:
         ValueError: `direction` is zero or does not fit the model, or the product is not finite.
 

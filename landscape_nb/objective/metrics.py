@@ -24,6 +24,9 @@ def accuracy(
         targets: The right classes.
         reduction: `'mean'`, or `'none'` for one 0 or 1 a sample, as torch's losses have it.
 
+    Returns:
+        One number; with `'none'` one for each sample, of the shape of `targets`.
+
     Raises:
         TypeError: Outputs or targets that are not tensors.
         ValueError: Shapes that do not fit, or fit both ways; or another reduction.

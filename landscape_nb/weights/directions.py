@@ -116,6 +116,9 @@ def orthogonalized(directions: Sequence[Direction], reference: Params | nn.Modul
         directions: Directions with the same normalization; the first stays as it is.
         reference: The point that they are normalized to, or a model.
 
+    Returns:
+        The directions, as many, the first unchanged; the others are marked as `orthogonal` in `made`.
+
     Raises:
         TypeError: One is not a `Direction`, so that its normalization is not known.
         ValueError: There are none, or they cannot be made orthogonal: they are linearly dependent, or rescaling
@@ -175,6 +178,9 @@ def towards(start: Params, end: Params) -> Direction:
     Args:
         start: The point at coordinate 0.
         end: The point at coordinate 1.
+
+    Returns:
+        The difference `end` minus `start`, not normalized.
 
     Raises:
         ValueError: The points differ in keys or shapes, or hold NaN.
