@@ -129,5 +129,10 @@ class _Curvature:
                 found.append((np.nan, np.nan, np.nan, np.nan, operator.products))
                 continue
             found.append((ends.min, ends.max, ends.ratio, max(ends.residuals), ends.products))
+            # One run of Lanczos looks for both ends, from one vector, and what that consists of is found first. Between
+            # neighbours the two eigenvectors turn little: their sum, in which each has half, whatever their signs,
+            # needs few products more. What it may miss is another eigenvector that has become the end meanwhile, for
+            # the sum is orthogonal to it. `starting_vector` therefore adds a tenth of a random one; if that share has
+            # not grown by the time both residuals are small, the end's old eigenvalue stands in its place.
             near = add(ends.min_vector, ends.max_vector)
         return dict(zip(self.names, np.array(found, float).T, strict=True))
