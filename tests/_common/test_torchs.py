@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers import clipped
 from torch import nn
 
 from landscape_nb._common.torchs import LOSSES, holder_of, is_torchs
@@ -12,10 +13,6 @@ from landscape_nb._common.torchs import LOSSES, holder_of, is_torchs
 
 class Loss(nn.CrossEntropyLoss):
     """A reader's loss, which inherits all of torch's."""
-
-
-def clipped(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    return F.mse_loss(outputs, targets).clamp(max=100.0)
 
 
 LOSS = nn.CrossEntropyLoss()

@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import LABELS
+from helpers import LABELS, clipped
 from torch import nn
 
 import landscape_nb as lnb
@@ -24,10 +24,6 @@ def test_probabilities_stay_means_over_samples():
     model = nn.Sequential(nn.Linear(4, 1), nn.Sigmoid(), nn.Flatten(0))
     objective = lnb.Objective(model, (torch.randn(40, 4), (LABELS > 1).float()), nn.BCELoss())
     assert objective.evaluator.by_sample["loss"] is not None
-
-
-def clipped(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    return F.mse_loss(outputs, targets).clamp(max=100.0)
 
 
 @pytest.mark.parametrize("made", [lambda metric: metric, torch.jit.script], ids=["plain", "scripted"])
