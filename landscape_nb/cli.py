@@ -141,7 +141,7 @@ def doctor() -> None:
     from landscape_nb.trajectories.run_files import cache_directory
 
     try:
-        places = {"data directory": data_directory(), "trained networks": cache_directory()}
+        folders = {"data directory": data_directory(), "trained networks": cache_directory()}
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     memory = psutil.virtual_memory()
@@ -153,7 +153,7 @@ def doctor() -> None:
         "memory": f"{memory.available / 1e9:.1f} GB free of {memory.total / 1e9:.1f} GB",
         "GPU": device,
     }
-    rows |= places | {f"data: {name}": find_files(name) or "not here; downloaded when asked for" for name in LOADERS}
+    rows |= folders | {f"data: {name}": find_files(name) or "not here; downloaded when asked for" for name in LOADERS}
     for name, value in rows.items():
         click.echo(f"{name:22} {value}")
 

@@ -106,6 +106,13 @@ class ImageData:
     def subset(self, train: int, test: int | None = None) -> "ImageData":
         """Keep the first `train` training and `test` (default: all) test images.
 
+        Args:
+            train: How many training images to keep.
+            test: How many test images to keep; default all.
+
+        Returns:
+            The smaller data; images are not copied.
+
         Raises:
             ValueError: There are fewer images than that.
 
@@ -122,7 +129,14 @@ class ImageData:
         return replace(self, train=(images[:train], labels[:train]), test=(test_images[:test], test_labels[:test]))
 
     def images(self, normalized: Float[Tensor, "n c h w"]) -> Float[Tensor, "n h w c"]:
-        """Undo the normalization, for showing: pixels in [0, 1], channels last."""
+        """Undo the normalization, for showing: pixels in [0, 1], channels last.
+
+        Args:
+            normalized: Images as in `train` and `test`.
+
+        Returns:
+            Pixels that `imshow` draws.
+        """
         if not isinstance(normalized, Tensor) or normalized.ndim != 4:
             got = tuple(normalized.shape) if isinstance(normalized, Tensor) else type(normalized).__name__
             raise ValueError(f"normalized: got {got}, wants images: a tensor of shape (n, channels, height, width)")
@@ -161,6 +175,9 @@ def fashion_mnist(data_dir: str | PathLike[str] | None = None) -> ImageData:
     Args:
         data_dir: The data directory; default as `data_directory` says.
 
+    Returns:
+        The data, normalized, with crops and flips for training.
+
     Raises:
         FileNotFoundError: The files are not there and cannot be downloaded; the message says what to do.
         ValueError: A file is damaged, or holds other data.
@@ -190,6 +207,9 @@ def cifar10(data_dir: str | PathLike[str] | None = None) -> ImageData:
     Args:
         data_dir: The data directory; default as `data_directory` says.
 
+    Returns:
+        The data, normalized, with crops and flips for training.
+
     Raises:
         FileNotFoundError: The files are not there and cannot be downloaded; the message says what to do.
         ValueError: `cifar10.npz` is damaged, or holds other arrays.
@@ -216,6 +236,9 @@ def cifar10_unchanged(data_dir: str | PathLike[str] | None = None) -> ImageData:
 
     Args:
         data_dir: The data directory; default as `data_directory` says.
+
+    Returns:
+        The data, normalized; its `test` is empty.
 
     Raises:
         FileNotFoundError: The files are not there and cannot be downloaded; the message says what to do.
@@ -264,6 +287,13 @@ LOADERS: dict[str, Callable[..., ImageData]] = {
 
 def find_files(name: str, data_dir: str | PathLike[str] | None = None) -> Path | None:
     """Where the files of a data set are on this machine, or None.
+
+    Args:
+        name: `'digits'`, `'fashion_mnist'` or `'cifar10'`.
+        data_dir: The data directory; default as `data_directory` says.
+
+    Returns:
+        A file or a folder of the data set; None where there is none.
 
     Raises:
         ValueError: The name is not that of a data set.

@@ -72,3 +72,9 @@ def digits() -> lnb.datasets.ImageData:
 @pytest.fixture(scope="module")
 def g() -> SimpleNamespace:
     return right_arguments()
+
+
+@pytest.fixture
+def litter(tmp_path):
+    """What lies about in the test's directory and below it."""
+    return lambda: sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))

@@ -4,7 +4,9 @@ import functools
 import json
 import os
 import re
+import warnings
 import weakref
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,11 +17,14 @@ import torch.nn.functional as F
 import torchvision
 import xarray as xr
 from torch import nn
+from torch.nn.utils.rnn import pack_sequence
 
 import landscape_nb as lnb
 from landscape_nb.engines.points import OneByOne
 from landscape_nb.engines.winograd.llvm import this_processor
-from landscape_nb.trajectories import random_walk
+from landscape_nb.surfaces.grid import Grid
+from landscape_nb.surfaces.store import Store
+from landscape_nb.trajectories import random_walk, training
 from landscape_nb.weights.params import Affine, flatten, unflatten
 
 ROOT = Path(__file__).parent.parent
@@ -86,6 +91,43 @@ def images(count=9, side=8, channels=1, seed=0):
 
 def drawn(generator, *shape):
     return torch.randn(*shape, generator=generator)
+
+
+def normal(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def packed(*lengths):
+    """Sequences of such lengths, of three features a step."""
+    return pack_sequence([torch.randn(length, 3) for length in lengths], enforce_sorted=False)
+
+
+def four_classes(count=40, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(count, 6, generator=generator).to(dtype), torch.arange(count) % 4
+
+
+def between_linears(*layers, dtype=torch.float64):
+    """A network for `four_classes`: these layers of eight neurons, between two linear ones."""
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 8), *layers, nn.Linear(8, 4)).to(dtype).eval()
+
+
+def number_of_weights(net):
+    return sum(p.numel() for p in net.parameters())
+
+
+def made_and_said(model, *args, **settings):
+    """An objective, and what it warned of when it was made."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        made = lnb.Objective(model, *args, **settings)
+    return made, [str(warning.message) for warning in caught]
+
+
+def clipped(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """A loss that is a mean over samples only where none of them is far off; annotated for `torch.jit`."""
+    return F.mse_loss(outputs, targets).clamp(max=100.0)
 
 
 def seeded(make, *args):
@@ -164,7 +206,7 @@ NETS = {
 
 
 def stirred(model, seed=0):
-    """The model in evaluation mode, with batch norm whose statistics, γ and β are no defaults."""
+    """The model in evaluation mode, with batch norm whose statistics, γ and β are not the defaults."""
     generator = torch.Generator().manual_seed(seed)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
@@ -302,6 +344,21 @@ def same_runs(first, second):
     return first.history == second.history and all(torch.equal(a[name], b[name]) for a, b in states for name in a)
 
 
+@contextmanager
+def interrupted_before_epoch(number):
+    """Training inside is interrupted, as by Ctrl-C."""
+    train_epoch = training._Run._train_epoch
+
+    def interrupted(self, bar):
+        if self.epoch == number:
+            raise KeyboardInterrupt
+        train_epoch(self, bar)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(training._Run, "_train_epoch", interrupted)
+        yield
+
+
 LIKE = {"w": torch.zeros(4, 6), "b": torch.zeros(5)}
 
 SIZE = 29
@@ -339,6 +396,16 @@ class Lazy:
         self.reads += 1
         self.most = max(self.most, len(self.alive))
         return point
+
+
+# A store of two pieces
+SMALL_GRID = Grid({"alpha": np.array([0.0, 0.5]), "beta": np.array([-1.0, 0.0, 1.0])})
+
+SMALL_VALUES = [{"loss": np.array([1.0, 2.0, 3.0])}, {"loss": np.array([4.0, 5.0, 6.0])}]
+
+
+def small_store(path):
+    return Store(path, SMALL_GRID, ["loss"], {"seed": 0})
 
 
 # Planes to be drawn

@@ -75,7 +75,7 @@ def test_the_module_is_the_command(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_doctor_names_a_variable_that_is_no_path(monkeypatch):
+def test_doctor_names_a_variable_that_is_not_a_path(monkeypatch):
     monkeypatch.setenv("LANDSCAPE_NB_CACHE", "s3://bucket/nets")
     result = call("doctor")
     assert result.exit_code == 1
@@ -105,7 +105,7 @@ def test_a_wrong_command_is_told_in_words_and_writes_nothing(words, message, tmp
     assert not out.exists()
 
 
-def test_a_file_is_no_place_for_notebooks(tmp_path):
+def test_a_file_is_not_a_place_for_notebooks(tmp_path):
     (tmp_path / "file").write_text("precious")
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
         result = CliRunner().invoke(main, ["run", "05", "--out", str(out)])

@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm as AnyBatchNorm
 from torch.nn.modules.conv import _ConvNd as AnyConv
 from torch.nn.modules.conv import _ConvTransposeNd as AnyConvTranspose
 
-# Sees each operation below autograd, where it reads and writes memory.
+# What `DispatchMode` is made of, and what tells plain tensors from others.
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes, is_traceable_wrapper_subclass
 
 # Nested containers of tensors: torch has no public functions for them.
@@ -27,7 +27,7 @@ __all__ = [
     "AnyBatchNorm",
     "AnyConv",
     "AnyConvTranspose",
-    "TorchDispatchMode",
+    "DispatchMode",
     "buffers_of",
     "children_of",
     "forward_hooks_of",
@@ -57,6 +57,18 @@ inner_adaptive_avg_pool2d = torch._C._nn.adaptive_avg_pool2d
 
 WRAPPED_BY_COMPILE = "_orig_mod"
 """The name under which `torch.compile`'s module has the one that it compiled."""
+
+
+class DispatchMode(TorchDispatchMode):
+    """A base of modes that see each operation below autograd, where it reads and writes memory.
+
+    Torch would wrap a subclass's `__torch_dispatch__` to keep its compiler out of it, and would import the compiler for
+    that: 150 MB and two seconds.
+    """
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
 
 
 def version_of(tensor: Tensor) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from landscape_nb._common.checks import check_kind
-from landscape_nb._common.schema import ALPHA, BETA, DIMS, REPEAT
+from landscape_nb._common.schema import ALPHA, BETA, DIMS, POINT, REPEAT
 
 Plot = xr.Dataset | xr.DataArray
 Plots = Plot | Sequence[Plot] | Mapping[str, Plot]
@@ -134,7 +134,7 @@ def check_path(argument: str, path: Any, dims: Sequence[str]) -> None:
             f"{argument}: has no {', '.join(map(repr, missing))}, wants what project returned for this plane"
         )
     for name in dims:
-        if path[name].dims != ("point",) or not path.sizes["point"]:
+        if path[name].dims != (POINT,) or not path.sizes[POINT]:
             raise ValueError(f"{argument}: wants {name!r} for one 'point' or more, has it over {path[name].dims}")
 
 

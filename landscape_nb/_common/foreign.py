@@ -31,7 +31,7 @@ def marking_foreign(foreign: bool = True) -> Iterator[None]:
         yield
     except Exception as error:
         if not hasattr(error, "is_foreign"):
-            error.is_foreign = foreign  # type: ignore[attr-defined]
+            error.is_foreign = foreign  # pyrefly: ignore[missing-attribute]  (exceptions take attributes)
         raise
 
 

@@ -13,6 +13,9 @@ Values = dict[str, Float[np.ndarray, "points"]]
 DIMS = ALPHA, BETA = ("alpha", "beta")
 """The coordinates along the first direction and the second."""
 REPEAT = "repeat"
+POINT = "point"
+"""The points of a path."""
+EPOCH = "epoch"
 
 # Endings of variables: `loss_stderr` is the standard error of `loss` over the data.
 STDERR = "_stderr"
@@ -25,6 +28,13 @@ MEASURED = "measured"
 SAMPLES = "samples"
 LOSS_ERROR = "loss_error"
 PRODUCTS = "products"
+LAMBDA_MIN, LAMBDA_MAX = "lambda_min", "lambda_max"
+RATIO = "ratio"
+RESIDUAL = "residual"
+DISTANCE = "distance"
+"""How far a point of a path is from a plane."""
+IN_PLANE = "in_plane"
+"""How far its projection is from the origin."""
 TAKEN = (*DIMS, REPEAT, LOSS_SPREAD, NEGATIVE_VARIANCE, MEASURED, SAMPLES, LOSS_ERROR)
 """What a metric cannot be called, as a Dataset of values names it already."""
 
@@ -46,6 +56,11 @@ DIRECTION_COSINE = "direction_cosine"
 ORIGIN_LOSS = "origin_loss"
 END_LOSSES = "end_losses"
 PRECISION_ERROR = "precision_error"
+LR_DROPS = "lr_drops"
+STOPPED = "stopped"
+"""Why a measurement from coarse to fine ended."""
+INTERRUPTED = "interrupted"
+"""It was interrupted: what there is, is a part."""
 ROUNDED = (ORIGIN_LOSS, END_LOSSES, PRECISION_ERROR, DIRECTION_NORMS, DIRECTION_COSINE)
 """Attributes that round otherwise on another machine: they tell no job from another."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from landscape_nb._common.schema import REPEAT
 from landscape_nb.course.claims import in_markdown
 from landscape_nb.diagnosis import local_minima, roughness
 from landscape_nb.gallery.jobs import JOBS
@@ -174,7 +175,7 @@ def rise_at_half(lines: xr.Dataset) -> float:
 
 def spread(lines: xr.Dataset) -> float:
     """How far lines in several directions are apart: the standard deviation of log₁₀ loss, its mean over the line."""
-    return float(np.log10(lines.loss).std("repeat").mean())
+    return float(np.log10(lines.loss).std(REPEAT).mean())
 
 
 def border(plane: xr.Dataset) -> float:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
-from landscape_nb._common.schema import PAPER_LEVELS
+from landscape_nb._common.schema import ALPHA, DIMS, EPOCH, LR_DROPS, PAPER_LEVELS, POINT, RATIO, REPEAT
 from landscape_nb.gallery.shown import MAPS, Shown
 from landscape_nb.plotting import draw_contours, draw_path, panels, plot_surfaces
 from landscape_nb.plotting.style import COLOURS, STROKES
@@ -105,7 +105,7 @@ def figure_7(results: Shown) -> Figure:
             _absent(panel)
             continue
         x, y = np.meshgrid(found.alpha, found.beta, indexing="ij")
-        shown = panel.pcolormesh(x, y, found.ratio, vmin=0, vmax=_MOST_RATIO, cmap="viridis", shading="nearest")
+        shown = panel.pcolormesh(x, y, found[RATIO], vmin=0, vmax=_MOST_RATIO, cmap="viridis", shading="nearest")
         panel.set_aspect("equal")
     if shown is not None:
         figure.colorbar(shown, ax=list(axes), label="abs(λmin / λmax)", extend="max")
@@ -121,11 +121,11 @@ def figure_8(results: Shown) -> Figure:
         if found is None:
             _absent(panel)
             continue
-        values = {name: ("point", found[f"{first}_{name}"].values) for name in ("alpha", "beta")}
+        values = {name: (POINT, found[f"{first}_{name}"].values) for name in DIMS}
         if first == "mixed":
-            values["alpha"] = ("point", values["alpha"][1] + 1)
-        attrs = {"lr_drops": found.attrs["drops"]}
-        draw_path(panel, xr.Dataset(values, {"epoch": ("point", found.epoch.values)}, attrs))
+            values[ALPHA] = (POINT, values[ALPHA][1] + 1)
+        attrs = {LR_DROPS: found.attrs["drops"]}
+        draw_path(panel, xr.Dataset(values, {EPOCH: (POINT, found[EPOCH].values)}, attrs))
         panel.xaxis.set_major_locator(MaxNLocator(4))
     axes[1].set(xlim=(-0.5, 1.5), ylim=(-1, 1))
     for panel in axes[:2]:
@@ -162,8 +162,8 @@ def ten_directions(results: Shown) -> Figure:
         if lines is None:
             _absent(panel)
             continue
-        for number in range(lines.sizes["repeat"]):
-            panel.plot(lines.alpha, lines.loss.isel(repeat=number), linewidth=1.3, color=COLOURS[number % 7])
+        for number in range(lines.sizes[REPEAT]):
+            panel.plot(lines.alpha, lines.loss.isel({REPEAT: number}), linewidth=1.3, color=COLOURS[number % 7])
         panel.set(xlabel="α", ylabel="training loss", ylim=(0, 10))
         panel.xaxis.set_major_locator(MaxNLocator(5))
     return figure

@@ -398,10 +398,10 @@ def _one_seed(view: View) -> Iterator[Finding]:
 
 
 def _off_plane(view: View, path: xr.Dataset) -> Iterator[Finding]:
-    check_path("path", path, (*view.dims, "distance"))
+    check_path("path", path, (*view.dims, schema.DISTANCE))
     coords = [path[dim].values for dim in view.dims]
-    distance = path.distance.values
-    inside = path.in_plane.values if "in_plane" in path else np.linalg.norm(coords, axis=0)
+    distance = path[schema.DISTANCE].values
+    inside = path[schema.IN_PLANE].values if schema.IN_PLANE in path else np.linalg.norm(coords, axis=0)
     moved = distance + inside > _NEARBY * (distance + inside).max()
     off = float((distance > inside)[moved].mean()) if moved.any() else 0.0
     if off > 0:

@@ -36,9 +36,9 @@ _ELEMENTWISE = {
     F.relu6, F.hardtanh, F.leaky_relu, F.elu, F.selu, F.celu, F.gelu, F.silu, F.mish, F.softplus, F.softsign,
     F.hardswish, F.hardsigmoid, F.logsigmoid, torch.sin, torch.relu_, Tensor.relu_,
 }  # fmt: skip
-Combinations = Float[Tensor, "points basis"]
+Mixtures = Float[Tensor, "points basis"]
 Features = Float[Tensor, "points features samples"]
-Layer = Callable[[Features, Combinations, Params], object]
+Layer = Callable[[Features, Mixtures, Params], object]
 """Changes features in place; what it returns does not count."""
 
 
@@ -75,20 +75,20 @@ class Perceptron:
     def __call__(self, affine: Affine, coords: Float[np.ndarray, "points axes"]) -> Values:
         """The values at points, each given by its coordinates."""
         coordinates = torch.from_numpy(coords).to(affine.origin)
-        combinations = torch.cat([coordinates.new_ones(len(coordinates), 1), coordinates], 1)
+        mixtures = torch.cat([coordinates.new_ones(len(coordinates), 1), coordinates], 1)
         basis = unflatten(torch.stack([affine.origin, *affine.directions]), affine.template)
         with torch.no_grad(), preserved_rng():
             buffers = [affine.origin.new_empty(self.entries) for _ in range(2)]
             firsts = {id(x): self.chains[x.shape].first(x, basis) for x, _ in self.batches}
             parts = [
                 self._measure(part, basis, firsts, buffers)
-                for part in torch.tensor_split(combinations, -(-len(combinations) // self.points))
+                for part in torch.tensor_split(mixtures, -(-len(mixtures) // self.points))
             ]
         return {name: np.concatenate([part[name] for part in parts]) for name in self.evaluator.names}
 
     def _measure(
         self,
-        combinations: Combinations,
+        mixtures: Mixtures,
         basis: Params,
         firsts: dict[int, Tensor],
         buffers: Sequence[Float[Tensor, "_"]],
@@ -97,7 +97,7 @@ class Perceptron:
 
         def values_of(batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
             inputs, targets = batch
-            features = self.chains[inputs.shape](firsts[id(inputs)], combinations, known, buffers)
+            features = self.chains[inputs.shape](firsts[id(inputs)], mixtures, known, buffers)
             return self._values(features, targets)
 
         return {name: value.numpy(force=True) for name, value in self.evaluator.summarize(values_of).items()}
@@ -171,19 +171,19 @@ class _Chain:
     def __call__(
         self,
         first: Float[Tensor, "basis rows samples"],
-        combinations: Combinations,
+        mixtures: Mixtures,
         known: Params,
         buffers: Sequence[Float[Tensor, "_"]],
     ) -> Float[Tensor, "points outputs samples"]:
         """The last layer's values, in one of two buffers that layers use in turn."""
         turns = cycle(buffers)
-        rows = _view(next(turns), len(combinations), *first.shape[1:])
-        torch.mm(combinations, first.flatten(1), out=rows.flatten(1))
+        rows = _view(next(turns), len(mixtures), *first.shape[1:])
+        torch.mm(mixtures, first.flatten(1), out=rows.flatten(1))
         for layer in self.layers[1:]:
             if isinstance(layer, _Linear):
-                rows = layer(rows, combinations, known, next(turns))
+                rows = layer(rows, mixtures, known, next(turns))
             else:
-                layer(rows[:, :-1], combinations, known)
+                layer(rows[:, :-1], mixtures, known)
         return rows[:, :-1]
 
     def widest(self, params: Params) -> int:
@@ -203,7 +203,7 @@ class _Linear:
     def matrices(self, basis: Params) -> Float[Tensor, "basis rows columns"]:
         """Weights with the bias as one more column, and one more row that gives 1, so that it meets a row of ones."""
         # W x + b is one product this way; to add the bias would take another pass over the features of all points.
-        # Only the first of the basis, the origin, has the 1 in its corner: combinations begin with the number 1, and
+        # Only the first of the basis, the origin, has the 1 in its corner: mixtures begin with the number 1, and
         # what directions add to the ones has to be 0. The row has to stay ones: elementwise functions and norms get
         # all rows but the last, as the sine or the sigmoid of 1 is not 1.
         weight = basis[self.weight]
@@ -216,12 +216,12 @@ class _Linear:
     def __call__(
         self,
         rows: Features,
-        combinations: Combinations,
+        mixtures: Mixtures,
         basis: Params,
         buffer: Float[Tensor, "_"],
     ) -> Float[Tensor, "points outputs samples"]:
         matrices = self.matrices(basis)
-        weights = (combinations @ matrices.flatten(1)).view(-1, *matrices.shape[1:])
+        weights = (mixtures @ matrices.flatten(1)).view(-1, *matrices.shape[1:])
         return torch.bmm(weights, rows, out=_view(buffer, len(rows), weights.shape[1], rows.shape[2]))
 
 
@@ -229,12 +229,12 @@ class _Linear:
 class _Norm:
     names: FrozenNorm
 
-    def __call__(self, features: Features, combinations: Combinations, known: Params) -> None:
+    def __call__(self, features: Features, mixtures: Mixtures, known: Params) -> None:
         names = self.names
         scale = torch.rsqrt(known[names.variance] + names.eps).expand(len(features), -1)
-        scale = scale * (combinations @ known[names.gamma]) if names.gamma else scale
+        scale = scale * (mixtures @ known[names.gamma]) if names.gamma else scale
         shift = -known[names.mean] * scale
-        shift = shift + combinations @ known[names.beta] if names.beta else shift
+        shift = shift + mixtures @ known[names.beta] if names.beta else shift
         torch.addcmul(shift[..., None], features, scale[..., None], out=features)
 
 
@@ -249,7 +249,7 @@ def _linear(call: Call) -> "_Linear | None":
 
 
 def _layer(call: Call) -> "_Linear | Layer":
-    """A call as what it does to features at several combinations of a basis of weights, in place or as a matrix."""
+    """A call as what it does to features at several mixtures of a basis of weights, in place or as a matrix."""
     if linear := _linear(call):
         return linear
     if norm := frozen_norm(call):

@@ -50,6 +50,9 @@ class Fold:
         return {f"{self.key}: weight": weight * scale.view(-1, *[1] * (weight.ndim - 1)), f"{self.key}: bias": bias}
 
 
+# The layer then gives what batch norm gave, and no call makes its own result any more. So batch norm has to be the only
+# one that reads that: a shortcut that leaves between the two would ask for what is not there. What the model returns
+# counts as read, too (`Program.uses`). Where a view or another call stands between the two, batch norm stays as it is.
 def folded(program: Program, folds: dict[str, Fold]) -> Program:
     """The program with batch norm folded; what it folds is added to `folds`."""
     uses = program.uses()

@@ -15,7 +15,20 @@ from torch import nn
 from landscape_nb import datasets
 from landscape_nb._common import settings
 from landscape_nb._common.provenance import versions
-from landscape_nb._common.schema import ALPHA, BETA, NORMALIZATION
+from landscape_nb._common.schema import (
+    DIMS,
+    EPOCH,
+    INTERRUPTED,
+    LAMBDA_MAX,
+    LAMBDA_MIN,
+    LOSS_ERROR,
+    MEASURED,
+    NORMALIZATION,
+    RATIO,
+    RESIDUAL,
+    SEED,
+    STOPPED,
+)
 from landscape_nb.gallery.jobs import SCALES, Job, Training, find_job
 from landscape_nb.gallery.results import (
     NETWORK,
@@ -170,15 +183,15 @@ def _training(work: Work) -> xr.Dataset:
     run, data = work.run, work.training_data
     model = rounded(run.model)
     write_network(work.job, model, work.folder, work.attrs())
-    values = {name: ("epoch", np.asarray(numbers)) for name, numbers in run.history.items()}
+    values = {name: (EPOCH, np.asarray(numbers)) for name, numbers in run.history.items()}
     weights = torch.cat([p.detach().flatten() for p in model.parameters()]).clamp(-1, 1).cpu().numpy()
     values["weights"] = ("bin", np.histogram(weights, _BINS)[0])
-    coords = {"epoch": np.arange(1, work.training.epochs + 1), "bin": (_BINS[:-1] + _BINS[1:]) / 2}
+    coords = {EPOCH: np.arange(1, work.training.epochs + 1), "bin": (_BINS[:-1] + _BINS[1:]) / 2}
     more = {"metrics": {"accuracy": accuracy}, "extra_data": {"test": data.test}}
     final = Objective(model, data, batch_size=_BATCH, **more)()
     attrs = {f"final_{name}": value for name, value in final.items()}
     start = parameters_of(build_network(work.job, work.data.shape))
-    return xr.Dataset(values, coords, attrs | {"initial_norm": norm(start), "seed": work.training.seed})
+    return xr.Dataset(values, coords, attrs | {"initial_norm": norm(start), SEED: work.training.seed})
 
 
 def _lines(work: Work, normalize: str = "filter") -> xr.Dataset:
@@ -198,9 +211,9 @@ def _plane(work: Work, seed: int = 0) -> xr.Dataset:
 def _whole(planes: Iterator[xr.Dataset]) -> xr.Dataset:
     """The last of a plane's refinements. It ends early when it is interrupted; a part is not a result."""
     *_, plane = planes
-    if plane.attrs["stopped"] == "interrupted":
+    if plane.attrs[STOPPED] == INTERRUPTED:
         raise KeyboardInterrupt
-    return plane[["loss", "loss_error", "measured"]]
+    return plane[["loss", LOSS_ERROR, MEASURED]]
 
 
 def _path(work: Work) -> xr.Dataset:
@@ -214,7 +227,7 @@ def _path_plane(work: Work) -> xr.Dataset:
     """The loss on the plane of the run's two principal components."""
     pca = pca_directions(work.run, 2)
     path = project(work.run, pca.directions, pca.origin)
-    extent = [_wider(path[name].values) for name in (ALPHA, BETA)]
+    extent = [_wider(path[name].values) for name in DIMS]
     objective = work.objective(model=work.run.model)
     points, origin = work.scale.plane, pca.origin
     return _whole(
@@ -228,9 +241,9 @@ def _random_paths(work: Work) -> xr.Dataset:
     first, second = random_directions(work.run.model, 2, normalize="filter", seed=0)
     planes = {"random": (first, second), "mixed": (towards(start, end), first)}
     found = {name: project(work.run, pair, end) for name, pair in planes.items()}
-    coords = {"epoch": found["random"].epoch.values}
-    values = {f"{name}_{part}": ("epoch", path[part].values) for name, path in found.items() for part in (ALPHA, BETA)}
-    return xr.Dataset(values, coords, {"drops": work.run.lr_drops, NORMALIZATION: "filter", "seed": 0})
+    coords = {EPOCH: found["random"][EPOCH].values}
+    values = {f"{name}_{part}": (EPOCH, path[part].values) for name, path in found.items() for part in DIMS}
+    return xr.Dataset(values, coords, {"drops": work.run.lr_drops, NORMALIZATION: "filter", SEED: 0})
 
 
 def _between(work: Work, statistics: str) -> xr.Dataset:
@@ -254,7 +267,7 @@ def _map(work: Work, points: int, images: int) -> xr.Dataset:
         store=store,
         **work.shown,
     )
-    values = found[["lambda_min", "lambda_max", "ratio", "residual"]]
+    values = found[[LAMBDA_MIN, LAMBDA_MAX, RATIO, RESIDUAL]]
     return values.assign_attrs(products=int(found.products.sum()), seed=0, origin_loss=objective()["loss"])
 
 

@@ -8,7 +8,18 @@ import xarray as xr
 from jaxtyping import Float
 
 from landscape_nb._common.checks import check_positive
-from landscape_nb._common.schema import ENGINE, IGNORED, KIND, PARAMETERS, PRODUCTS, Values
+from landscape_nb._common.schema import (
+    ENGINE,
+    IGNORED,
+    KIND,
+    LAMBDA_MAX,
+    LAMBDA_MIN,
+    PARAMETERS,
+    PRODUCTS,
+    RATIO,
+    RESIDUAL,
+    Values,
+)
 from landscape_nb.engines import wants_plain
 from landscape_nb.hessian.extremes import ends_of, starting_vector
 from landscape_nb.hessian.lanczos import NotConvergedError
@@ -102,7 +113,7 @@ def curvature_map(
 class _Curvature:
     """Measures both ends of the spectrum at points in a row, each starting from the one before."""
 
-    names = ("lambda_min", "lambda_max", "ratio", "residual", PRODUCTS)
+    names = (LAMBDA_MIN, LAMBDA_MAX, RATIO, RESIDUAL, PRODUCTS)
 
     def __init__(self, frame: Frame, ignore: Ignore, tolerance: float, engine: str):
         self.objective, self.affine = frame.objective, frame.affine()
@@ -118,5 +129,10 @@ class _Curvature:
                 found.append((np.nan, np.nan, np.nan, np.nan, operator.products))
                 continue
             found.append((ends.min, ends.max, ends.ratio, max(ends.residuals), ends.products))
+            # One run of Lanczos looks for both ends, from one vector, and what that consists of is found first. Between
+            # neighbours the two eigenvectors turn little: their sum, in which each has half, whatever their signs,
+            # needs few products more. What it may miss is another eigenvector that has become the end meanwhile, for
+            # the sum is orthogonal to it. `starting_vector` therefore adds a tenth of a random one; if that share has
+            # not grown by the time both residuals are small, the end's old eigenvalue stands in its place.
             near = add(ends.min_vector, ends.max_vector)
         return dict(zip(self.names, np.array(found, float).T, strict=True))

@@ -106,6 +106,10 @@ def _quadrature(
         rest, shares = orthogonal(torch.from_numpy(operator @ new.numpy()), basis[: step + 1])
         diagonal.append(float(shares[-1]))
         length = float(rest.norm())
+        # What is left of a product is rounding where the Krylov space ends: some ε of the matrix's size, of which the
+        # largest entry so far is a measure. Made a unit vector, it would go on in a direction at random, with nodes
+        # that are not the start's. The quadrature is exact by then. Where products are less exact than ten ε, such
+        # nodes do come, but hardly count: their weights are as small as the length that leads to them, squared.
         if step + 1 == steps or length <= 10 * torch.finfo(basis.dtype).eps * np.abs(diagonal + beside).max():
             break
         beside.append(length)

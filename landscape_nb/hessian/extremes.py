@@ -111,6 +111,9 @@ def curvature_along(
         params: The point; default the objective's origin.
         engine: As in `hessian_operator`.
 
+    Returns:
+        The curvature: the second derivative of the loss along the direction, of length 1.
+
     Raises:
         ValueError: `direction` is zero or does not fit the model, or the product is not finite.
 
@@ -135,6 +138,9 @@ def curvature_along(
 
 def ends_of(operator: HessianOperator, tolerance: float, start: Float[np.ndarray, "n"]) -> Extremes:
     """Both extreme eigenpairs of an operator, Lanczos starting from `start`."""
+    # Lanczos takes 8 products at least, and mostly 15 to 45: so few columns cost no more. The whole matrix also has no
+    # end that the start could miss, as one orthogonal to its eigenvector does; among few eigenvectors that is likelier,
+    # for instance with a Hessian that falls into blocks.
     if len(start) <= _SMALL:
         matrix = operator @ np.eye(len(start), dtype=operator.dtype)
         eigenvalues, vectors = np.linalg.eigh((matrix + matrix.T) / 2)

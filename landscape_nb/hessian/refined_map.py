@@ -10,14 +10,14 @@ from tqdm.auto import tqdm
 
 from landscape_nb._common.checks import check_path
 from landscape_nb._common.provenance import ran_since
-from landscape_nb._common.schema import DIMS, MEASURED, PRODUCTS, ROUNDED, Values
+from landscape_nb._common.schema import DIMS, MEASURED, PRODUCTS, RATIO, ROUNDED, STOPPED, Values
 from landscape_nb.surfaces.grid import Axes, Grid
 from landscape_nb.surfaces.refinement import Refinement
 from landscape_nb.surfaces.store import Store
 from landscape_nb.surfaces.subsample import Estimate
 from landscape_nb.surfaces.sweep import Measurement, check_jobs, measured_pieces
 
-RATIO, RATIO_ERROR = "ratio", "ratio_error"
+_RATIO_ERROR = "ratio_error"
 _CEILING = 1.0
 
 
@@ -72,7 +72,7 @@ def refined_map(
                 bar.update()
             plane.interpolate()
             stopped = plane.finished()
-    account = {"estimated_error": plane.estimated_error, "points": len(plane.estimates), "stopped": stopped}
+    account = {"estimated_error": plane.estimated_error, "points": len(plane.estimates), STOPPED: stopped}
     return _dataset(plane, names, done).assign_attrs({**attrs, **account, **ran_since(began)})
 
 
@@ -92,6 +92,6 @@ def _dataset(plane: Refinement, names: Sequence[str], done: Mapping[int, Values]
     for number in plane.estimates:
         for name in names:
             columns[name][number] = done[number][name][0]
-    columns |= {MEASURED: plane.measured, RATIO_ERROR: plane.errors}
+    columns |= {MEASURED: plane.measured, _RATIO_ERROR: plane.errors}
     grids = {name: (DIMS, column.reshape(plane.shape)) for name, column in columns.items()}
     return xr.Dataset(grids, dict(plane.axes))

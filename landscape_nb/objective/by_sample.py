@@ -11,7 +11,8 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from landscape_nb._common.compat import tree_map
-from landscape_nb.objective.made_up import Trial, is_mean_in_all, mix, shake, trials
+from landscape_nb._common.torchs import is_torchs
+from landscape_nb.objective.made_up import Example, examples, is_mean_in_all, mix, shake
 from landscape_nb.objective.metrics import Said
 from landscape_nb.objective.reductions import Metric
 
@@ -99,7 +100,7 @@ def is_mean_of(form: Metric, metric: Metric, outputs: Any, targets: Any, count: 
 
 
 def find_form(
-    metric: Metric, outputs: Any, targets: Any, count: int, some: Trial | None, singles: bool
+    metric: Metric, outputs: Any, targets: Any, count: int, some: Example | None, singles: bool
 ) -> Metric | None:
     """A function that gives a metric sample by sample: what `sample_metric` finds, if made-up scores confirm it.
 
@@ -120,16 +121,11 @@ def find_form(
         True
     """
     form = sample_metric(metric, outputs, targets, count)
-    if form is None or _is_torchs_own(metric):
+    if form is None or is_torchs(metric):
         return form
     if some is None:
         return None if singles else form
-    return form if is_mean_in_all(form, metric, list(trials(*some, metric))) else None
-
-
-def _is_torchs_own(metric: Metric) -> bool:
-    function = metric.func if isinstance(metric, partial) else metric
-    return (getattr(function, "__module__", None) or type(function).__module__).startswith("torch.")
+    return form if is_mean_in_all(form, metric, list(examples(*some, metric))) else None
 
 
 def remaining_forms(

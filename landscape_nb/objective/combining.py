@@ -15,7 +15,7 @@ from landscape_nb._common.rng import preserved_rng
 from landscape_nb.objective.batches import Batches, naming, targets_of
 from landscape_nb.objective.by_sample import find_form, remaining_forms
 from landscape_nb.objective.forward import Plain
-from landscape_nb.objective.made_up import Trial, adds_up, is_mean_of_singles, joined, trials
+from landscape_nb.objective.made_up import Example, adds_up, examples, is_mean_of_singles, joined
 from landscape_nb.objective.metrics import Said, without_writing
 from landscape_nb.objective.nested import copied, tensors_of
 from landscape_nb.objective.parts import Cut, counting_dim, differing, has_coupled_samples, is_pair_of_means, swapped
@@ -48,7 +48,7 @@ class Combination:
         return replace(self, coupled=True) if keeps else Combination(BATCHES, coupled=coupled)
 
 
-def find_combination(metric: Metric, said: Said, form: Metric | None, some: Trial | None) -> Combination:
+def find_combination(metric: Metric, said: Said, form: Metric | None, some: Example | None) -> Combination:
     """How a metric's values of batches become one.
 
     Args:
@@ -69,10 +69,10 @@ def find_combination(metric: Metric, said: Said, form: Metric | None, some: Tria
         return Combination(MEAN, form)
     if said.inside and said.inside.exact and said.inside.kind in _KINDS:
         return Combination(_KINDS[said.inside.kind], inside=True)
-    if said.origin and said.origin.kind in _KINDS:
-        sound = adds_up(metric, list(trials(*some, metric))) if some else None
-        if sound or (sound is None and said.origin.exact):
-            return Combination(_KINDS[said.origin.kind])
+    if said.source and said.source.kind in _KINDS:
+        sound = adds_up(metric, list(examples(*some, metric))) if some else None
+        if sound or (sound is None and said.source.exact):
+            return Combination(_KINDS[said.source.kind])
     if some and is_mean_of_singles(metric, *some):
         return Combination(MEAN)
     return Combination(BATCHES)

@@ -19,14 +19,15 @@ from torch import Tensor
 from landscape_nb._common.compat import tree_leaves, tree_map, tree_structure
 from landscape_nb.objective.reductions import Metric, Trace, as_number, is_weighed, sum_and_weight, weight_in
 
-Trial = tuple[Any, Any]
+Example = tuple[Any, Any]
+"""Outputs and targets to try a metric on."""
 _MOST_SAMPLES, _MOST_ENTRIES, _SAMPLES_IN_A_LOOP = 1024, 2**18, 12
 _TOLERANCES = {False: 1e-4, True: 1e-6}
 """How much rounding changes a value, relatively; whether it is computed in float64."""
 _SHARPNESS = (0.3, 1.0, 3.0, 7.0, 12.0, 20.0)
 
 
-def joined(outputs: Any, targets: Sequence[Any]) -> Trial | None:
+def joined(outputs: Any, targets: Sequence[Any]) -> Example | None:
     """Targets taken from all batches, as many as are cheap to try, and as many scores, taken from one batch.
 
     Args:
@@ -96,13 +97,13 @@ def _taken(parts: Any, chosen: Sequence[int] | slice) -> Any:
     return tree_map(lambda part: part[chosen] if _counts(part) else part, parts)
 
 
-def trials(outputs: Any, targets: Any, metric: Metric | None = None) -> Iterator[Trial]:
+def examples(outputs: Any, targets: Any, metric: Metric | None = None) -> Iterator[Example]:
     """Scores and targets like these: of many sizes, wrong, right, with one sample far off or NaN.
 
     They are in float64, so that only rounding is overlooked, unless `metric` does not take that.
 
     Example:
-        >>> max(float(scores.nan_to_num().max()) for scores, _ in trials(torch.eye(2), torch.tensor([0, 1]))) > 900
+        >>> max(float(scores.nan_to_num().max()) for scores, _ in examples(torch.eye(2), torch.tensor([0, 1]))) > 900
         True
     """
     generator = torch.Generator().manual_seed(0)
@@ -119,9 +120,9 @@ def trials(outputs: Any, targets: Any, metric: Metric | None = None) -> Iterator
         yield from ((scores, targets) for scores in _right(outputs, targets, generator))
 
 
-def _is_taken(metric: Metric, trial: Trial) -> bool:
+def _is_taken(metric: Metric, example: Example) -> bool:
     try:
-        metric(*trial)
+        metric(*example)
     except Exception:
         return False
     return True
@@ -191,12 +192,12 @@ def _right(outputs: Tensor, targets: Tensor, generator: torch.Generator) -> Iter
             yield from (sharpness * (hot + 0.1 * noise) for sharpness in _SHARPNESS)
 
 
-def is_mean_in_all(form: Metric, metric: Metric, tried: Sequence[Trial]) -> bool:
-    """Whether a metric is the mean of what `form` gives for each sample, in all trials that it takes.
+def is_mean_in_all(form: Metric, metric: Metric, tried: Sequence[Example]) -> bool:
+    """Whether a metric is the mean of what `form` gives for each sample, in all examples that it takes.
 
     Example:
         >>> squares = lambda o, t: (o - t).square()
-        >>> tried = list(trials(torch.ones(4), torch.zeros(4)))
+        >>> tried = list(examples(torch.ones(4), torch.zeros(4)))
         >>> is_mean_in_all(squares, lambda o, t: squares(o, t).mean(), tried)
         True
         >>> is_mean_in_all(squares, lambda o, t: squares(o, t).mean().clamp(max=1e4), tried)
@@ -244,16 +245,16 @@ def is_mean_of_singles(metric: Metric, outputs: Any, targets: Any) -> bool:
         False
     """
     few_outputs, few_targets = _taken((outputs, targets), _spread(_length((outputs, targets)), _SAMPLES_IN_A_LOOP))
-    tried = list(trials(few_outputs, few_targets, metric))
+    tried = list(examples(few_outputs, few_targets, metric))
     return _varies(metric, tried) and is_mean_in_all(looped(metric), metric, tried)
 
 
-def _varies(metric: Metric, tried: Sequence[Trial]) -> bool:
+def _varies(metric: Metric, tried: Sequence[Example]) -> bool:
     """Whether a metric heeds the scores; one that returns a loss from inside the model does not."""
     seen = set()
-    for trial in tried:
+    for example in tried:
         try:
-            seen.add(float(metric(*trial)))
+            seen.add(float(metric(*example)))
         except Exception:  # a metric may refuse made-up scores in words of its own
             continue
         if len(seen) > 1:
@@ -261,15 +262,15 @@ def _varies(metric: Metric, tried: Sequence[Trial]) -> bool:
     return False
 
 
-def adds_up(metric: Metric, tried: Sequence[Trial]) -> bool | None:
+def adds_up(metric: Metric, tried: Sequence[Example]) -> bool | None:
     """Whether a metric's value is that of two parts of the samples, with the weights that its calls tell.
 
     Returns:
-        None if no trial could be made.
+        None if no example could be tried.
 
     Example:
         >>> weigh = torch.nn.CrossEntropyLoss(torch.tensor([1.0, 5.0]).double())
-        >>> tried = list(trials(torch.eye(2)[[0, 1, 1]], torch.tensor([0, 1, 0])))
+        >>> tried = list(examples(torch.eye(2)[[0, 1, 1]], torch.tensor([0, 1, 0])))
         >>> adds_up(weigh, tried), adds_up(lambda o, t: weigh(o - o.mean(0), t), tried)
         (True, False)
     """

@@ -24,6 +24,9 @@ def accuracy(
         targets: The right classes.
         reduction: `'mean'`, or `'none'` for one 0 or 1 a sample, as torch's losses have it.
 
+    Returns:
+        One number; with `'none'` one for each sample, of the shape of `targets`.
+
     Raises:
         TypeError: Outputs or targets that are not tensors.
         ValueError: Shapes that do not fit, or fit both ways; or another reduction.
@@ -166,7 +169,7 @@ class Said:
     def __init__(self, metric: Metric, outputs: Any, targets: Any, forward: Trace | None = None):
         with Trace() as own:
             self.value = metric(outputs, targets)
-        self.origin = own.origin(self.value)
-        self.inside = forward.origin(self.value) if forward and not self.origin else None
+        self.source = own.source(self.value)
+        self.inside = forward.source(self.value) if forward and not self.source else None
         self.weight = weight_in(own, self.value)
-        self.is_sum = bool(self.origin and self.origin.kind == "sum")
+        self.is_sum = bool(self.source and self.source.kind == "sum")

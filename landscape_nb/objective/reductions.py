@@ -42,7 +42,7 @@ _SHIFTED = {"add", "add_", "sub", "sub_", "subtract", "rsub", "__rsub__"}
 
 
 @dataclass(frozen=True)
-class Origin:
+class Source:
     """Where a number comes from.
 
     Attributes:
@@ -68,32 +68,32 @@ class Trace(TorchFunctionMode):
     Example:
         >>> with Trace() as trace:
         ...     loss = F.cross_entropy(torch.eye(3), torch.tensor([0, 1, -100]))
-        >>> trace.origin(loss).weight.item(), trace.origin(2 * loss)
+        >>> trace.source(loss).weight.item(), trace.source(2 * loss)
         (2.0, None)
     """
 
     def __init__(self):
         super().__init__()
-        self._known: dict[int, tuple[Any, int, Origin]] = {}
+        self._known: dict[int, tuple[Any, int, Source]] = {}
 
     def __torch_function__(self, function: Callable, types: Any, args: tuple = (), kwargs: Mapping | None = None):
         # Looked up before the call: one in place changes the version of what it is given.
-        origins = [self.origin(arg) for arg in args[:2]]
+        sources = [self.source(arg) for arg in args[:2]]
         result = function(*args, **(kwargs or {}))
         if function in _OF_CLASSES or function in _OF_ELEMENTS:
             found = _of_loss(function, args, kwargs or {})
         elif isinstance(result, Tensor | float):
-            found = _derived(function, origins, args, kwargs or {}, result)
+            found = _derived(function, sources, args, kwargs or {}, result)
         else:
             found = None
         if found is not None:
             self._known[id(result)] = result, _version(result), found
         return result
 
-    def origin(self, value: Any) -> Origin | None:
+    def source(self, value: Any) -> Source | None:
         """Where a value comes from, if it is what a remembered call returned and was not written since."""
-        known, version, origin = self._known.get(id(value), (None, 0, None))
-        return origin if known is value and version == _version(value) else None
+        known, version, source = self._known.get(id(value), (None, 0, None))
+        return source if known is value and version == _version(value) else None
 
     def __len__(self) -> int:
         return len(self._known)
@@ -103,30 +103,30 @@ def _version(value: Any) -> int:
     return version_of(value) if isinstance(value, Tensor) else 0
 
 
-def _derived(function: Callable, origins: list[Origin | None], args: tuple, kwargs: Mapping, result: Any):
+def _derived(function: Callable, sources: list[Source | None], args: tuple, kwargs: Mapping, result: Any):
     """Where the result of a call comes from that is not a loss."""
-    name, first = getattr(function, "__name__", ""), next(iter(origins), None)
+    name, first = getattr(function, "__name__", ""), next(iter(sources), None)
     size = result.numel() if isinstance(result, Tensor) else 1
     if name in ("mean", "sum") and len(args) == 1 and not kwargs.keys() - {"dtype"} and isinstance(args[0], Tensor):
         return _reduced(name, first, args[0])
     if name in _UNCHANGED and first and (first.kind == "elements" or size == 1):
         return first
-    if size != 1 or not any(origins) or len(args) < 2:
+    if size != 1 or not any(sources) or len(args) < 2:
         return None
     other = args[1]
     if name in _DIVIDED and first and _is_number(other):
-        return Origin("mean", other if first.kind == "sum" else first.weight, exact=False)
+        return Source("mean", other if first.kind == "sum" else first.weight, exact=False)
     if name in _SHIFTED or (name in _SCALED and any(not isinstance(arg, Tensor) for arg in args[:2])):
-        return replace(next(filter(None, origins)), exact=False)
+        return replace(next(filter(None, sources)), exact=False)
     return None
 
 
-def _reduced(name: str, origin: Origin | None, given: Tensor) -> Origin:
+def _reduced(name: str, source: Source | None, given: Tensor) -> Source:
     """Where the mean or the sum of all entries comes from."""
-    if origin and origin.kind != "elements":
-        return origin
-    exact = origin is not None and origin.exact
-    return Origin("mean", given.numel(), exact) if name == "mean" else Origin("sum", None, exact)
+    if source and source.kind != "elements":
+        return source
+    exact = source is not None and source.exact
+    return Source("mean", given.numel(), exact) if name == "mean" else Source("sum", None, exact)
 
 
 def _is_number(value: Any) -> bool:
@@ -138,22 +138,22 @@ def _signature(function: Callable) -> inspect.Signature:
     return inspect.signature(function)
 
 
-def _of_loss(function: Callable, args: tuple, kwargs: Mapping) -> Origin:
+def _of_loss(function: Callable, args: tuple, kwargs: Mapping) -> Source:
     """What one of torch's losses does with the elements of a batch."""
     bound = _signature(function).bind(*args, **kwargs)
     bound.apply_defaults()
     given = bound.arguments
     reduction = _reduction(given)
     if reduction != "mean":
-        return Origin("mean", len(given["input"])) if reduction == "batchmean" else Origin(_KINDS[reduction])
+        return Source("mean", len(given["input"])) if reduction == "batchmean" else Source(_KINDS[reduction])
     with torch.no_grad():
         if function in _OF_CLASSES:
-            return Origin("mean", _weight_of_classes(given))
+            return Source("mean", _weight_of_classes(given))
         if function in _SHARING_WEIGHTS and given.get("weight") is not None:
-            return Origin("mean", given["weight"].double().sum())
+            return Source("mean", given["weight"].double().sum())
         legacy = {name: None for name in ("size_average", "reduce") if name in given}
         given |= {"reduction": "none"} | legacy
-        return Origin("mean", function(*bound.args, **bound.kwargs).numel())
+        return Source("mean", function(*bound.args, **bound.kwargs).numel())
 
 
 _KINDS = {"none": "elements", "sum": "sum"}
@@ -212,10 +212,10 @@ def weight_in(trace: Trace, value: Any) -> float | None:
         >>> weight_in(trace, loss), weight_in(trace, 1.0)
         (6.0, None)
     """
-    origin = trace.origin(value)
-    if origin is None or origin.kind == "elements":
+    source = trace.source(value)
+    if source is None or source.kind == "elements":
         return None
-    return float(origin.weight) if origin.kind == "mean" else float("nan")
+    return float(source.weight) if source.kind == "mean" else float("nan")
 
 
 def as_number(value: Any) -> Tensor:
@@ -246,14 +246,14 @@ def sum_and_weight(name: str, value: Any, trace: Trace) -> Float[Tensor, "2"]:
     if is_weighed(value):
         total, weight = (_double(part) for part in value)
     else:
-        origin = trace.origin(value)
-        if origin is None or origin.kind != "mean":
+        source = trace.source(value)
+        if source is None or source.kind != "mean":
             raise ValueError(
                 f"{name}: its weight was known for the first batch, and is not for a later one; let it return "
                 f"(sum, weight) for every batch"
             )
         total = _double(value)
-        weight = _double(origin.weight)
+        weight = _double(source.weight)
         total = total * weight.to(total.device)
     weight = weight.to(total.device)
     return torch.stack([torch.where(weight == 0, 0.0, total), weight])

@@ -1,7 +1,6 @@
 """Metrics that are objects and change from call to call: each call gets a fresh copy of them."""
 
 import copy
-import functools
 import types
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from landscape_nb._common.provenance import fingerprint
+from landscape_nb._common.torchs import LOSSES, holder_of, is_torchs
 from landscape_nb.objective.metrics import OwnOutputs
 from landscape_nb.objective.reductions import Metric
 
@@ -110,11 +110,8 @@ def as_given(metric: Metric) -> Metric:
 
 
 def _may_remember(metric: Metric, kept: tuple[Any, ...]) -> bool:
-    holder = metric
-    while isinstance(holder, functools.partial | types.MethodType):
-        holder = holder.func if isinstance(holder, functools.partial) else holder.__self__
-    is_function = isinstance(holder, types.FunctionType | types.BuiltinFunctionType | types.ModuleType | type)
-    if is_function or type(holder).__module__ == "torch.nn.modules.loss":
+    stateless = types.FunctionType | types.BuiltinFunctionType | types.ModuleType | type
+    if isinstance(holder_of(metric), stateless) or is_torchs(metric, LOSSES):
         return False
     try:
         copy.deepcopy(metric, {id(part): part for part in kept})

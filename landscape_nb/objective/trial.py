@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from landscape_nb._common.compat import TorchDispatchMode, schema_of, storage_id, tree_leaves, tree_map, version_of
+from landscape_nb._common.compat import DispatchMode, schema_of, storage_id, tree_leaves, tree_map, version_of
 from landscape_nb._common.foreign import FAILURES
 from landscape_nb._common.rng import preserved_rng, random_states, seed_everything
 from landscape_nb._common.safe_layout import SafeLayout
+from landscape_nb._common.torchs import is_torchs
 from landscape_nb.objective.metrics import check_value
 from landscape_nb.objective.nested import copied, describe, is_changed, tensors_of
 from landscape_nb.objective.reductions import batch_value
@@ -293,7 +294,7 @@ class Trial:
         if unread := [name for name, _ in self.model.named_parameters() if name not in read]:
             yield f"in the first samples, the loss does not depend on {_listed(unread)}"
         modules = dict(self.model.named_modules())
-        own = [(path, name) for path, name in sorted(remembered) if not _is_torchs(modules[path])]
+        own = [(path, name) for path, name in sorted(remembered) if not is_torchs(modules[path])]
         if names := [f"{path}.{name}".lstrip(".") for path, name in own]:
             yield f"the model remembers earlier calls ({_listed(names)}); every batch begins with what it held"
         if found.untracked:
@@ -310,7 +311,7 @@ class Trial:
             yield f"{_listed(carried)} stays behind: the point that is measured is what the parameter itself holds"
 
 
-class _Watch(TorchDispatchMode):
+class _Watch(DispatchMode):
     """Notes which weights of the point are read and written; raises where an operation takes others for them.
 
     Others are the caller's own, and the parameters that the copy itself holds while the point's weights stand in for
@@ -332,11 +333,6 @@ class _Watch(TorchDispatchMode):
         self.read: set[str] = set()
         self.written: set[str] = set()
         self.reader = "model"
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """Keep torch from wrapping the method below, which would import its compiler: 150 MB and two seconds."""
-        return False
 
     def __torch_dispatch__(self, function: Any, types: Any, args: tuple = (), kwargs: Mapping | None = None):
         writes = schema_of(function).is_mutable
@@ -413,10 +409,6 @@ def _number(name: str, value: Any) -> float:
 
 def _is_weight_like(parameter: Tensor, value: Any) -> bool:
     return isinstance(value, Tensor) and value.shape == parameter.shape and value.is_floating_point()
-
-
-def _is_torchs(module: nn.Module) -> bool:
-    return type(module).__module__.startswith("torch.nn.")
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 from landscape_nb._common.checks import check_kind, check_whole
 from landscape_nb._common.drawable import Plot, Plots, by_name, check_path, single
 from landscape_nb._common.levels import Levels, check_span, choose_levels, limits
-from landscape_nb._common.schema import DIMS
+from landscape_nb._common.schema import ALPHA, BETA, DIMS, EPOCH, LR_DROPS, POINT
 from landscape_nb.plotting.style import (
     LABELS,
     check_panel,
@@ -91,14 +91,14 @@ def draw_path(panel: Axes, path: xr.Dataset, until: float | None = None) -> None
     check_path("path", path, DIMS)
     if until is not None:
         check_kind("until", until, (int, float, np.number), "an epoch, or None for all")
-    epochs = path.epoch.values if "epoch" in path.coords else np.arange(path.sizes["point"])
+    epochs = path[EPOCH].values if EPOCH in path.coords else np.arange(path.sizes[POINT])
     shown = epochs <= (epochs[-1] if until is None else until)
     x, y = path.alpha.values, path.beta.values
     panel.plot(x, y, color="white", linewidth=1, alpha=0.6)
     panel.plot(x[shown], y[shown], color="black", linewidth=2, marker="o", markersize=4, markeredgewidth=0)
     edge = {"linestyle": "none", "markeredgecolor": "white", "markeredgewidth": 1, "zorder": 5}
     panel.plot(x[0], y[0], marker="s", markersize=9, color="black", **edge)
-    drops = shown & np.isin(epochs, path.attrs.get("lr_drops", []))
+    drops = shown & np.isin(epochs, path.attrs.get(LR_DROPS, []))
     panel.plot(x[drops], y[drops], marker="o", markersize=8, color="red", **edge)
     panel.plot(x[shown][-1:], y[shown][-1:], marker="*", markersize=17, color="black", **edge)
 
@@ -177,7 +177,7 @@ def _contour(panel: Axes, values: xr.DataArray, levels: np.ndarray, cmap: Colorm
     scale = np.log10 if levels[0] > 0 else np.positive
     if levels[0] <= 0:
         check_span(str(values.name), *limits([values.values]))
-    grid = np.ma.masked_invalid(values.transpose("beta", "alpha").astype(float))
+    grid = np.ma.masked_invalid(values.transpose(BETA, ALPHA).astype(float))
     heights = scale(grid.clip(levels[0] / 10) if levels[0] > 0 else grid)
     bins = max(256, len(levels) + 1)
     norm, cmap = BoundaryNorm(scale(levels), bins, extend="both"), cmap.resampled(bins)
@@ -211,7 +211,7 @@ def _frame(panel: Axes, alpha: xr.DataArray, beta: xr.DataArray) -> None:
     panel.xaxis.set_major_locator(plt.MaxNLocator(5, steps=(1, 2, 2.5, 5, 10)))
     width, height = np.ptp(alpha.values), np.ptp(beta.values)
     aspect = "equal" if 1 / _LONGEST <= width / height <= _LONGEST else "auto"
-    panel.set(xlabel=LABELS["alpha"], ylabel=LABELS["beta"], aspect=aspect)
+    panel.set(xlabel=LABELS[ALPHA], ylabel=LABELS[BETA], aspect=aspect)
 
 
 def _hatch(panel: Axes) -> None:

@@ -11,12 +11,13 @@ from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 
 from landscape_nb._common.checks import check_kind, check_positive, check_whole
+from landscape_nb._common.schema import ALPHA, BETA
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 STROKES = ("-", "--", "-.", ":")
 LABELS = {
-    "alpha": "α (first direction)",
-    "beta": "β (second direction)",
+    ALPHA: "α (first direction)",
+    BETA: "β (second direction)",
     "loss": "loss",
     "accuracy": "accuracy",
 }

@@ -13,7 +13,7 @@ from landscape_nb._common.weakly import weakly_cached
 from landscape_nb.objective.objective import Objective
 from landscape_nb.surfaces.grid import Axes, Extent, Resolution, make_axes
 from landscape_nb.weights.directions import cosines
-from landscape_nb.weights.normalization import relative_steps
+from landscape_nb.weights.normalization import made_of, relative_steps
 from landscape_nb.weights.params import Affine, Params, check_directions, check_params, directions_of, norm
 
 
@@ -91,7 +91,7 @@ class Frame:
             draws: All draws of the directions that are measured; default only the frame's own directions.
         """
         draws = [self.directions] if draws is None else draws
-        made = [getattr(direction, "made", {}) for direction in self.directions]
+        made = list(map(made_of, self.directions))
         kind = "line" if len(self.axes) == 1 else "plane"
         return describe(self.objective, kind, self.axes, dict(self.origin), draws) | {
             schema.NORMALIZATION: _common(m.get(schema.NORMALIZATION, "unknown") for m in made),
@@ -141,7 +141,7 @@ def origin_values(objective: Objective) -> dict[str, float]:
 
 def _relative_steps(directions: Sequence[Params], origin: Params) -> list[float]:
     """The shortest and longest relative step of directions that are filter- or layer-normalized; else nothing."""
-    methods = [getattr(direction, "made", {}).get(schema.NORMALIZATION) for direction in directions]
+    methods = [made_of(direction).get(schema.NORMALIZATION) for direction in directions]
     if not set(methods) <= {"filter", "layer"}:
         return []
     steps = [relative_steps(d, origin, str(method)) for d, method in zip(directions, methods, strict=True)]

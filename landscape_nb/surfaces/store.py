@@ -57,7 +57,7 @@ class Store:
         with self._told("read"):
             group = self._open()
             self._check_job(group, job)
-            self._arrays = {name: self._checked(group, name, wanted) for name, wanted in self._layout().items()}
+            self._arrays = {name: self._checked(group, name, wanted) for name, wanted in self._metadata().items()}
         with self._told("written"):
             self._mend_coordinates()
 
@@ -95,9 +95,9 @@ class Store:
     def _chunk(self) -> tuple[int, ...]:
         return (*(1 for _ in self.grid.shape[:-1]), self.grid.piece)
 
-    def _layout(self) -> dict[str, dict[str, object]]:
+    def _metadata(self) -> dict[str, dict[str, object]]:
         """What the metadata of each array say."""
-        layout: dict[str, dict[str, object]] = {
+        metadata: dict[str, dict[str, object]] = {
             name: {
                 "dimensions": tuple(self.grid.axes),
                 "shape": self.grid.shape,
@@ -108,10 +108,10 @@ class Store:
             for name in self.names
         }
         numbers: dict[str, object] = {"dimensions": (_PIECES,), "shape": (self.grid.pieces,), "chunks": (1,)}
-        layout[_CHECKSUMS] = numbers | {"type": np.dtype(np.uint64), "filling": "0"}
+        metadata[_CHECKSUMS] = numbers | {"type": np.dtype(np.uint64), "filling": "0"}
         for name, axis in self.grid.axes.items():
-            layout[name] = {"dimensions": (name,), "shape": axis.shape, "chunks": axis.shape, "type": axis.dtype}
-        return layout
+            metadata[name] = {"dimensions": (name,), "shape": axis.shape, "chunks": axis.shape, "type": axis.dtype}
+        return metadata
 
     def _open(self):
         """The Zarr group; zarr is imported when a store is first asked for, for it takes 30 MB."""

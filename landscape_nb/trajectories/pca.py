@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from landscape_nb._common.checks import check_choice, check_kind
 from landscape_nb._common.provenance import versions
-from landscape_nb._common.schema import DIMS, DIRECTIONS, KIND
+from landscape_nb._common.schema import DIMS, DIRECTIONS, DISTANCE, EPOCH, IN_PLANE, KIND, LR_DROPS, POINT
 from landscape_nb.objective.forward import Buffers
 from landscape_nb.objective.objective import Objective
 from landscape_nb.trajectories.difference_rows import (
@@ -32,7 +32,7 @@ from landscape_nb.trajectories.difference_rows import (
 )
 from landscape_nb.trajectories.random_walk import centred, check_count
 from landscape_nb.trajectories.trajectory import Trajectory
-from landscape_nb.weights.normalization import Direction
+from landscape_nb.weights.normalization import Direction, made_of
 from landscape_nb.weights.params import Affine, Params, check_directions, check_params, formatted_like
 
 _COLUMNS = 2**18
@@ -169,15 +169,15 @@ def project(points: Points, directions: Sequence[Params], origin: Params) -> xr.
     found = np.array([_closest(row.double(), basis, triangle) for row in rows])
     coords, distances, in_plane = found[:, :-2], found[:, -2], found[:, -1]
     if len(directions) <= len(DIMS):
-        values = {name: ("point", column) for name, column in zip(DIMS, coords.T, strict=False)}
+        values = {name: (POINT, column) for name, column in zip(DIMS, coords.T, strict=False)}
     else:
-        values = {"coordinate": (("point", "direction"), coords)}
-    values |= {"distance": ("point", distances), "in_plane": ("point", in_plane)}
-    made = [getattr(direction, "made", {}) for direction in directions]
+        values = {"coordinate": ((POINT, "direction"), coords)}
+    values |= {DISTANCE: (POINT, distances), IN_PLANE: (POINT, in_plane)}
+    made = list(map(made_of, directions))
     attrs = {KIND: "projection", DIRECTIONS: json.dumps(made), "versions": versions()}
     if not isinstance(points, Trajectory):
         return xr.Dataset(values, attrs=attrs)
-    return xr.Dataset(values, {"epoch": ("point", points.epochs)}, attrs | {"lr_drops": points.lr_drops})
+    return xr.Dataset(values, {EPOCH: (POINT, points.epochs)}, attrs | {LR_DROPS: points.lr_drops})
 
 
 def plane_gap(objective: Objective, trajectory: Points, directions: Sequence[Params], origin: Params) -> xr.Dataset:
@@ -224,7 +224,7 @@ def plane_gap(objective: Objective, trajectory: Points, directions: Sequence[Par
     loss = [objective(formatted_like(points[i], objective.origin), buffers(i))["loss"] for i in range(len(points))]
     plane_loss = [objective(plane(*map(float, at)))["loss"] for at in coords]
     values = {"loss": loss, "plane_loss": plane_loss, "gap": np.subtract(loss, plane_loss)}
-    return path.assign({name: ("point", np.asarray(value)) for name, value in values.items()})
+    return path.assign({name: (POINT, np.asarray(value)) for name, value in values.items()})
 
 
 # With m points of n weights, m ≪ n, the n×n covariance XᵀX of the centred rows X could never be stored. XXᵀ, of

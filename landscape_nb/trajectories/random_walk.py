@@ -24,6 +24,9 @@ def random_walk(points: int, dimension: int, seed: int = 0) -> Float[np.ndarray,
         dimension: How many entries each has.
         seed: Seed of the steps.
 
+    Returns:
+        One point a row.
+
     Raises:
         ValueError: Fewer than 2 points or 1 dimension, or a negative seed.
 
@@ -49,6 +52,9 @@ def random_walk_variance_ratio(
         count: How many components.
         seed: Seed of the walk.
 
+    Returns:
+        The shares, the largest first.
+
     Raises:
         ValueError: Fewer than `count` + 1 points, less than 1 dimension, or a negative seed.
 
@@ -72,6 +78,9 @@ def random_walk_ratios(count: int, points: int | None = None) -> Float[np.ndarra
     Args:
         count: How many components.
         points: How many points the walk has; default infinitely many.
+
+    Returns:
+        The shares, the largest first.
 
     Raises:
         ValueError: A count below 1, or fewer than `count` + 1 points.

@@ -42,6 +42,12 @@ class Trajectory:
     def model_at(self, epoch: int) -> nn.Module:
         """A copy of the network as it was after an epoch, in evaluation mode.
 
+        Args:
+            epoch: One of `epochs`.
+
+        Returns:
+            The copy, with its parameters and buffers of that epoch.
+
         Raises:
             ValueError: That epoch was not recorded.
         """

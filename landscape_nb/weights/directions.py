@@ -18,6 +18,7 @@ from landscape_nb.weights.normalization import (
     as_params,
     check_ignore,
     is_ignored,
+    made_of,
     normalized_direction,
     warn_of_computed,
 )
@@ -115,6 +116,9 @@ def orthogonalized(directions: Sequence[Direction], reference: Params | nn.Modul
         directions: Directions with the same normalization; the first stays as it is.
         reference: The point that they are normalized to, or a model.
 
+    Returns:
+        The directions, as many, the first unchanged; the others are marked as `orthogonal` in `made`.
+
     Raises:
         TypeError: One is not a `Direction`, so that its normalization is not known.
         ValueError: There are none, or they cannot be made orthogonal: they are linearly dependent, or rescaling
@@ -156,7 +160,7 @@ def redrawn(directions: Sequence[Params], origin: Params, repeats: int) -> list[
     if check_whole("repeats", repeats, 1, _MOST_DIRECTIONS) == 1:
         return [list(directions)]
     # Direction i depends on the seed and i alone, so that further draws are simply the next ones of the same seed.
-    made = [getattr(direction, "made", {}) for direction in directions]
+    made = list(map(made_of, directions))
     if any(m.get(KIND) != RANDOM or m.get(IGNORED) not in (None, "one-dimensional") for m in made):
         raise ValueError("repeats: only directions of random_directions without a function ignore= are drawn again")
     first, count = made[0], len(directions)
@@ -174,6 +178,9 @@ def towards(start: Params, end: Params) -> Direction:
     Args:
         start: The point at coordinate 0.
         end: The point at coordinate 1.
+
+    Returns:
+        The difference `end` minus `start`, not normalized.
 
     Raises:
         ValueError: The points differ in keys or shapes, or hold NaN.

@@ -72,6 +72,16 @@ class Direction(dict[str, Tensor]):
         )
 
 
+def made_of(direction: Params) -> dict[str, Any]:
+    """How a direction was made; empty where nothing says it, as of a plain dict.
+
+    Example:
+        >>> made_of(Direction({"w": torch.ones(1)}, seed=3)), made_of({"w": torch.ones(1)})
+        ({'seed': 3}, {})
+    """
+    return getattr(direction, "made", {})
+
+
 def normalize_direction(
     direction: Params,
     reference: Params | nn.Module,
@@ -135,7 +145,7 @@ def normalize_direction(
 
 def normalized_direction(direction: Params, reference: Params, method: str, ignore: Ignore) -> Direction:
     """`normalize_direction` without its checks of arguments and its warning."""
-    made, fields = getattr(direction, "made", {}), joined_filter_fields(direction, reference)
+    made, fields = made_of(direction), joined_filter_fields(direction, reference)
     filters = filters_of(carrying(reference, fields))
     direction = _formatted(direction, reference)
     moved = [name for name, d in direction.items() if not is_ignored(name, d, ignore, filters[name])]

@@ -39,6 +39,9 @@ def parameters_of(model: nn.Module, filter_dim: FilterDim | None = None) -> Para
             a dict from name patterns or module classes to dimensions, `{"decoder.*": 1}` or `{MyLayer: 1}`; or a
             function of name and tensor that returns a dimension, or None for the module's own.
 
+    Returns:
+        The parameters by name, as new tensors.
+
     Raises:
         ValueError: A rule fits no parameter or names a dimension that a parameter does not have, or a parameter has no
             values yet.
@@ -61,6 +64,17 @@ def parameters_of(model: nn.Module, filter_dim: FilterDim | None = None) -> Para
 def add(x: Params, y: Params) -> Params:
     """Add two points, tensor by tensor.
 
+    Args:
+        x: A point or a direction.
+        y: Another one, with a tensor of the same shape for each of `x`.
+
+    Returns:
+        The sum, as new tensors, keyed like `x`.
+
+    Raises:
+        TypeError: One of them is not a dict of tensors.
+        ValueError: A tensor of `x` is missing in `y`, or has another shape there.
+
     Example:
         >>> add({"w": torch.ones(1)}, {"w": torch.ones(1)})["w"].item()
         2.0
@@ -71,6 +85,17 @@ def add(x: Params, y: Params) -> Params:
 
 def scale(x: Params, factor: float) -> Params:
     """Multiply every tensor by `factor`.
+
+    Args:
+        x: A point or a direction.
+        factor: A number.
+
+    Returns:
+        The product, as new tensors.
+
+    Raises:
+        TypeError: `x` is not a dict of tensors, or `factor` not a number.
+        ValueError: `factor` is an int that does not fit 64 bits.
 
     Example:
         >>> scale({"w": torch.ones(1)}, -3)["w"].item()
@@ -88,6 +113,9 @@ def dot(x: Params, y: Params) -> float:
         x: A point or a direction.
         y: Another one, with a tensor of the same shape for each of `x`.
 
+    Returns:
+        The sum of the products of all entries of `x` with those of `y`.
+
     Raises:
         TypeError: One of them is not a dict of tensors.
         ValueError: A tensor of `x` is missing in `y`, or has another shape there.
@@ -102,6 +130,15 @@ def dot(x: Params, y: Params) -> float:
 
 def norm(x: Params) -> float:
     """The Euclidean norm over all entries.
+
+    Args:
+        x: A point or a direction.
+
+    Returns:
+        The root of the sum of all squares, which are added in float64.
+
+    Raises:
+        TypeError: It is not a dict of tensors.
 
     Example:
         >>> norm({"w": torch.tensor([3.0]), "b": torch.tensor([4.0])})

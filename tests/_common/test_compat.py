@@ -1,5 +1,8 @@
 """Private names of other libraries do what their users need of them, with the versions that are installed."""
 
+import subprocess
+import sys
+
 import joblib
 import pytest
 import torch
@@ -94,7 +97,7 @@ def test_an_operation_says_what_it_writes():
 def test_operations_are_seen_below_autograd():
     seen = []
 
-    class Watching(compat.TorchDispatchMode):
+    class Watching(compat.DispatchMode):
         def __torch_dispatch__(self, function, types, args=(), kwargs=None):
             seen.append(function)
             return function(*args, **(kwargs or {}))
@@ -103,6 +106,21 @@ def test_operations_are_seen_below_autograd():
     with Watching():
         _ = tensor * 2
     assert seen == [torch.ops.aten.mul.Tensor]
+
+
+def test_a_mode_that_sees_operations_does_not_import_torchs_compiler():
+    lines = [
+        "import sys, torch",
+        "from landscape_nb._common.compat import DispatchMode",
+        "class Watching(DispatchMode):",
+        "    def __torch_dispatch__(self, function, types, args=(), kwargs=None):",
+        "        return function(*args, **(kwargs or {}))",
+        "with Watching():",
+        "    torch.ones(1) + 1",
+        "print('torch._dynamo' in sys.modules)",
+    ]
+    ran = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "False"
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])

@@ -122,7 +122,7 @@ def test_a_path_has_all_coordinates_at_its_points():
         check_path("path", [], ("alpha",))
 
 
-def test_nothing_is_no_plot():
+def test_nothing_is_not_a_plot():
     for nothing in ([], {}, ()):
         with pytest.raises(ValueError, match="lines: got no Dataset to draw"):
             by_name("lines", nothing, "line", ("loss",))
@@ -134,7 +134,7 @@ def test_nothing_is_no_plot():
 
 
 @pytest.mark.parametrize("draw", [plotting.plot_contours, plotting.plot_surfaces, plotting.plotly_surface])
-def test_what_is_no_plane_is_named(draw):
+def test_what_is_not_a_plane_is_named(draw):
     line = xr.Dataset({"loss": ("alpha", [1.0, 2.0])}, {"alpha": [0.0, 1.0]})
     with pytest.raises(ValueError, match=r"wants 'loss' over \('alpha', 'beta'\), has"):
         draw(line)

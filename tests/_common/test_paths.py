@@ -7,16 +7,13 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch.nn.functional as F
 import xarray as xr
-from helpers import batch_norm_net, small_data
+from helpers import SMALL_VALUES, batch_norm_net, small_data, small_store
 
 import landscape_nb as lnb
 from landscape_nb._common.paths import check_array_names, local_path, made_beside
-from landscape_nb.surfaces.grid import Grid
-from landscape_nb.surfaces.store import Store
 
 
 @pytest.mark.parametrize("given", ["a/b", Path("a/b"), "./a/b", "~/a/b"])
@@ -80,22 +77,6 @@ def test_who_was_faster_keeps_what_is_there(tmp_path):
     assert (tmp_path / "made" / "x").read_text() == "fast"
 
 
-GRID = Grid({"alpha": np.array([0.0, 0.5]), "beta": np.array([-1.0, 0.0, 1.0])})
-
-
-VALUES = [{"loss": np.array([1.0, 2.0, 3.0])}, {"loss": np.array([4.0, 5.0, 6.0])}]
-
-
-def open_store(path):
-    return Store(path, GRID, ["loss"], {"seed": 0})
-
-
-@pytest.fixture
-def litter(tmp_path):
-    """What lies about in the test's directory and below it."""
-    return lambda: sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
-
-
 def measured(store, metrics=None):
     objective = lnb.Objective(batch_norm_net(), small_data(), F.cross_entropy, metrics)
     (direction,) = lnb.random_directions(objective.origin, 1)
@@ -116,7 +97,7 @@ def test_urls_are_refused_by_name(tmp_path, monkeypatch, litter, url):
 
 
 @pytest.mark.parametrize("wrong", [b"bytes", 3, True, 1.5, ["a"], object()])
-def test_what_is_no_path_is_refused(wrong):
+def test_what_is_not_a_path_is_refused(wrong):
     with pytest.raises(TypeError, match="store: got .*, wants a path"):
         measured(wrong)
 
@@ -136,18 +117,18 @@ def test_home_spaces_and_other_alphabets(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "work")
     for path in ("~/one.zarr", Path("~") / "two.zarr", "a b/c d.zarr", "Größe/面.zarr", "c:d"):
         for _ in range(2):
-            open_store(path)
+            small_store(path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.zarr", "two.zarr", "work"]
     assert (tmp_path / "work" / "Größe" / "面.zarr" / "zarr.json").exists()
 
 
 def test_a_store_stays_where_it_was_when_the_directory_changes(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    made = open_store("a.zarr")
+    made = small_store("a.zarr")
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    made.write(0, VALUES[0])
-    assert list(open_store(tmp_path / "a.zarr").read()) == [0]
+    made.write(0, SMALL_VALUES[0])
+    assert list(small_store(tmp_path / "a.zarr").read()) == [0]
 
 
 NAMES = ["../x", "a/b", "a\\b", "..", ".", "", " ", "piece_checksum", "piece", "zarr.json", ".zgroup", "__x", "a\nb"]
@@ -190,13 +171,13 @@ def test_leftovers_of_killed_processes_are_removed(tmp_path):
     other = dead.with_name(dead.name.replace("a.zarr", "b.zarr"))
     for place in (running, elsewhere, other):
         shutil.copytree(dead, place)
-    open_store(path)
+    small_store(path)
     assert sorted(tmp_path.iterdir()) == sorted([path, running, elsewhere, other])
     shutil.rmtree(path)
     yesterday = time.time() - 25 * 3600
     for place in (running, elsewhere):
         os.utime(place, (yesterday, yesterday))
-    open_store(path)
+    small_store(path)
     assert sorted(tmp_path.iterdir()) == sorted([path, other])
 
 
@@ -211,7 +192,7 @@ def test_an_error_while_a_store_is_made_leaves_nothing(tmp_path, monkeypatch, li
     monkeypatch.setattr(xr.Dataset, "to_zarr", fails)
     kind = error if isinstance(error, type) else OSError
     with pytest.raises(kind, match="store: .*a.zarr cannot be made .planted" if kind is OSError else None):
-        open_store(tmp_path / "a.zarr")
+        small_store(tmp_path / "a.zarr")
     assert not litter()
 
 
@@ -220,9 +201,9 @@ def test_a_faster_process_wins(tmp_path, monkeypatch):
 
     def overtaken(*args, **kwargs):
         monkeypatch.undo()
-        open_store(tmp_path / "a.zarr").write(0, VALUES[0])
+        small_store(tmp_path / "a.zarr").write(0, SMALL_VALUES[0])
         write(*args, **kwargs)
 
     monkeypatch.setattr(xr.Dataset, "to_zarr", overtaken)
-    assert list(open_store(tmp_path / "a.zarr").read()) == [0]
+    assert list(small_store(tmp_path / "a.zarr").read()) == [0]
     assert [path.name for path in tmp_path.iterdir()] == ["a.zarr"]

@@ -3,12 +3,12 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
+from helpers import ROOT
 
-SCRIPT = Path(__file__).parent / "gradients.py"
+SCRIPT = ROOT / "tests" / "gradients.py"
 CHECKED_HEAP = {"LD_PRELOAD": "libc_malloc_debug.so.0", "GLIBC_TUNABLES": "glibc.malloc.check=3"}
 """The GNU C library then ends a process that has written past a block of memory, as soon as the block is freed."""
 SECONDS = 1500

@@ -264,7 +264,7 @@ def test_bad_input_is_named():
 
 
 def test_a_trained_network_and_its_path():
-    """The untrained net is no minimum; the trained one is, and random directions miss its path."""
+    """The untrained net is not a minimum; the trained one is, and random directions miss its path."""
     net = lnb.models.mlp((16,), channels=1, classes=10, image_size=8, seed=0)
     data = lnb.datasets.digits().subset(300)
     run = lnb.train(net, data, epochs=15, batch_size=32, record=3, cache=False, progress=False)

@@ -3,8 +3,9 @@
 import importlib.util
 import inspect
 import re
+from collections.abc import Iterator
 from types import ModuleType
-from typing import TypeVar
+from typing import TypeVar, get_origin
 
 import pytest
 from helpers import ROOT
@@ -50,3 +51,35 @@ def test_every_public_function_has_an_example():
         if inspect.isfunction(thing) and "Example:" not in (inspect.getdoc(thing) or "")
     ]
     assert not without
+
+
+def undescribed(name, thing) -> list[str]:
+    """The sections that a function's docstring lacks."""
+    docstring, signature = inspect.getdoc(thing) or "", inspect.signature(thing)
+    given = "Yields:" if get_origin(signature.return_annotation) is Iterator else "Returns:"
+    wanted = ["Args:"] if signature.parameters else []
+    wanted += [] if signature.return_annotation is None else [given]
+    return [f"{name}: {section}" for section in wanted if f"\n{section}\n" not in docstring]
+
+
+def test_every_public_function_says_what_it_takes_and_what_it_returns():
+    functions = [(name, thing) for name, thing in build_api.public_names() if inspect.isfunction(thing)]
+    assert len(functions) >= 80
+    assert not [line for pair in functions for line in undescribed(*pair)]
+
+
+def test_what_a_docstring_lacks_is_found():
+    def shift(x: float) -> float:
+        """Add one.
+
+        Returns:
+            The number; see Args: there are none described.
+        """
+        return x + 1
+
+    def say(text: str) -> None:
+        """Print a text."""
+
+    assert undescribed("shift", shift) == ["shift: Args:"]
+    assert undescribed("say", say) == ["say: Args:"]
+    assert undescribed("nothing", lambda: 0) == ["nothing: Returns:"]

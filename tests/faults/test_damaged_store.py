@@ -11,24 +11,16 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
+from helpers import SMALL_GRID, SMALL_VALUES, small_store
 
-from landscape_nb.surfaces.grid import Grid
-from landscape_nb.surfaces.store import Store
-
-GRID = Grid({"alpha": np.array([0.0, 0.5]), "beta": np.array([-1.0, 0.0, 1.0])})
-VALUES = [{"loss": np.array([1.0, 2.0, 3.0])}, {"loss": np.array([4.0, 5.0, 6.0])}]
 METADATA = ["zarr.json", "loss/zarr.json", "alpha/zarr.json", "piece_checksum/zarr.json"]
 CHUNKS = ["loss/c/0/1", "loss/c/1/0", "alpha/c/0", "piece_checksum/c/1"]
 
 
-def open_store(path):
-    return Store(path, GRID, ["loss"], {"seed": 0})
-
-
 @pytest.fixture
 def store(tmp_path):
-    made = open_store(tmp_path / "a.zarr")
-    for number, values in enumerate(VALUES):
+    made = small_store(tmp_path / "a.zarr")
+    for number, values in enumerate(SMALL_VALUES):
         made.write(number, values)
     return made.path
 
@@ -69,15 +61,15 @@ HARMS = {
 
 def use(path):
     """Open, write what is missing, and read it again with this package and with xarray."""
-    found = open_store(path).read()
+    found = small_store(path).read()
     for number, values in found.items():
-        np.testing.assert_array_equal(values["loss"], VALUES[number]["loss"])
+        np.testing.assert_array_equal(values["loss"], SMALL_VALUES[number]["loss"])
     for number in {0, 1} - set(found):
-        open_store(path).write(number, VALUES[number])
-    assert len(open_store(path).read()) == 2
+        small_store(path).write(number, SMALL_VALUES[number])
+    assert len(small_store(path).read()) == 2
     read = xr.open_zarr(path, consolidated=False).load()
-    np.testing.assert_array_equal(read.loss, [values["loss"] for values in VALUES])
-    np.testing.assert_array_equal(read.alpha, GRID.axes["alpha"])
+    np.testing.assert_array_equal(read.loss, [values["loss"] for values in SMALL_VALUES])
+    np.testing.assert_array_equal(read.alpha, SMALL_GRID.axes["alpha"])
 
 
 def outcome(path):
@@ -119,7 +111,7 @@ def test_a_job_that_is_not_a_dict_of_json_is_damage(store, text):
     content["attributes"]["landscape_nb_job"] = text
     (store / "zarr.json").write_text(json.dumps(content))
     with pytest.raises(ValueError, match=r"is damaged \(zarr.json, landscape_nb_job"):
-        open_store(store)
+        small_store(store)
 
 
 def test_a_group_of_version_2_is_never_opened(tmp_path):
@@ -129,7 +121,7 @@ def test_a_group_of_version_2_is_never_opened(tmp_path):
     for name, values in {"loss": np.zeros((2, 3)), "piece_checksum": np.zeros(2, np.uint64)}.items():
         group.create_array(name, data=values)
     with pytest.raises(ValueError, match="is damaged .*or is not a store of landscape-nb; delete"):
-        open_store(tmp_path / "old")
+        small_store(tmp_path / "old")
 
 
 @contextmanager
@@ -144,9 +136,9 @@ def no_room():
 
 
 def test_a_full_disk_names_the_store(tmp_path, store, litter):
-    kept, before = open_store(store), litter()
+    kept, before = small_store(store), litter()
     with pytest.raises(OSError, match=r"store: .*b.zarr cannot be made \(.*File too large"), no_room():
-        open_store(tmp_path / "b.zarr")
+        small_store(tmp_path / "b.zarr")
     with pytest.raises(OSError, match=r"store: .*a.zarr cannot be written \(.*File too large"), no_room():
         kept.write(0, {"loss": np.array([7.0, 8.0, 9.0])})
     assert litter() == before
@@ -156,7 +148,7 @@ def test_a_directory_that_cannot_be_written_names_the_store(tmp_path, store, mon
     """Permissions do not stop the superuser, who runs tests in containers: the error is planted."""
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match=r"store: .*file.b.zarr cannot be made \("):
-        open_store(tmp_path / "file" / "b.zarr")
+        small_store(tmp_path / "file" / "b.zarr")
 
     def refused(*args, **kwargs):
         raise PermissionError(13, "Permission denied")
@@ -164,8 +156,8 @@ def test_a_directory_that_cannot_be_written_names_the_store(tmp_path, store, mon
     before = litter()
     with monkeypatch.context() as patch, pytest.raises(OSError, match=r"store: .*new.b.zarr cannot be made \(.*denied"):
         patch.setattr(Path, "mkdir", refused)
-        open_store(tmp_path / "new" / "b.zarr")
+        small_store(tmp_path / "new" / "b.zarr")
     with monkeypatch.context() as patch, pytest.raises(OSError, match=r"store: .*a.zarr cannot be read \(.*denied"):
         patch.setattr(zarr, "open_group", refused)
-        open_store(store)
+        small_store(store)
     assert litter() == before

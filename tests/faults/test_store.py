@@ -140,7 +140,7 @@ def test_a_store_of_something_else_is_refused_with_the_reason(plane, tmp_path):
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
 
-def test_what_is_no_store_is_refused(plane, tmp_path):
+def test_what_is_not_a_store_is_refused(plane, tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("text")
     xr.Dataset({"loss": ("alpha", [1.0])}).to_zarr(tmp_path / "other.zarr")

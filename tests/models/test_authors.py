@@ -12,7 +12,7 @@ import landscape_nb as lnb
 from landscape_nb.models import residual
 
 
-def test_what_is_no_checkpoint_is_refused(tmp_path):
+def test_what_is_not_a_checkpoint_is_refused(tmp_path):
     garbage, other = tmp_path / "a.t7", tmp_path / "b.t7"
     garbage.write_bytes(b"not a checkpoint")
     torch.save({"state_dict": {"weight": torch.ones(2)}}, other)

@@ -1,12 +1,9 @@
 """ResNets have the paper's weights, and may be narrower or wider."""
 
 import pytest
+from helpers import number_of_weights
 
 from landscape_nb import models
-
-
-def count(net):
-    return sum(p.numel() for p in net.parameters())
 
 
 def blocks(depth, width=1, shortcuts=True, channels=3):
@@ -22,11 +19,11 @@ def blocks(depth, width=1, shortcuts=True, channels=3):
 @pytest.mark.parametrize("depth", models.RESNET_DEPTHS)
 @pytest.mark.parametrize("shortcuts", [True, False])
 def test_resnet_has_the_papers_weights(depth, shortcuts):
-    assert count(models.resnet(depth, shortcuts)) == blocks(depth, shortcuts=shortcuts)
+    assert number_of_weights(models.resnet(depth, shortcuts)) == blocks(depth, shortcuts=shortcuts)
 
 
 def test_wide_resnet_has_the_papers_weights():
-    assert count(models.resnet(56, width=4, channels=1)) == blocks(56, 4, channels=1)
+    assert number_of_weights(models.resnet(56, width=4, channels=1)) == blocks(56, 4, channels=1)
 
 
 @pytest.mark.parametrize(("width", "channels"), [(1 / 16, 1), (0.25, 4), (0.5, 8)])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers import between_linears, four_classes, made_and_said, normal
 from torch import nn
 
 import landscape_nb as lnb
@@ -21,35 +22,14 @@ SIZES = (1, 5, 64)
 WEIGHTS = torch.tensor([1.0, 7.0, 0.2], dtype=torch.float64)
 
 
-def draw(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-LABELS = draw(SAMPLES, seed=1).abs().long().clamp(max=CLASSES - 1)
-
-
-def data(count=40, dtype=torch.float64):
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn(count, 6, generator=generator).to(dtype), torch.arange(count) % 4
-
-
-def network(*layers, dtype=torch.float64):
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(6, 8), *layers, nn.Linear(8, 4)).to(dtype).eval()
-
-
-def said(model, *args, **settings):
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        made = lnb.Objective(model, *args, **settings)
-    return made, [str(warning.message) for warning in caught]
+LABELS = normal(SAMPLES, seed=1).abs().long().clamp(max=CLASSES - 1)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 @pytest.mark.parametrize("size", [2, 3, 7, 33])
 def test_ordinary_models_are_not_warned_of(dtype, size):
-    model = network(nn.BatchNorm1d(8), nn.LayerNorm(8), nn.ReLU(), dtype=dtype)
-    made, messages = said(model, data(dtype=dtype), batch_size=size)
+    model = between_linears(nn.BatchNorm1d(8), nn.LayerNorm(8), nn.ReLU(), dtype=dtype)
+    made, messages = made_and_said(model, four_classes(dtype=dtype), batch_size=size)
     assert made.reductions["loss"] in ("mean over samples", "weighted mean")
     assert not messages
 
@@ -68,23 +48,23 @@ class WithLoss(nn.Module):
 
 
 def test_a_weighted_mean_inside_the_model_stays_one():
-    model, (x, y) = WithLoss().double(), data()
+    model, (x, y) = WithLoss().double(), four_classes()
     batches = [{"x": x[low : low + 13], "y": y[low : low + 13]} for low in (0, 13, 26)]
-    made, messages = said(model, batches, lambda out, _: out["loss"], forward=lambda m, b: m(b))
+    made, messages = made_and_said(model, batches, lambda out, _: out["loss"], forward=lambda m, b: m(b))
     assert made.reductions["loss"] == "weighted mean"
     assert not messages
     assert made()["loss"] == pytest.approx(float(model({"x": x[:39], "y": y[:39]})["loss"].detach()))
 
 
 def test_batches_that_cannot_be_evaluated_are_named():
-    x, y = data()
+    x, y = four_classes()
     late = torch.where(torch.arange(40) == 37, 9, y)
     with pytest.raises(ValueError, match="data: batch 3 of 3, .* cannot be evaluated"):
-        lnb.Objective(network(), (x, late), batch_size=16)()
+        lnb.Objective(between_linears(), (x, late), batch_size=16)()
     with pytest.raises(ValueError, match="data: batch 1 of 1, .* cannot be evaluated"):
-        lnb.Objective(network(), (x, late))
+        lnb.Objective(between_linears(), (x, late))
     with pytest.raises(ValueError, match="data: batch 2 of 2, .* cannot be evaluated"):
-        lnb.Objective(network(), [(x[:8], y[:8]), (x[:8, :5], y[:8])])()
+        lnb.Objective(between_linears(), [(x[:8], y[:8]), (x[:8, :5], y[:8])])()
 
 
 def test_two_returned_means_are_not_a_sum_and_a_weight():
@@ -92,12 +72,12 @@ def test_two_returned_means_are_not_a_sum_and_a_weight():
         return F.cross_entropy(outputs, targets), (outputs.argmax(1) == targets).double().mean()
 
     with pytest.raises(ValueError, match="criterion: it returns two numbers"):
-        lnb.Objective(network(), data(), pair)
+        lnb.Objective(between_linears(), four_classes(), pair)
 
 
 @pytest.mark.parametrize("size", [16, 40])
 def test_a_metric_that_writes_on_outputs_spoils_no_other(size):
-    model, (x, y) = nn.Sequential(network(), nn.Softmax(1)), data()
+    model, (x, y) = nn.Sequential(between_linears(), nn.Softmax(1)), four_classes()
 
     def written(outputs, targets):
         return F.nll_loss(outputs.log_(), targets)
@@ -131,7 +111,7 @@ COUPLED = {
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", COUPLED)
 def test_what_depends_on_the_batches_is_said(name, size):
-    inputs, model = draw(SAMPLES, 4), nn.Linear(4, CLASSES).double()
+    inputs, model = normal(SAMPLES, 4), nn.Linear(4, CLASSES).double()
     batches = list(zip(inputs.split(size), LABELS.split(size), strict=True))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -159,8 +139,8 @@ MEANS = {
 
 @pytest.mark.parametrize("name", MEANS)
 def test_means_over_samples_are_found(name):
-    batches = list(zip(draw(SAMPLES, 4, seed=5).split(5), LABELS.split(5), strict=True))
-    made, messages = said(nn.Linear(4, CLASSES).double(), batches, MEANS[name])
+    batches = list(zip(normal(SAMPLES, 4, seed=5).split(5), LABELS.split(5), strict=True))
+    made, messages = made_and_said(nn.Linear(4, CLASSES).double(), batches, MEANS[name])
     assert not messages
     assert made.reductions["loss"] == "mean over samples"
     assert (made.evaluator.by_sample["loss"] is None) == (name == "numpy")
@@ -181,10 +161,10 @@ def test_means_over_samples_are_found(name):
 def test_each_way_of_combining_is_found_for_each_metric_alone(size, metric, reduction):
     """Among others, which combine in other ways."""
     model = nn.Linear(4, CLASSES).double()
-    targets = draw(SAMPLES, CLASSES) if metric is F.l1_loss else LABELS
+    targets = normal(SAMPLES, CLASSES) if metric is F.l1_loss else LABELS
     others = {"first": lambda o, t: o[:, 0].mean(), "total": lambda o, t: nn.L1Loss(reduction="sum")(o, 0 * o)}
-    groups = {"": Batches.read((draw(SAMPLES, 4), targets), size, "cpu")}
-    groups["more_"] = Batches.read((draw(9, 4), targets[:9]), 64, "cpu")
+    groups = {"": Batches.read((normal(SAMPLES, 4), targets), size, "cpu")}
+    groups["more_"] = Batches.read((normal(9, 4), targets[:9]), 64, "cpu")
     _, found = find_combinations(Plain(model), groups, {"loss": metric, **others})
     wanted = {"loss": reduction, "first": "mean over samples", "total": "sum"}
     assert {name: one.reduction for name, one in found.items()} == wanted

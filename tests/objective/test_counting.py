@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers import packed
 from torch import nn
-from torch.nn.utils.rnn import pack_sequence
 
 import landscape_nb as lnb
 from landscape_nb.objective.counting import count_samples
@@ -21,16 +21,12 @@ class Recurrent(nn.Module):
         return self.scores(self.steps(x)[1][-1])
 
 
-def sequences(*lengths):
-    return pack_sequence([torch.randn(length, 3) for length in lengths], enforce_sorted=False)
-
-
 @pytest.mark.parametrize("kind", ["time first", "packed"])
 def test_sequences_are_counted_where_time_comes_first(kind):
     torch.manual_seed(0)
     model = Recurrent()
     inputs = (torch.randn(2, 30, 3), 5 + torch.randn(20, 4, 3)) if kind == "time first" else (
-        sequences(*range(1, 31)), sequences(20, 30, 40, 10)
+        packed(*range(1, 31)), packed(20, 30, 40, 10)
     )  # fmt: skip
     batches = list(zip(inputs, (torch.arange(30) % 2, torch.zeros(4, dtype=torch.long)), strict=True))
     made = lnb.Objective(model, batches)
@@ -52,7 +48,7 @@ def test_sequences_are_counted_where_time_comes_first(kind):
         ([{"mask": torch.ones(8, 8), "x": torch.ones(3, 8), "y": torch.ones(3, 8)}], [3]),
         ([{"x": torch.ones(8, 3, 2), "y": torch.ones(3), "note": "text"}], [3]),
         ([(torch.tensor(1.0), torch.ones(4), torch.ones(4))], [4]),
-        ([(sequences(3, 1, 2), None)], [3]),
+        ([(packed(3, 1, 2), None)], [3]),
         ([SimpleNamespace(x=torch.ones(2), to=lambda device: None)], [2]),
     ],
 )

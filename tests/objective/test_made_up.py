@@ -7,13 +7,13 @@ from torch import nn
 
 from landscape_nb.objective.made_up import (
     adds_up,
+    examples,
     is_mean_in_all,
     is_mean_of_singles,
     joined,
     looped,
     mix,
     shake,
-    trials,
 )
 
 COUNT, CLASSES = 12, 3
@@ -48,7 +48,7 @@ MEANS = {
 @pytest.mark.parametrize("name", MEANS)
 def test_a_mean_is_one_in_all_trials(name):
     form, targets, metric = MEANS[name]
-    assert is_mean_in_all(form, metric, list(trials(SCORES, targets)))
+    assert is_mean_in_all(form, metric, list(examples(SCORES, targets)))
 
 
 LOOKALIKES = {
@@ -67,7 +67,7 @@ def test_what_is_a_mean_on_the_data_and_not_beyond_is_found_out(name):
     form, targets, metric = LOOKALIKES[name]
     if name != "worst":
         assert is_mean_in_all(form, metric, [(SCORES, targets)])
-    assert not is_mean_in_all(form, metric, list(trials(SCORES, targets)))
+    assert not is_mean_in_all(form, metric, list(examples(SCORES, targets)))
 
 
 def test_a_form_that_fails_where_the_metric_does_not_is_none():
@@ -76,14 +76,14 @@ def test_a_form_that_fails_where_the_metric_does_not_is_none():
             raise ArithmeticError
         return squares(outputs, targets)
 
-    tried = list(trials(SCORES, REALS))
+    tried = list(examples(SCORES, REALS))
     assert not is_mean_in_all(choosy, lambda o, t: squares(o, t).mean(), tried)
     assert is_mean_in_all(squares, lambda o, t: choosy(o, t).mean(), tried)
 
 
 def test_trials_are_of_many_sizes_and_leave_the_data_alone():
     scores, labels = SCORES.float(), LABELS.clone()
-    tried = list(trials(scores, labels))
+    tried = list(examples(scores, labels))
     assert torch.equal(scores, SCORES.float())
     assert torch.equal(labels, LABELS)
     assert {outputs.dtype for outputs, _ in tried} == {torch.float64}
@@ -99,7 +99,7 @@ def test_trials_are_of_many_sizes_and_leave_the_data_alone():
 def test_trials_of_probabilities_have_some_that_are_nearly_sure_of_it():
     shares = SCORES.softmax(1)
     ones = torch.ones(COUNT).double()
-    likely = [o for o, _ in trials(shares, LABELS) if o.min() >= 0 and torch.allclose(o.sum(1), ones)]
+    likely = [o for o, _ in examples(shares, LABELS) if o.min() >= 0 and torch.allclose(o.sum(1), ones)]
     assert max(outputs.max(1).values.min().item() for outputs in likely) > 0.9 > shares.max(1).values.min().item()
 
 
@@ -108,7 +108,7 @@ def test_a_metric_that_takes_no_float64_is_tried_in_its_own_format():
         assert outputs.dtype == torch.float32
         return outputs.mean()
 
-    assert {outputs.dtype for outputs, _ in trials(SCORES.float(), LABELS, single)} == {torch.float32}
+    assert {outputs.dtype for outputs, _ in examples(SCORES.float(), LABELS, single)} == {torch.float32}
 
 
 def test_mixed_probabilities_are_probabilities_and_lie_between_two():
@@ -195,11 +195,11 @@ PARTS = {
 @pytest.mark.parametrize("name", PARTS)
 def test_two_parts_add_up_to_the_whole_with_the_weights_that_are_told(name):
     wanted, metric = PARTS[name]
-    assert adds_up(metric, list(trials(SCORES, LABELS))) == wanted
+    assert adds_up(metric, list(examples(SCORES, LABELS))) == wanted
 
 
 def test_where_every_trial_is_refused_nothing_is_known():
     def refuses(outputs, targets):
         raise ValueError("not so")
 
-    assert adds_up(refuses, list(trials(SCORES, LABELS))) is None
+    assert adds_up(refuses, list(examples(SCORES, LABELS))) is None

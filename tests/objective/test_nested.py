@@ -5,16 +5,11 @@ from typing import NamedTuple
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import LABELS
+from helpers import LABELS, packed
 from torch import nn
-from torch.nn.utils.rnn import pack_sequence
 
 import landscape_nb as lnb
 from landscape_nb.objective.nested import copied, tensors_of, to_device
-
-
-def sequences(*lengths):
-    return pack_sequence([torch.randn(length, 3) for length in lengths], enforce_sorted=False)
 
 
 class Graph:
@@ -26,7 +21,7 @@ class Graph:
 
 
 def test_copies_share_nothing():
-    for batch in ((sequences(2, 3), torch.ones(2)), {"graph": Graph(torch.ones(2)), "rest": [torch.ones(1), "text"]}):
+    for batch in ((packed(2, 3), torch.ones(2)), {"graph": Graph(torch.ones(2)), "rest": [torch.ones(1), "text"]}):
         copy = copied(batch)
         assert [p.data_ptr() for p in tensors_of(copy)] != [p.data_ptr() for p in tensors_of(batch)]
         assert all(torch.equal(*pair) for pair in zip(tensors_of(copy), tensors_of(batch), strict=True))

@@ -1,26 +1,15 @@
 """Batches that do not stand for their samples: told from those that do by evaluating one in parts."""
 
-import warnings
-
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers import between_linears, four_classes, made_and_said
 from torch import nn
 
 import landscape_nb as lnb
 
 COUPLED = "outputs for a sample depend on the other samples"
 AVERAGED = "not seen to be a mean over samples"
-
-
-def data(count=40, dtype=torch.float64):
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn(count, 6, generator=generator).to(dtype), torch.arange(count) % 4
-
-
-def network(*layers, dtype=torch.float64):
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(6, 8), *layers, nn.Linear(8, 4)).to(dtype).eval()
 
 
 class Contrast(nn.Module):
@@ -53,13 +42,6 @@ def clip_loss(outputs, _):
     return F.cross_entropy(scale * left @ right.T, torch.arange(len(left)))
 
 
-def said(model, *args, **settings):
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        made = lnb.Objective(model, *args, **settings)
-    return made, [str(warning.message) for warning in caught]
-
-
 def inside(outputs, _):
     return outputs
 
@@ -68,11 +50,11 @@ def inside(outputs, _):
     ("model", "criterion"), [(Contrast(), inside), (Contrast(hardest=True), inside), (Clip(), clip_loss)]
 )
 def test_losses_that_compare_samples_are_averaged_over_batches_and_warned_of(model, criterion):
-    made, messages = said(model.double(), data(), criterion, batch_size=16)
+    made, messages = made_and_said(model.double(), four_classes(), criterion, batch_size=16)
     assert made.reductions["loss"] == "mean over batches"
     assert sum(AVERAGED in message for message in messages) == 1
-    whole, messages = said(model.double(), data(), criterion)
-    assert whole()["loss"] == pytest.approx(float(criterion(model(data()[0]), None).detach()))
+    whole, messages = made_and_said(model.double(), four_classes(), criterion)
+    assert whole()["loss"] == pytest.approx(float(criterion(model(four_classes()[0]), None).detach()))
     assert not any(AVERAGED in message for message in messages)
 
 
@@ -89,10 +71,10 @@ class AfterTheOneBefore(nn.Module):
 @pytest.mark.parametrize("layer", [nn.BatchNorm1d(8, track_running_stats=False), AgainstTheMean(), AfterTheOneBefore()])
 def test_layers_that_couple_samples_are_warned_of_once(layer):
     metrics = {"accuracy": lnb.accuracy}
-    made, messages = said(network(layer), data(), F.cross_entropy, metrics, batch_size=10)
+    made, messages = made_and_said(between_linears(layer), four_classes(), F.cross_entropy, metrics, batch_size=10)
     assert set(made.reductions.values()) == {"mean over batches"}
     assert [COUPLED in message for message in messages] == [True]
-    assert not said(network(layer), data(), F.cross_entropy)[1]
+    assert not made_and_said(between_linears(layer), four_classes(), F.cross_entropy)[1]
 
 
 class TimeFirst(nn.Module):
@@ -116,7 +98,7 @@ class TimeFirst(nn.Module):
 def test_batches_with_time_first_are_weighed_by_their_samples(criterion):
     x, y = torch.randn(7, 13, 6).double(), torch.randn(7, 13, 2).double() * torch.arange(13.0)[:, None]
     model = TimeFirst().double()
-    made, messages = said(model, [(x[:, low : low + 5], y[:, low : low + 5]) for low in (0, 5, 10)], criterion)
+    made, messages = made_and_said(model, [(x[:, low : low + 5], y[:, low : low + 5]) for low in (0, 5, 10)], criterion)
     assert made.samples == 13
     assert not messages
     assert made()["loss"] == pytest.approx(float(criterion(model(x), y).detach()))
@@ -125,16 +107,16 @@ def test_batches_with_time_first_are_weighed_by_their_samples(criterion):
 def test_a_maximum_over_samples_with_time_first_is_not_a_mean():
     x, y = torch.randn(7, 13, 6).double(), torch.randn(7, 13, 2).double()
     batches = [(x[:, low : low + 5], y[:, low : low + 5]) for low in (0, 5, 10)]
-    made, messages = said(TimeFirst().double(), batches, lambda o, t: (o - t).square().amax((1, 2)).mean())
+    made, messages = made_and_said(TimeFirst().double(), batches, lambda o, t: (o - t).square().amax((1, 2)).mean())
     assert made.reductions["loss"] == "mean over batches"
     assert len(messages) == 1
 
 
 @pytest.mark.parametrize("index", [0, 1, 2])
 def test_empty_batches_count_nothing(index):
-    x, y = data()
+    x, y = four_classes()
     batches = [(x[:16], y[:16]), (x[16:], y[16:])]
     batches.insert(index, (x[:0], y[:0]))
-    made = lnb.Objective(network(), batches)
+    made = lnb.Objective(between_linears(), batches)
     assert made.samples == 40
-    assert made()["loss"] == pytest.approx(float(F.cross_entropy(network()(x), y).detach()))
+    assert made()["loss"] == pytest.approx(float(F.cross_entropy(between_linears()(x), y).detach()))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import batch_norm_net, small_data
+from helpers import batch_norm_net, normal, small_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -25,15 +25,11 @@ WEIGHTS = torch.tensor([1.0, 7.0, 0.2], dtype=torch.float64)
 SIZES = (1, 5, 64)
 
 
-def draw(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+LABELS = normal(SAMPLES, seed=1).abs().long().clamp(max=CLASSES - 1)
 
+SIGNS = torch.where(normal(SAMPLES, seed=2) > 0, 1.0, -1.0).double()
 
-LABELS = draw(SAMPLES, seed=1).abs().long().clamp(max=CLASSES - 1)
-
-SIGNS = torch.where(draw(SAMPLES, seed=2) > 0, 1.0, -1.0).double()
-
-REALS = draw(SAMPLES, CLASSES, seed=3)
+REALS = normal(SAMPLES, CLASSES, seed=3)
 
 SHARES = REALS.softmax(1)
 
@@ -108,10 +104,10 @@ if "weight" in inspect.signature(F.mse_loss).parameters:  # newer torch has it
 
 
 def objective(criterion, targets, size, **settings):
-    inputs = draw(SAMPLES, 4, seed=5)
+    inputs = normal(SAMPLES, 4, seed=5)
     model = nn.Linear(4, CLASSES).double()
     for parameter in model.parameters():
-        parameter.data = draw(*parameter.shape, seed=6)
+        parameter.data = normal(*parameter.shape, seed=6)
     batches = list(zip(inputs.split(size), targets.split(size), strict=True))
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
@@ -152,7 +148,7 @@ def test_the_hessian_is_that_of_all_data_at_once(case, size):
 @pytest.mark.parametrize("case", ["class weights mean", "cross_entropy sum", "masked by hand", "ignored mean"])
 def test_planes_by_all_engines_are_of_all_data_at_once(case, size):
     criterion, targets = CASES[case]
-    made, model, inputs = objective(criterion, targets, size, extra_data={"more": (draw(9, 4), LABELS[:9])})
+    made, model, inputs = objective(criterion, targets, size, extra_data={"more": (normal(9, 4), LABELS[:9])})
     directions = lnb.random_directions(model, 2)
     plane = lnb.evaluate_plane(made, directions, resolution=3, progress=False)
     assert "at once" in plane.attrs["engine"]
@@ -160,7 +156,7 @@ def test_planes_by_all_engines_are_of_all_data_at_once(case, size):
     for alpha in plane.alpha.values:
         for beta in plane.beta.values:
             point = {n: p + alpha * directions[0][n] + beta * directions[1][n] for n, p in made.origin.items()}
-            for name, x, y in (("loss", inputs, targets), ("more_loss", draw(9, 4), LABELS[:9])):
+            for name, x, y in (("loss", inputs, targets), ("more_loss", normal(9, 4), LABELS[:9])):
                 wanted = float(criterion(functional_call(model, point, x), y).detach())
                 assert float(plane[name].sel(alpha=alpha, beta=beta)) == pytest.approx(wanted, rel=1e-9)
 
@@ -195,7 +191,7 @@ class Writer(nn.Module):
 
 
 def texts(lengths, width=9):
-    ids = draw(len(lengths), width).mul(5).long().abs() % 11
+    ids = normal(len(lengths), width).mul(5).long().abs() % 11
     labels = torch.where(torch.arange(width) < torch.tensor(lengths)[:, None], ids, -100)
     return {"ids": ids, "labels": labels}
 
@@ -226,7 +222,7 @@ def test_a_padded_language_model_that_computes_its_loss(cuts):
     assert float(line.loss[-1]) == pytest.approx(float(loss(at).detach()), rel=1e-9)
     flat = flatten(made.origin)
     wanted = hessian(lambda p: loss(unflatten(p, made.origin)))(flat)
-    probe = draw(len(flat), seed=9).numpy()
+    probe = normal(len(flat), seed=9).numpy()
     np.testing.assert_allclose(
         lnb.hessian_operator(made, ignore=None) @ probe, wanted.numpy() @ probe, rtol=1e-9, atol=1e-12
     )
@@ -249,7 +245,7 @@ def test_a_batch_of_ignored_targets_counts_nothing():
     assert values["loss"] == pytest.approx(float(F.cross_entropy(model(inputs)[5:], targets[5:]).detach()), rel=1e-12)
     assert np.isfinite(values["loss_stderr"])
     operator = lnb.hessian_operator(made, ignore=None)
-    probe = draw(operator.shape[0]).numpy()
+    probe = normal(operator.shape[0]).numpy()
     fewer = lnb.Objective(model, (inputs[5:], targets[5:]))
     np.testing.assert_allclose(operator @ probe, lnb.hessian_operator(fewer, ignore=None) @ probe, rtol=1e-9)
 
@@ -272,7 +268,7 @@ def test_a_metric_says_its_weight():
         np.testing.assert_allclose(
             lnb.hessian_operator(made, ignore=None) @ np.eye(len(flat)), matrix, rtol=1e-9, atol=1e-12
         )
-    data = draw(SAMPLES, 4).float(), LABELS
+    data = normal(SAMPLES, 4).float(), LABELS
     run = lnb.train(nn.Linear(4, 3), data, epochs=1, batch_size=8, criterion=weighted, cache=False, progress=False)
     assert np.isfinite(run.history["train_loss"]).all()
 
@@ -292,7 +288,7 @@ def test_flattened_words_and_words_of_other_batches_count_alike():
             return super().forward(x).flatten(0, 1)
 
     model = Words(4, CLASSES).double()
-    batches = [(draw(n, length, 4), draw(n * length).abs().long().clamp(max=2)) for n, length in ((3, 7), (2, 4))]
+    batches = [(normal(n, length, 4), normal(n * length).abs().long().clamp(max=2)) for n, length in ((3, 7), (2, 4))]
     made = lnb.Objective(model, batches, metrics={"accuracy": lnb.accuracy})
     outputs, targets = (torch.cat(parts) for parts in zip(*((model(x).detach(), y) for x, y in batches), strict=True))
     wanted = {"loss": float(F.cross_entropy(outputs, targets)), "accuracy": float(lnb.accuracy(outputs, targets))}

@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 import torch
-from helpers import TRAINING, same_runs
+from helpers import TRAINING, interrupted_before_epoch, same_runs
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -184,17 +184,10 @@ def test_nonsense_in_the_index_deletes_nothing_and_is_trained_anew(model, data, 
     assert (tmp_path / "outside.txt").read_text() == "kept"
 
 
-def test_a_run_that_goes_on_deletes_nothing_outside(model, data, tmp_path, monkeypatch):
+def test_a_run_that_goes_on_deletes_nothing_outside(model, data, tmp_path):
     """Files that an index names and the next one does not are deleted: only those of the run."""
-    epoch, outside = lnb.trajectories.training._Run._train_epoch, tmp_path / "outside.txt"
-
-    def interrupted(self, bar):
-        if self.epoch == 2:
-            raise KeyboardInterrupt
-        epoch(self, bar)
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("landscape_nb.trajectories.training._Run._train_epoch", interrupted)
+    outside = tmp_path / "outside.txt"
+    with interrupted_before_epoch(2):
         lnb.train(model, data, cache=tmp_path / "nets", **TRAINING)
     outside.write_text("kept")
     (index,) = tmp_path.glob("nets/*/run.json")
@@ -251,7 +244,7 @@ def test_a_cache_in_the_home_directory_is_made_there(model, data, tmp_path, monk
 
 
 @pytest.mark.parametrize("place", ["s3://b/c", "file:///tmp/nets", "a\0b", "nets\ud800", "  "])
-def test_a_cache_that_is_no_place_on_this_machine_is_named(model, data, tmp_path, monkeypatch, place):
+def test_a_cache_that_is_not_a_place_on_this_machine_is_named(model, data, tmp_path, monkeypatch, place):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=r"^cache: got "):
         lnb.train(model, data, cache=place, **TRAINING)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import LABELS, TRAINING, Lambda, same_runs, samples, seeded, two_layers
+from helpers import LABELS, TRAINING, Lambda, interrupted_before_epoch, same_runs, samples, seeded, two_layers
 from torch import nn
 
 import landscape_nb as lnb
@@ -109,17 +109,9 @@ def test_whatever_determines_the_run_is_in_the_key(data, tmp_path):
 def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(model, data, tmp_path, monkeypatch, optimizer):
     settings = TRAINING | {"optimizer": optimizer, "record": 1, "augment": lnb.datasets.Augmentation(1)}
     whole = lnb.train(model, data, cache=False, **settings)
-    epoch = lnb.trajectories.training._Run._train_epoch
-
-    def interrupted(self, bar):
-        if self.epoch == 2:
-            raise KeyboardInterrupt
-        epoch(self, bar)
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("landscape_nb.trajectories.training._Run._train_epoch", interrupted)
+    with interrupted_before_epoch(2):
         lnb.train(model, data, cache=tmp_path, **settings)
-    trained = []
+    trained, epoch = [], lnb.trajectories.training._Run._train_epoch
     monkeypatch.setattr(
         "landscape_nb.trajectories.training._Run._train_epoch",
         lambda self, bar: trained.append(self.epoch) or epoch(self, bar),

@@ -432,7 +432,7 @@ def test_what_is_given_is_right(g):
         call(g)
 
 
-def test_what_is_no_objective_is_named(objective):
+def test_what_is_not_an_objective_is_named(objective):
     (d1, d2), net = lnb.random_directions(objective.origin, 2), batch_norm_net()
     points = [objective.origin] * 2
     for refuse in (
@@ -451,7 +451,7 @@ def test_what_is_no_objective_is_named(objective):
             refuse()
 
 
-def test_what_is_no_direction_point_or_dataset_is_named(objective):
+def test_what_is_not_a_direction_point_or_dataset_is_named(objective):
     d1, d2 = lnb.random_directions(objective.origin, 2)
     with pytest.raises(TypeError, match=r"directions\[1\]: got dict, wants a Direction"):
         lnb.orthogonalized([d1, dict(d2)], objective.origin)

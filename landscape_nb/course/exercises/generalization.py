@@ -17,6 +17,9 @@ def check_relative_distance(answer: float, start: Params, end: Params) -> Feedba
         start: The initial point.
         end: The final point.
 
+    Returns:
+        Whether the answer is right, with praise or a hint.
+
     Example:
         >>> import torch
         >>> check_relative_distance(2.0, {"w": torch.tensor([2.0])}, {"w": torch.tensor([4.0])}).text
@@ -42,6 +45,9 @@ def check_rim(answer: float, line: xr.Dataset) -> Feedback:
     Args:
         answer: The reader's height, or `...`.
         line: What `evaluate_line` returned.
+
+    Returns:
+        Whether the answer is right, with praise or a hint.
 
     Example:
         >>> line = xr.Dataset({"loss": ("alpha", [5.0, 0.0, 9.0])}, {"alpha": [-1.0, 0.0, 1.0]})
@@ -69,6 +75,9 @@ def check_rank_correlation(answer: float, first: Sequence[float], second: Sequen
         answer: The reader's coefficient, or `...`.
         first: One row.
         second: The other, as long.
+
+    Returns:
+        Whether the answer is right, with praise or a hint.
 
     Example:
         >>> check_rank_correlation(-1.0, [1, 2, 3], [1, 4, 9]).text

@@ -20,6 +20,9 @@ def check_which_mislead(answer: str | Collection[str], plots: Mapping[str, xr.Da
         answer: The name of the plot, or names, or `...`.
         plots: Lines or planes by name.
 
+    Returns:
+        Whether the answer is right, with praise or a hint.
+
     Example:
         >>> line = xr.Dataset({"loss": ("alpha", [9.0, 0.0, 9.0])}, {"alpha": [-1.0, 0.0, 1.0]}, {"samples": 500})
         >>> check_which_mislead("b", {"a": line, "b": line * 1e-9}).right
@@ -48,6 +51,9 @@ def check_repaired(answer: xr.Dataset, lie: xr.Dataset) -> Feedback:
         answer: What was measured, or `...`.
         lie: The misleading plot of the same loss.
 
+    Returns:
+        Whether the answer is right, with praise or a hint.
+
     Example:
         >>> line = xr.Dataset({"loss": ("alpha", [9.0, 0.0, 9.0])}, {"alpha": [-1.0, 0.0, 1.0]}, {"samples": 500})
         >>> check_repaired(line, line * 1e-9).right
@@ -74,6 +80,9 @@ def check_foreign_direction(answer: str, directions: Mapping[str, Params], weigh
         answer: The direction's name, or `...`.
         directions: Directions by name; all but one have filters as long as those of `weights`.
         weights: The point around which the plot is drawn.
+
+    Returns:
+        Whether the answer is right, with praise or a hint.
 
     Example:
         >>> import torch

@@ -23,6 +23,9 @@ def check_loss_at(
         directions: The directions of the plane or line.
         coordinates: The coordinates in question.
 
+    Returns:
+        Whether the answer is right, with praise or a hint.
+
     Example:
         >>> check_loss_at(..., None, [], []).right
         False
@@ -47,6 +50,9 @@ def check_area_below(answer: float, plane: xr.Dataset, level: float) -> Feedback
         answer: The reader's fraction, or `...`.
         plane: The plane.
         level: The level.
+
+    Returns:
+        Whether the answer is right, with praise or a hint.
 
     Example:
         >>> plane = xr.Dataset({"loss": ("alpha", [0.5, 2.0])})
@@ -75,6 +81,9 @@ def check_filter_normalized(answer: Params, direction: Params, weights: Params) 
         direction: The direction it was made from.
         weights: The point whose weights set the scale.
 
+    Returns:
+        Whether the answer is right, with praise or a hint.
+
     Example:
         >>> w = {"w": torch.tensor([[3.0, 4.0]])}
         >>> check_filter_normalized({"w": torch.tensor([[5.0, 0.0]])}, {"w": torch.tensor([[1.0, 0.0]])}, w).right
@@ -102,6 +111,9 @@ def check_same_function(answer: nn.Module, model: nn.Module, images: Tensor) -> 
         answer: The reader's network, or `...`.
         model: The network it was made from.
         images: Inputs to compare on.
+
+    Returns:
+        Whether the answer is right, with praise or a hint.
 
     Example:
         >>> net = nn.Linear(2, 1)

@@ -18,6 +18,9 @@ def check_barrier(answer: float, line: xr.Dataset) -> Feedback:
         answer: The reader's height, or `...`.
         line: What `interpolate` returned, with points at α = 0 and α = 1.
 
+    Returns:
+        Whether the answer is right, with praise or a hint.
+
     Example:
         >>> line = xr.Dataset({"loss": ("alpha", [1.0, 5.0, 2.0])}, {"alpha": [0.0, 0.5, 1.0]})
         >>> check_barrier(3.0, line).right
@@ -44,6 +47,9 @@ def check_detour(answer: float, run: Trajectory) -> Feedback:
     Args:
         answer: The reader's largest distance from the line, in units of the line's length, or `...`.
         run: A run that recorded points on its way.
+
+    Returns:
+        Whether the answer is right, with praise or a hint.
 
     Example:
         >>> check_detour(..., None).right

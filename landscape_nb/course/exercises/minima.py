@@ -20,6 +20,9 @@ def check_updates(answer: float, samples: int, batch_size: int, epochs: int) -> 
         batch_size: Images an update.
         epochs: Passes over the images.
 
+    Returns:
+        Whether the answer is right, with praise or a hint.
+
     Example:
         >>> check_updates(20, 100, 30, 5).right
         True
@@ -47,6 +50,9 @@ def check_reach(answer: float, line: xr.Dataset, level: float, start: float = 0.
         level: The level.
         start: The α of the minimum.
         end: The α to walk to.
+
+    Returns:
+        Whether the answer is right, with praise or a hint.
 
     Example:
         >>> line = xr.Dataset({"loss": ("alpha", [0.0, 0.2, 3.0])}, {"alpha": [0.0, 0.5, 1.0]})
@@ -86,6 +92,9 @@ def check_relative_length(answer: float, direction: Params, weights: Params) -> 
         direction: The direction; biases and batch norm stay put in it.
         weights: The point.
 
+    Returns:
+        Whether the answer is right, with praise or a hint.
+
     Example:
         >>> import torch
         >>> w = {"w": torch.tensor([[3.0, 4.0]]), "b": torch.ones(1)}
@@ -115,6 +124,9 @@ def check_layer_normalized(answer: Params, direction: Params, weights: Params) -
         direction: The direction it was made from.
         weights: The point whose weights set the scale.
 
+    Returns:
+        Whether the answer is right, with praise or a hint.
+
     Example:
         >>> import torch
         >>> w, d = ({"w": torch.diag(torch.tensor(diagonal))} for diagonal in ([3.0, 4.0], [1.0, 0.0]))
@@ -142,6 +154,9 @@ def check_relative_spread(answer: float, values: Sequence[float]) -> Feedback:
     Args:
         answer: The reader's ratio, or `...`; both usual standard deviations count.
         values: The measurements.
+
+    Returns:
+        Whether the answer is right, with praise or a hint.
 
     Example:
         >>> check_relative_spread(0.5, [1.0, 2.0, 3.0]).right

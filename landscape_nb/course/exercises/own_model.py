@@ -22,6 +22,9 @@ def check_label_smoothing(answer: Callable[[Tensor, Tensor], Tensor], smoothing:
         answer: The reader's `criterion(outputs, targets)`, or `...`.
         smoothing: How much of the target is spread evenly over all classes.
 
+    Returns:
+        Whether the answer is right, with praise or a hint.
+
     Example:
         >>> check_label_smoothing(lambda outputs, targets: F.cross_entropy(outputs, targets, label_smoothing=0.1)).right
         True
@@ -58,6 +61,9 @@ def check_moving_share(answer: float, direction: Params) -> Feedback:
         answer: The reader's share, or `...`.
         direction: The direction.
 
+    Returns:
+        Whether the answer is right, with praise or a hint.
+
     Example:
         >>> check_moving_share(0.5, {"w": torch.ones(3, 1), "b": torch.zeros(1)}).text
         'That is the share of the tensors; count their entries.'
@@ -85,6 +91,9 @@ def check_moves_only(answer: Params, weights: Params, names: Sequence[str]) -> F
         answer: The reader's direction, or `...`.
         weights: The point that it starts from.
         names: The tensors that should move.
+
+    Returns:
+        Whether the answer is right, with praise or a hint.
 
     Example:
         >>> w = {"a": torch.ones(1, 2), "b": torch.ones(1, 2)}
@@ -116,6 +125,9 @@ def check_sound_plane(answer: xr.Dataset, objective: Objective) -> Feedback:
     Args:
         answer: The reader's plane, or `...`.
         objective: What should have been measured.
+
+    Returns:
+        Whether the answer is right, with praise or a hint.
 
     Example:
         >>> check_sound_plane(..., None).right

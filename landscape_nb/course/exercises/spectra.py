@@ -16,6 +16,9 @@ def check_largest_eigenvalue(answer: float, eigenvalues: Sequence[float], tolera
         eigenvalues: All eigenvalues of the Hessian, in any order.
         tolerance: The relative error that is let pass.
 
+    Returns:
+        Whether the answer is right, with praise or a hint.
+
     Example:
         >>> check_largest_eigenvalue(-1.0, [-1.0, 0.5, 4.0]).text
         'That is the other end: the smallest eigenvalue.'
@@ -43,6 +46,9 @@ def check_trace(answer: float, eigenvalues: Sequence[float], tolerance: float = 
         eigenvalues: All eigenvalues of the Hessian, in any order.
         tolerance: The relative error that is let pass; the estimate is a random one.
 
+    Returns:
+        Whether the answer is right, with praise or a hint.
+
     Example:
         >>> check_trace(1.0, [0.0, 1.0, 2.0]).text
         'That is the mean of the eigenvalues. The trace is their sum: n times as much.'
@@ -66,6 +72,9 @@ def check_mixed_curvature(answer: float, ends: Extremes) -> Feedback:
     Args:
         answer: The reader's curvature, or `...`.
         ends: Both ends of the spectrum.
+
+    Returns:
+        Whether the answer is right, with praise or a hint.
 
     Example:
         >>> check_mixed_curvature(3.0, Extremes(-1.0, 4.0, {}, {}, 2, (0.0, 0.0))).text

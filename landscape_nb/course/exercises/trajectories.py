@@ -18,6 +18,9 @@ def check_expected_cosine(answer: float, dimension: int) -> Feedback:
         answer: The reader's E|cos|, or `...`.
         dimension: The number of weights.
 
+    Returns:
+        Whether the answer is right, with praise or a hint.
+
     Example:
         >>> check_expected_cosine(0.01, 10_000).text
         'That is 1/√n, the root of the mean square. The mean size has a factor √(2/π) before it.'
@@ -46,6 +49,9 @@ def check_directions_needed(answer: int, dimension: int, share: float) -> Feedba
         dimension: The number of weights.
         share: The share of the displacement's length, from 0 to 1.
 
+    Returns:
+        Whether the answer is right, with praise or a hint.
+
     Example:
         >>> check_directions_needed(25, 100, 0.5).right
         True
@@ -69,6 +75,9 @@ def check_share(answer: float, points: Float[np.ndarray, "points dimension"], co
         answer: The reader's share, or `...`.
         points: One point a row.
         count: How many components.
+
+    Returns:
+        Whether the answer is right, with praise or a hint.
 
     Example:
         >>> check_share(100, np.array([[0.0, 1.0], [0.0, 3.0], [0.0, 7.0]])).text
@@ -98,6 +107,9 @@ def check_walk_share(answer: float, count: int) -> Feedback:
         answer: The reader's share, or `...`.
         count: How many components.
 
+    Returns:
+        Whether the answer is right, with praise or a hint.
+
     Example:
         >>> check_walk_share(0.76, 2).right
         True
@@ -125,6 +137,9 @@ def check_coordinates(answer: Sequence[float], point: Params, directions: Sequen
         point: The point.
         directions: The two directions of the plane, of any length and at any angle.
         origin: The point at (0, 0).
+
+    Returns:
+        Whether the answer is right, with praise or a hint.
 
     Example:
         >>> check_coordinates(..., {}, [], {}).right
@@ -164,6 +179,9 @@ def check_part_outside(answer: float, point: Params, directions: Sequence[Params
         point: Where the displacement ends.
         directions: The directions of the plane.
         origin: Where the displacement begins, a point of the plane.
+
+    Returns:
+        Whether the answer is right, with praise or a hint.
 
     Example:
         >>> check_part_outside(..., {}, [], {}).right

@@ -17,6 +17,9 @@ def check_weight_growth(answer: float, narrow: nn.Module, wide: nn.Module) -> Fe
         narrow: The narrow network.
         wide: The wide one.
 
+    Returns:
+        Whether the answer is right, with praise or a hint.
+
     Example:
         >>> check_weight_growth(2, nn.Linear(2, 2, bias=False), nn.Linear(4, 4, bias=False)).text
         'So much grow the channels. A convolution has inputs × outputs of them.'
@@ -43,6 +46,9 @@ def check_pruned(answer: Params, weights: Params, fraction: float) -> Feedback:
         answer: The reader's weights, or `...`.
         weights: The weights before.
         fraction: Which part of each tensor of more than one dimension should be zero.
+
+    Returns:
+        Whether the answer is right, with praise or a hint.
 
     Example:
         >>> w = {"w": torch.tensor([[1.0, -3.0, 2.0, -4.0]])}
@@ -85,6 +91,9 @@ def check_curvature_gap(answer: float, objective: Objective, direction: Params) 
         answer: The reader's λ_max / (dᵀHd / ‖d‖²), or `...`.
         objective: Its loss is what bends.
         direction: The direction d.
+
+    Returns:
+        Whether the answer is right, with praise or a hint.
 
     Example:
         >>> check_curvature_gap(..., None, None).right

@@ -1,7 +1,7 @@
 """Prints how far single-precision gradients are from those of double precision in the default layout.
 
-Usage: python gradients.py THREADS. A line begins when a network's turn comes, and ends with the largest error of a
-tensor beside its norm: where a process dies or hangs, the last line names the network.
+Usage: python tests/gradients.py THREADS. A line begins when a network's turn comes, and ends with the largest error of
+a tensor beside its norm: where a process dies or hangs, the last line names the network.
 
 ReLU and maxima are replaced by smooth functions: where rounding decides a sign, gradients jump.
 """
