@@ -67,7 +67,7 @@ def choose_engine(objective: Objective, affine: Affine, engine: str = "auto") ->
         >>> str(choose_engine(objective, Affine(objective.origin, random_directions(model, 1))).description)
         '32 points at once, layer by layer'
     """
-    return _plain(objective) if wants_plain(engine) else _fastest(objective, affine)
+    return plain_engine(objective) if wants_plain(engine) else _fastest(objective, affine)
 
 
 @weakly_cached
@@ -75,8 +75,20 @@ def _fastest(objective: Objective, affine: Affine) -> Engine:
     return _first_right(objective, affine, [Perceptron, ManyAtOnce, replaying, partial(replaying, tiles=False)])
 
 
-def _plain(objective: Objective) -> OneByOne:
-    return OneByOne(objective.evaluator, Description(reasons=("plain, as asked for",)))
+def plain_engine(objective: Objective, reason: str = "plain, as asked for") -> OneByOne:
+    """The engine that calls the model at one point after the other.
+
+    Args:
+        objective: What is measured.
+        reason: Why nothing faster is used.
+
+    Example:
+        >>> model = torch.nn.Linear(3, 2)
+        >>> objective = Objective(model, (torch.randn(8, 3), torch.zeros(8, dtype=torch.long)))
+        >>> str(plain_engine(objective, "batch norm is recalibrated").description)
+        'one point at a time (batch norm is recalibrated)'
+    """
+    return OneByOne(objective.evaluator, Description(reasons=(reason,)))
 
 
 def _first_right(
@@ -100,7 +112,7 @@ def _first_right(
 
 
 def one_by_one(objective: Objective, affine: Affine, tiles: bool = True, engine: str = "auto") -> OneByOne:
-    """An engine that measures point after point: with replayed calls if their values are the same, else plainly.
+    """An engine that measures point after point in one thread: with replayed calls if they are right, else plainly.
 
     Args:
         objective: What is measured.
@@ -115,10 +127,9 @@ def one_by_one(objective: Objective, affine: Affine, tiles: bool = True, engine:
         'one point at a time (no convolutions)'
     """
     if wants_plain(engine):
-        return _plain(objective)
-    return _first_right(
-        objective, affine, [partial(replaying, tiles=tiled) for tiled in ([True, False] if tiles else [False])]
-    )
+        return plain_engine(objective)
+    makers = [partial(replaying, tiles=tiled, threads=False) for tiled in ([True, False] if tiles else [False])]
+    return _first_right(objective, affine, makers)
 
 
 # A trial measures at two points. At the origin batch norm's statistics fit, activations have their usual sizes, and
