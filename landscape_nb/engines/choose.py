@@ -45,7 +45,7 @@ def wants_plain(engine: str) -> bool:
 
 
 def choose_engine(objective: Objective, affine: Affine, engine: str = "auto") -> Engine:
-    """The fastest engine that gives this objective's values, tried at two points.
+    """The fastest engine that gives this objective's values, tried at three points.
 
     It is tried once for an objective, and kept as long as that lives.
 
@@ -56,7 +56,7 @@ def choose_engine(objective: Objective, affine: Affine, engine: str = "auto") ->
 
     Returns:
         The first of these that applies and whose loss agrees with the plain one to 10⁻⁴, at the origin and
-        beside another one: `Perceptron`, `ManyAtOnce` for small nets without convolutions or recurrence,
+        twice beside another one: `Perceptron`, `ManyAtOnce` for small nets without convolutions or recurrence,
         `SideBySide` with replayed calls (`OneByOne`, if a criterion or metric is a reader's own), `OneByOne`
         with plain calls. Its description says what runs, and in the last case why.
 
@@ -132,22 +132,27 @@ def one_by_one(objective: Objective, affine: Affine, tiles: bool = True, engine:
     return _first_right(objective, affine, makers)
 
 
-# A trial measures at two points. At the origin batch norm's statistics fit, activations have their usual sizes, and
-# layers may be all zero, as networks may begin with: behind those nothing shows of what an engine does. So the second
-# point lies beside another origin, whose weights are a little different and nowhere zero. What a trial cannot see is
-# a difference that shows only farther away: values that overflow there, or a model that decides by looking at values.
-# The recorder refuses the latter, and overflow is looked for at every point (`replay`).
+# A trial measures at three points. At the origin batch norm's statistics fit, activations have their usual sizes, and
+# layers may be all zero, as networks may begin with: behind those nothing shows of what an engine does. So the others
+# lie beside another origin, whose weights are a little different and nowhere zero. An engine is kept for all lines and
+# planes of an objective, and what it does may depend on what moves (`Replayed.made_along`: whether a γ does): weights
+# of one dimension stay in one of the two, and move in the other. What a trial cannot see is a difference that shows
+# only farther away: values that overflow there, or a model that decides by looking at values. The recorder refuses
+# the latter, and where convolutions are in tiles overflow is looked for at every point (`replay`).
 class _Trial:
-    """Two points at which an engine must give the plain one's values: the origin, and one beside another origin."""
+    """Points at which an engine must give the plain one's values: the origin, and two beside another origin."""
 
     def __init__(self, plain: Engine, affine: Affine):
         origin, beside = (np.full((1, len(affine.directions)), coordinate) for coordinate in (0.0, 0.01))
-        second = _elsewhere(affine), beside
-        values = _finite_values(plain, *second)
-        if values is None:
-            second = affine, beside
-            values = plain(*second)
-        self.points, self.wanted = [(affine, origin), second], [plain(affine, origin), values]
+        self.points, self.wanted = [(affine, origin)], [plain(affine, origin)]
+        for moving in (False, True):
+            point = _elsewhere(affine, moving), beside
+            values = _finite_values(plain, *point)
+            if values is None:
+                point = affine, beside
+                values = plain(*point)
+            self.points.append(point)
+            self.wanted.append(values)
 
     def passed_by(self, engine: Engine) -> bool:
         return all(_agree(engine(*point), wanted) for point, wanted in zip(self.points, self.wanted, strict=True))
@@ -175,11 +180,19 @@ def _finite_values(plain: Engine, affine: Affine, coords: Float[np.ndarray, "1 a
     return values if np.isfinite(values["loss"]).all() else None
 
 
-def _elsewhere(affine: Affine) -> Affine:
-    """The same directions from an origin whose weights are a little different, and nowhere all zero."""
+def _elsewhere(affine: Affine, moving: bool) -> Affine:
+    """The same directions from an origin whose weights are a little different, and nowhere all zero.
+
+    Args:
+        affine: The line or plane.
+        moving: Whether weights of one dimension move, in a random direction; else they stay.
+    """
     generator = torch.Generator().manual_seed(0)
     origin, *directions = (unflatten(vector, affine.template) for vector in (affine.origin, *affine.directions))
     moved = {name: tensor + noise(tensor, generator) for name, tensor in origin.items()}
+    for direction in directions:
+        few = {name: origin[name] for name in origin if origin[name].ndim < 2}
+        direction |= {name: noise(p, generator) if moving else torch.zeros_like(p) for name, p in few.items()}
     return Affine(moved, directions, affine.template)
 
 
