@@ -45,6 +45,7 @@ NAMES_OF_ENGINES = {
     "engines.bfloat16_engine",
     "engines.choose_engine",
     "engines.one_by_one",
+    "engines.plain_engine",
     "engines.wants_plain",
     "engines.OneByOne",
     "engines.measured_by",

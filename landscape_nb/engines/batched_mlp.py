@@ -86,6 +86,17 @@ class Perceptron:
             ]
         return {name: np.concatenate([part[name] for part in parts]) for name in self.evaluator.names}
 
+    def outputs(self, batch: tuple[Tensor, Tensor]) -> Float[Tensor, "samples outputs"]:
+        """The outputs that metrics get for a batch at the origin."""
+        inputs, _ = batch
+        origin = self.evaluator.forward.origin
+        chain, basis = self.chains[inputs.shape], {name: tensor[None] for name, tensor in origin.items()}
+        weights = next(iter(origin.values()))
+        with torch.no_grad(), preserved_rng():
+            buffers = [weights.new_empty(self.entries) for _ in range(2)]
+            first = chain.first(inputs, basis)
+            return chain(first, weights.new_ones(1, 1), basis | self.evaluator.forward.buffers, buffers)[0].T
+
     def _measure(
         self,
         mixtures: Mixtures,

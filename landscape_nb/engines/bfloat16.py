@@ -95,7 +95,7 @@ def bfloat16_engine(
         raise ValueError("precision: 'bfloat16' needs batches that are pairs of tensors, without forward=")
     exact = one_by_one(objective, affines[0], tiles=False, engine=engine)
     halved = replace(exact.evaluator, forward=Bfloat16(exact.evaluator.forward))
-    in_bfloat16 = OneByOne(halved, replace(exact.description, threaded=False, bfloat16=True))
+    in_bfloat16 = OneByOne(halved, replace(exact.description, bfloat16=True))
     parts = 4 if len(axes) == 1 else 2
     coords = np.array(list(product(*(axis[np.linspace(0, len(axis) - 1, parts + 1).astype(int)] for axis in axes))))
     worst = 0.0

@@ -8,6 +8,10 @@ class InapplicableError(ValueError):
     """An engine does not apply to what is measured; the message says why."""
 
 
+class WrongValuesError(RuntimeError):
+    """A faster engine gives other values than the plain one, and the model is not why."""
+
+
 def reason(error: Exception) -> str:
     """Why an engine that raised this is not used, in a line.
 

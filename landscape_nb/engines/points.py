@@ -4,19 +4,21 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from landscape_nb._common.rng import preserved_rng
 from landscape_nb._common.schema import Values
 from landscape_nb.engines.description import Description
 from landscape_nb.engines.faults import InapplicableError
 from landscape_nb.engines.threads import one_thread_each
 from landscape_nb.objective.evaluator import Evaluator
 from landscape_nb.objective.forward import State
+from landscape_nb.objective.nested import copied
 from landscape_nb.weights.params import Affine, unflatten
 
 NUMBERS_AT_ONCE = 600_000
@@ -26,8 +28,14 @@ _WITH_WEIGHTS_OF_THEIR_OWN = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.RNNBase)
 
 
 class Engine(Protocol):
-    """Measures at points of a line or plane; `description` says how."""
+    """Measures at points of a line or plane; `description` says how.
 
+    Attributes:
+        evaluator: What evaluates the metrics.
+        description: How it does so.
+    """
+
+    evaluator: Evaluator
     description: Description
 
     def __call__(self, affine: Affine, coords: Float[np.ndarray, "points axes"]) -> Values:
@@ -51,6 +59,11 @@ class OneByOne:
         state_at = self.evaluator.states_along(affine)
         found = [self.evaluator.measure_state(partial(state_at, *each, buffer=0)) for each in coords.tolist()]
         return {name: np.array([values[name] for values in found]) for name in self.evaluator.names}
+
+    def outputs(self, batch: Any) -> Any:
+        """The outputs that metrics get for a batch at the origin."""
+        with torch.no_grad(), preserved_rng():
+            return self.evaluator.forward.outputs(self.evaluator.state(), copied(batch))
 
 
 class SideBySide(OneByOne):

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from landscape_nb._common.rng import preserved_rng
+from landscape_nb._common.torchs import is_torchs
 from landscape_nb.engines.description import Description, Replay
 from landscape_nb.engines.faults import InapplicableError, reason
 from landscape_nb.engines.fold_batch_norm import Fold, folded, in_place
@@ -73,8 +74,8 @@ def _by_recipe(evaluator: Evaluator, recipe: _Recipe, rearranging: bool) -> Eval
     return replace(evaluator, forward=Replayed(recipe, batches), groups=groups)
 
 
-def differentiable(evaluator: Evaluator, agrees: Callable[[Evaluator], bool]) -> Evaluator:
-    """An evaluator whose loss is differentiated twice in less time; the plain one where nothing faster is right.
+def differentiable(evaluator: Evaluator, agrees: Callable[[Evaluator], bool]) -> OneByOne:
+    """An engine whose evaluator's loss is differentiated twice in less time; the plain one where none is right.
 
     Second derivatives of batch norm take as long as those of the convolutions; folded, it needs none.
 
@@ -85,19 +86,22 @@ def differentiable(evaluator: Evaluator, agrees: Callable[[Evaluator], bool]) ->
     Example:
         >>> from landscape_nb.objective.objective import Objective
         >>> objective = Objective(torch.nn.Linear(2, 2), (torch.ones(2, 2), torch.tensor([0, 1])))
-        >>> differentiable(objective.evaluator, lambda faster: True) is objective.evaluator
-        True
+        >>> str(differentiable(objective.evaluator, lambda faster: True).description)
+        'one point at a time (no convolutions)'
     """
     try:
-        faster = replayed(evaluator, differentiable=True)
-        return faster if agrees(faster) else evaluator
+        recipe = _Recipe.of(evaluator, tiles=False)
+        faster = _by_recipe(evaluator, recipe, rearranging=False)
+        # Not always a fault of ours: near a minimum it is a small sum of large numbers, which rounding changes.
+        if not agrees(faster):
+            raise InapplicableError("replayed calls have another gradient")
+        return OneByOne(faster, Description(replay=_replay(recipe, faster)))
     except Exception as error:
-        reason(error)
-        return evaluator
+        return OneByOne(evaluator, Description(reasons=(reason(error),)))
 
 
-def replaying(evaluator: Evaluator, tiles: bool = True) -> OneByOne:
-    """An engine that replays calls: batches side by side, if its metrics may run in threads.
+def replaying(evaluator: Evaluator, tiles: bool = True, threads: bool = True) -> OneByOne:
+    """An engine that replays calls: batches side by side, if that is wanted and its metrics may run in threads.
 
     Example:
         >>> from landscape_nb.objective.objective import Objective
@@ -107,21 +111,26 @@ def replaying(evaluator: Evaluator, tiles: bool = True) -> OneByOne:
         'a batch a thread, calls replayed, 0 batch norms folded, 8 samples a batch'
     """
     recipe = _Recipe.of(evaluator, tiles)
-    faster, threaded = _by_recipe(evaluator, recipe, rearranging=True), all(map(_is_known, evaluator.metrics.values()))
-    how = Replay(
+    faster = _by_recipe(evaluator, recipe, rearranging=True)
+    threaded = threads and all(map(_is_known, evaluator.metrics.values()))
+    how = Description(threaded=threaded, replay=_replay(recipe, faster))
+    return (SideBySide if threaded else OneByOne)(faster, how)
+
+
+def _replay(recipe: _Recipe, faster: Evaluator) -> Replay:
+    return Replay(
         folded=len(recipe.folds),
         tiled=len(recipe.filters),
         channels_last=recipe.layout is torch.channels_last,
         samples=max(faster.data.counts),
     )
-    return (SideBySide if threaded else OneByOne)(faster, Description(threaded=threaded, replay=how))
 
 
 def _is_known(metric: Metric) -> bool:
     """Whether a metric may run in several threads: torch's and ours hold no state, a reader's may."""
     function = as_given(metric)
     module = getattr(function, "__module__", None) or type(function).__module__
-    return module.split(".")[0] in ("torch", "landscape_nb")
+    return is_torchs(function) or module.split(".")[0] == "landscape_nb"
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 from landscape_nb._common.checks import check_kind
 from landscape_nb._common.compat import fused_weight_norm
 from landscape_nb._common.weakly import weakly_cached
-from landscape_nb.engines import differentiable, wants_plain
+from landscape_nb.engines import OneByOne, differentiable, plain_engine, wants_plain
 from landscape_nb.hessian.gradient_checks import (
     compare_with_differences,
     compare_with_slope,
@@ -28,7 +28,6 @@ from landscape_nb.hessian.gradient_checks import (
     graph_nodes,
     has_own_backward,
 )
-from landscape_nb.objective.evaluator import Evaluator
 from landscape_nb.objective.objective import Objective
 from landscape_nb.objective.reductions import WEIGHTED
 from landscape_nb.weights.filters import filters_of
@@ -59,12 +58,14 @@ class HessianOperator(LinearOperator):
     Attributes:
         chosen: The parameters that count, in the order of their entries in a vector.
         products: How many Hessian-vector products have been computed.
+        engine: How the loss that is differentiated is computed.
     """
 
     def __init__(self, objective: Objective, params: Params, ignore: Ignore, engine: str = "auto"):
         self.objective, self.products = objective, 0
         _checked_gradient(objective)
-        self._differentiated = objective.evaluator if wants_plain(engine) else _differentiated(objective)
+        chosen = plain_engine(objective) if wants_plain(engine) else _differentiated(objective)
+        self._differentiated, self.engine = chosen.evaluator, str(chosen.description)
         self.params = {name: params[name].detach() for name in objective.origin}
         filters = filters_of(objective.origin)
         self.chosen = {name: p for name, p in self.params.items() if not is_ignored(name, p, ignore, filters[name])}
@@ -75,11 +76,6 @@ class HessianOperator(LinearOperator):
         self._kept = []
         self._shares: list[float] = []
         super().__init__(torch.empty(0, dtype=self._weights.dtype).numpy().dtype, (len(weights), len(weights)))
-
-    @property
-    def engine(self) -> str:
-        """How the loss that is differentiated is computed."""
-        return "plain" if self._differentiated is self.objective.evaluator else "calls replayed, batch norm folded"
 
     def vector(self, direction: Params) -> Float[np.ndarray, "n"]:
         """List the entries of a direction in the chosen parameters."""
@@ -201,8 +197,8 @@ def _checked_gradient(objective: Objective) -> Float[Tensor, "n"]:
 
 
 @weakly_cached
-def _differentiated(objective: Objective) -> Evaluator:
-    """What evaluates the loss to be differentiated: the fastest that has the same gradient."""
+def _differentiated(objective: Objective) -> OneByOne:
+    """How the loss is computed that is differentiated: the fastest way that has the same gradient."""
     gradient = _checked_gradient(objective)
     return differentiable(
         objective.evaluator, lambda faster: bool(torch.dist(gradient, gradient_at(faster)) <= _SAME * gradient.norm())

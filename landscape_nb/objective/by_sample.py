@@ -11,6 +11,7 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from landscape_nb._common.compat import tree_map
+from landscape_nb._common.foreign import marking_foreign
 from landscape_nb._common.torchs import is_torchs
 from landscape_nb.objective.made_up import Example, examples, is_mean_in_all, mix, shake
 from landscape_nb.objective.metrics import Said
@@ -37,9 +38,13 @@ def sample_metric(metric: Metric, outputs: Any, targets: Any, count: int) -> Met
         >>> sample_metric(lambda outputs, targets: outputs.max(), outputs, targets, 3) is None
         True
     """
-    unreduced = partial(metric, reduction="none")  # pyrefly: ignore[unexpected-keyword]  (whether it takes it is tried)
-    forms = unreduced, partial(per_sample, metric)
+    forms = partial(_unreduced, metric), partial(per_sample, metric)
     return next((form for form in forms if is_mean_of(form, metric, outputs, targets, count)), None)
+
+
+def _unreduced(metric: Metric, outputs: Any, targets: Any) -> Any:
+    with marking_foreign():
+        return metric(outputs, targets, reduction="none")  # pyrefly: ignore[unexpected-keyword]  (it is tried)
 
 
 def per_sample(metric: Metric, outputs: Any, targets: Any) -> Shaped[Tensor, "n"]:
@@ -52,7 +57,10 @@ def per_sample(metric: Metric, outputs: Any, targets: Any) -> Shaped[Tensor, "n"
     """
 
     def one(*sample: Any) -> Tensor:
-        return metric(*tree_map(lambda tensor: tensor[None], sample)).reshape(())
+        alone = tree_map(lambda tensor: tensor[None], sample)
+        with marking_foreign():
+            value = metric(*alone)
+        return value.reshape(())
 
     with batching_quietly():
         return torch.vmap(one)(outputs, targets)

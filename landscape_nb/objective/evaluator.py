@@ -148,7 +148,13 @@ class Evaluator:
 
         Returns:
             For each of `names`, one value a point.
+
+        Raises:
+            ValueError: The tensors are not like the model's, which would raise an error as if it were at fault.
         """
+        found = {name: (stack.shape[1:], stack.dtype) for name, stack in params.items()}
+        if found != {name: (tensor.shape, tensor.dtype) for name, tensor in self.forward.origin.items()}:
+            raise ValueError("params: wants stacks of tensors of the model's shapes and number formats")
         with torch.no_grad(), preserved_rng(), batching_quietly():
             buffers = {name: buffer.clone() for name, buffer in self.forward.buffers.items()}
             return self.summarize(lambda batch: torch.vmap(lambda p: self.values_in(p | buffers, batch))(params))
@@ -205,7 +211,7 @@ class Evaluator:
                 with preserved_rng(), SafeLayout():
                     self._seed("", draw, number)
                     outputs = self.forward.outputs(self.forward.state(params), batch)
-                    value = self.metrics["loss"](outputs, targets_of(batch))
+                    value = self._called("loss", outputs, targets_of(batch))
                 if len(self.data.batches) > 1 and is_weighed(value) and getattr(value[1], "requires_grad", False):
                     raise ValueError("criterion: its weight depends on the parameters; give all data as one batch")
                 yield share, batch_value(value)
@@ -254,14 +260,17 @@ class Evaluator:
             targets: The targets of the same batch.
             inside: The trace of the model's forward pass, which still listens.
         """
+        if (by_sample := self.by_sample[name]) is not None:
+            return by_sample(outputs, targets)
+        if self.reductions[name] != WEIGHTED:
+            return as_number(self._called(name, outputs, targets)).reshape(1)
+        with Trace() if inside is None else nullcontext(inside) as trace:
+            return sum_and_weight(name, self._called(name, outputs, targets), trace)
+
+    def _called(self, name: str, outputs: Any, targets: Any) -> Any:
+        """What a metric returns for a batch's outputs; only the call itself is somebody else's code."""
         with marking_foreign():
-            if (metric := self.by_sample[name]) is not None:
-                return metric(outputs, targets)
-            metric = self.metrics[name]
-            if self.reductions[name] != WEIGHTED:
-                return as_number(metric(outputs, targets)).reshape(1)
-            with Trace() if inside is None else nullcontext(inside) as trace:
-                return sum_and_weight(name, metric(outputs, targets), trace)
+            return self.metrics[name](outputs, targets)
 
     def _seeded(self, prefix: str, draw: int) -> Iterator[Any]:
         """The batches of a data set, each with the random numbers that are its own in a draw."""

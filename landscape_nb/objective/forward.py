@@ -131,10 +131,13 @@ class Plain:
 
     def call(self, state: State, batch: Any) -> Any:
         """The model's outputs for a batch, from the tensors of a state themselves: the call may change them."""
+        called, tensors, given = self.model, state, batch
+        if self.read is None:
+            given = batch[0]
+        else:
+            called, tensors = _Reading(self.model, self.read), _prefixed(state)
         with marking_foreign():
-            if self.read is None:
-                return functional_call(self.model, state, (batch[0],))
-            return functional_call(_Reading(self.model, self.read), _prefixed(state), (batch,))
+            return functional_call(called, tensors, (given,))
 
     def _called(self, state: State, batch: Any, changeable: Iterable[str]) -> Any:
         """The outputs, from copies of what a call may change; what modules keep between calls is put back."""

@@ -14,6 +14,7 @@ from landscape_nb._common.checks import check_choice, check_kind, check_whole, f
 from landscape_nb._common.provenance import fingerprint
 from landscape_nb._common.rng import preserved_rng
 from landscape_nb._common.schema import STDERR
+from landscape_nb._common.weakly import Subject
 from landscape_nb.objective.batches import Batches, is_pair, targets_of
 from landscape_nb.objective.combining import find_combinations, warn_of_batches
 from landscape_nb.objective.evaluator import Evaluator
@@ -27,7 +28,7 @@ from landscape_nb.weights.copies import check_model, copied_model
 from landscape_nb.weights.params import Params, check_params, check_tensors, is_same, parameters_of
 
 
-class Objective:
+class Objective(Subject):
     """The loss, and more if asked for, as a function of a model's weights.
 
     The model is copied, in evaluation mode, and the data are read, once, here: nothing that happens

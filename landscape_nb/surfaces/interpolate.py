@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from landscape_nb._common.checks import check_choice, check_kind
 from landscape_nb._common.schema import ALPHA, BATCH_NORM, END_LOSSES, ENGINE, INTERPOLATION, NEGATIVE_VARIANCE, Values
-from landscape_nb.engines import one_by_one, wants_plain
+from landscape_nb.engines import OneByOne, one_by_one, plain_engine, wants_plain
 from landscape_nb.objective.forward import Buffers
 from landscape_nb.objective.objective import Objective
 from landscape_nb.surfaces.frame import describe
@@ -109,11 +109,15 @@ class _Between:
         engine: str,
     ):
         self.ends, self.buffers, self.batch_norm = ends, buffers, batch_norm
-        asked = "plain" if wants_plain(engine) or batch_norm == "recalibrated" else "auto"
-        line = Affine(ends[0], [towards(*ends)])
-        chosen = one_by_one(objective, line, engine=asked)
+        chosen = self._chosen(objective, engine)
         self.evaluator, self.engine = chosen.evaluator, str(chosen.description)
         self.names = [*objective.names, NEGATIVE_VARIANCE]
+
+    def _chosen(self, objective: Objective, engine: str) -> OneByOne:
+        if self.batch_norm == "recalibrated" and not wants_plain(engine):
+            return plain_engine(objective, "batch norm is recalibrated")
+        start, end = self.ends
+        return one_by_one(objective, Affine(start, [towards(start, end)]), engine=engine)
 
     def __call__(self, points: Float[np.ndarray, "points axes"]) -> Values:
         found = [self._at(float(alpha)) for alpha in points[:, 0]]

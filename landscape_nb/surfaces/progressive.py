@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from landscape_nb._common.checks import check_kind, check_positive, check_whole
 from landscape_nb._common.provenance import ran_since
-from landscape_nb._common.schema import ENGINE
+from landscape_nb._common.schema import ENGINE, INTERRUPTED, STOPPED
 from landscape_nb.engines import OneByOne, one_by_one
 from landscape_nb.objective.objective import Objective
 from landscape_nb.surfaces.frame import Frame
@@ -116,8 +116,8 @@ def _refined(
             except KeyboardInterrupt:
                 if not plane.estimates:
                     raise
-                stopped = "interrupted"
+                stopped = INTERRUPTED
                 plane.interpolate()
             stopped = stopped or plane.finished()
             spent = time.perf_counter() - began
-            yield plane.dataset(attrs | ran_since(began) | {"stopped": stopped} | plane.account(spent))
+            yield plane.dataset(attrs | ran_since(began) | {STOPPED: stopped} | plane.account(spent))

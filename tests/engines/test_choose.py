@@ -8,6 +8,7 @@ from helpers import NETS, batch_norm_net, images, small_data, stirred
 from torch import nn
 
 import landscape_nb as lnb
+from landscape_nb.engines import replay
 from landscape_nb.engines.batched_mlp import Perceptron
 from landscape_nb.engines.choose import choose_engine
 from landscape_nb.engines.points import ManyAtOnce, OneByOne
@@ -196,3 +197,26 @@ def test_a_store_of_one_engine_is_not_gone_on_with_by_another(tmp_path):
         )
     with pytest.raises(ValueError, match="engine: got 'nonsense'"):
         lnb.interpolate(objective, model, model, batch_norm="recalibrated", progress=False, engine="nonsense")
+
+
+@pytest.mark.parametrize("moving", [True, False])
+@pytest.mark.parametrize("part", ["_Prepared.__call__", "Replayed.state"])
+def test_a_trial_sees_weights_that_are_prepared_and_those_made_anew_whichever_line_comes_first(
+    lenient, monkeypatch, part, moving
+):
+    """Where batch norm's γ moves they are made anew, and an engine is kept for lines of both kinds."""
+    owner, name = part.split(".")
+    right = getattr(getattr(replay, owner), name)
+
+    def wrong(*args, **named):
+        return {name: 1.5 * tensor for name, tensor in right(*args, **named).items()}
+
+    monkeypatch.setattr(getattr(replay, owner), name, wrong)
+    layers = [nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(288, 4)]
+    objective = lnb.Objective(stirred(nn.Sequential(*layers)), images(12))
+    ignore = None if moving else "one-dimensional"
+    engine = choose_engine(
+        objective, Affine(objective.origin, lnb.random_directions(objective.origin, 1, ignore=ignore))
+    )
+    assert "other values" in str(engine.description)
+    assert isinstance(engine.evaluator.forward, Plain)

@@ -1,6 +1,6 @@
 """The course's networks are measured by the fast engines, whose values are the plain way's.
 
-An engine that gives other values is turned down without an error, as somebody's model may rightly have that. For these
+An engine that does not apply is turned down without an error, as somebody's model may rightly have that. For these
 networks it would be a fault, and all that showed of it would be slow notebooks.
 """
 

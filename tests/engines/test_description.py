@@ -65,3 +65,56 @@ def test_an_engines_description_counts_what_the_model_has():
     assert replay.samples == max(len(labels) for _, labels in engine.evaluator.batches)
     assert engine.description.threaded == str(engine.description).startswith("a batch a thread")
     assert torch.equal(engine.evaluator.batches[0][1], images(12)[1][: replay.samples])
+
+
+def convolutional():
+    layers = [nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(288, 4)]
+    return stirred(nn.Sequential(*layers))
+
+
+REPLAYED = "one point at a time, calls replayed, 1 batch norm folded, "
+
+
+def test_what_measures_one_point_after_the_other_does_not_say_that_batches_run_in_threads():
+    model = convolutional()
+    objective = lnb.Objective(model, images(12))
+    directions = lnb.random_directions(model, 2)
+    line = lnb.interpolate(objective, model, model, resolution=3, progress=False)
+    *_, plane = lnb.progressive_plane(objective, directions, resolution=3, progress=False)
+    assert line.attrs["engine"].startswith(REPLAYED)
+    assert plane.attrs["engine"].startswith(REPLAYED)
+    assert lnb.evaluate_plane(objective, directions, resolution=3, progress=False).engine.startswith("a batch a thread")
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"), [("auto", "batch norm is recalibrated"), ("plain", "plain, as asked for")]
+)
+def test_an_interpolation_with_recalibrated_batch_norm_says_why_it_is_plain(asked, reason):
+    model = convolutional()
+    objective = lnb.Objective(model, images(12))
+    line = lnb.interpolate(
+        objective, model, model, resolution=3, batch_norm="recalibrated", progress=False, engine=asked
+    )
+    assert line.attrs["engine"] == f"one point at a time ({reason})"
+
+
+def curvature(model, **how):
+    objective = lnb.Objective(model, images(12))
+    directions = lnb.random_directions(model, 2)
+    found = lnb.curvature_map(objective, directions, resolution=2, progress=False, **how).attrs["engine"]
+    assert lnb.spectral_density(objective, steps=2, probes=1, **how).engine == found
+    return found
+
+
+def test_curvature_says_how_its_loss_is_computed():
+    assert curvature(convolutional()) == f"{REPLAYED}12 samples a batch"
+    assert curvature(convolutional(), engine="plain") == "one point at a time (plain, as asked for)"
+    assert curvature(nn.Sequential(nn.Flatten(), nn.Linear(64, 4))) == "one point at a time (no convolutions)"
+
+
+def test_curvature_says_what_a_fault_was_and_that_a_gradient_was_another(monkeypatch):
+    monkeypatch.setattr("landscape_nb.hessian.operator._SAME", -1)
+    assert curvature(convolutional()) == "one point at a time (replayed calls have another gradient)"
+    monkeypatch.setenv("LANDSCAPE_NB_STRICT", "0")
+    monkeypatch.delattr("landscape_nb.engines.replay.in_place")
+    assert curvature(convolutional()) == "one point at a time (name 'in_place' is not defined)"

@@ -11,6 +11,7 @@ from torch import nn
 
 import landscape_nb as lnb
 from landscape_nb.engines.choose import choose_engine
+from landscape_nb.engines.faults import WrongValuesError
 from landscape_nb.engines.replay import replayed
 from landscape_nb.engines.winograd.convolution import Convolution, mapped_filters
 from landscape_nb.weights.params import Affine
@@ -178,6 +179,9 @@ def test_tiles_that_give_other_values_are_not_used(monkeypatch):
         "landscape_nb.engines.winograd.graph_pass.mapped_filters",
         lambda weight, products: 1.1 * wrong(weight, products),
     )
+    with pytest.raises(WrongValuesError, match="in tiles"):
+        choose_engine(objective, affine)
+    monkeypatch.setenv("LANDSCAPE_NB_STRICT", "0")
     assert "in tiles" not in str(choose_engine(objective, affine).description)
     *_, plane = lnb.progressive_plane(objective, lnb.random_directions(objective.origin, 2), resolution=3)
     assert "in tiles" not in plane.attrs["engine"]
