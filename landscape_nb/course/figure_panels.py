@@ -286,7 +286,7 @@ def _draw_line(panel: Axes, line: xr.Dataset | None) -> None:
 
 def _draw_between(results: Shown, panel: Axes, role: str) -> None:
     line = results(role, _STATISTICS)
-    panel.set_title(f"between the networks: {results.title(role)}", fontsize=12)
+    panel.set_title(results.title(role), fontsize=12)
     _draw_line(panel, line)
     if line is not None and not np.isfinite(line.loss).all():
         gap = line.alpha.values[~np.isfinite(line.loss.values)]
