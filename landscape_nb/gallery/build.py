@@ -12,8 +12,9 @@ import torch
 from landscape_nb._common.checks import check_kind, check_positive, check_whole, find_device
 from landscape_nb._common.paths import local_path
 from landscape_nb.gallery.jobs import JOBS, SCALES, Job, find_job
-from landscape_nb.gallery.products import Work, compute, released_file
+from landscape_nb.gallery.products import compute
 from landscape_nb.gallery.results import NETWORK, check_writable, is_done, user_folder, write, write_manifest
+from landscape_nb.gallery.work import Work, released_file
 from landscape_nb.objective import Objective
 from landscape_nb.surfaces.workers import parallel
 

@@ -123,7 +123,7 @@ def test_a_network_is_not_measured_on_other_images_than_it_was_trained_on(tiny_j
     shutil.copytree(built[0], tmp_path / "out")
     path_of(find_job("quick-vgg9-sgd-large-decay"), "plane", tmp_path / "out").unlink()
     other = lnb.datasets.digits().subset(200)
-    monkeypatch.setattr("landscape_nb.gallery.products._data", lambda name: other)
+    monkeypatch.setattr("landscape_nb.gallery.work._data", lambda name: other)
     with pytest.raises(ValueError, match="data: quick-vgg9-sgd-large-decay was trained on other images"):
         build(tiny_jobs, tmp_path / "out", echo=lambda text: None)
 

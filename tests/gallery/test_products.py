@@ -7,8 +7,9 @@ import xarray as xr
 
 import landscape_nb as lnb
 from landscape_nb.gallery.jobs import find_job
-from landscape_nb.gallery.products import Work, compute, describe
+from landscape_nb.gallery.products import compute
 from landscape_nb.gallery.results import read, read_network
+from landscape_nb.gallery.work import Work
 
 
 def test_products_are_what_the_library_gives(built):
@@ -72,12 +73,3 @@ def test_an_interrupted_plane_is_not_a_result(tiny_jobs, built, monkeypatch):
     monkeypatch.setattr("landscape_nb.gallery.products.progressive_plane", lambda *_, **__: iter([part]))
     with pytest.raises(KeyboardInterrupt):
         compute(Work(find_job("quick-vgg9-sgd-small-decay"), built[0], progress=False), "plane")
-
-
-def test_data_that_their_name_does_not_describe_are_described():
-    digits = lnb.datasets.digits()
-    assert describe(digits) == "digits of scikit-learn"
-    image = torch.zeros(2, 3, 32, 32)
-    pair = image, torch.zeros(2, dtype=torch.int64)
-    other = lnb.datasets.ImageData("CIFAR-10", pair, pair, (0.0,), (1.0,), ("a",), source="/my/cifar10.npz")
-    assert describe(other) == "CIFAR-10 (cifar10.npz)"
