@@ -16,7 +16,7 @@ from scipy.interpolate import LinearNDInterpolator, RectBivariateSpline
 
 import landscape_nb as lnb
 from landscape_nb.engines.choose import one_by_one
-from landscape_nb.surfaces.progressive import _Plane
+from landscape_nb.surfaces.refinement import Refinement
 from landscape_nb.surfaces.subsample import Estimate
 from landscape_nb.weights.params import Affine
 
@@ -67,7 +67,7 @@ def points_of_adaptive(name, heights):
     axis = np.linspace(-1, 1, RESOLUTION)
     truth = RectBivariateSpline(axis, axis, heights)
     grid = np.stack(np.meshgrid(axis, axis, indexing="ij"), -1).reshape(-1, 2)
-    plane = _Plane([axis, axis], ["loss"], ERROR, seed=0)
+    plane = Refinement({"alpha": axis, "beta": axis}, ["loss"], ERROR, seed=0)
     while not len(plane.estimates) or error_of(plane.heights, heights) > ERROR:
         for number in plane.next_points():
             loss = 10 ** float(truth(*plane.coords(number))[0, 0])

@@ -1,7 +1,11 @@
-"""Importing the package loads nothing large that is not needed."""
+"""Importing the package loads nothing large that is not needed, and benchmarks import what there is."""
 
+import ast
+import importlib
 import subprocess
 import sys
+
+from helpers import ROOT
 
 LARGE = "llvmlite", "ipywidgets", "papermill", "torch._dynamo", "sklearn", "plotly", "zarr", "dask"
 
@@ -9,3 +13,14 @@ LARGE = "llvmlite", "ipywidgets", "papermill", "torch._dynamo", "sklearn", "plot
 def test_what_is_large_is_imported_when_it_is_needed():
     code = f"import sys, landscape_nb; print([name for name in {LARGE} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_what_benchmarks_import_from_the_package_exists():
+    """They run with packages that tests do not have, and would otherwise break unseen when a module is renamed."""
+    missing = []
+    for path in sorted((ROOT / "benchmarks").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("landscape_nb"):
+                module = importlib.import_module(str(node.module))
+                missing += [f"{path.name}: {alias.name}" for alias in node.names if not hasattr(module, alias.name)]
+    assert not missing
