@@ -103,8 +103,9 @@ class Shown:
         for (name, _), found in self.drawn.items():
             job = JOBS[name]
             how = f"{job.training.epochs} epochs, seed {job.training.seed}, " if job.training else ""
-            images = "" if job.scale == "authors" else f", surfaces on {SCALES[job.scale].images:,} images"
-            lines.append(f"{job.network}: {how}{found.attrs['data']}{images}")
+            data, count = str(found.attrs["data"]), f"{SCALES[job.scale].images:,} images"
+            images = "" if data.startswith("the first 1") else f", surfaces on {count}"
+            lines.append(f"{job.network}: {how}{data}{images}")
         if self.absent:
             missing = [self._named(role, product) for role, product in self.absent]
             lines.append(f"Not computed yet: {'; '.join(dict.fromkeys(missing))}")
