@@ -1,6 +1,7 @@
 # Options for pip, such as PIP_OPTIONS='--extra-index-url https://…' for another build of torch (see README.md).
 PIP_OPTIONS ?=
 PYTHON ?= python3
+THREADS ?= 1
 BIN := .venv/bin
 COURSE := tests/notebooks/test_run.py tests/course/test_runner.py tests/gallery notebooks/solutions
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -18,7 +19,7 @@ test: .venv/installed
 	ruff format --check .
 	ruff check .
 	pyrefly check
-	OMP_NUM_THREADS=1 $(MAKE) -j2 test-library test-course
+	OMP_NUM_THREADS=$(THREADS) $(MAKE) -j2 test-library test-course
 
 # One thread each: for networks this small, two halves side by side are done sooner.
 # -v writes a test's name before it runs: where the process dies, the log says in which.

@@ -93,11 +93,11 @@ def check_choice(name: str, value: object, choices: Iterable[object]) -> None:
         raise ValueError(f"{name}: got {value!r}, wants one of {', '.join(map(repr, choices))}")
 
 
-def check_path(name: str, value: object) -> None:
+def check_pathlike(name: str, value: object) -> None:
     """Raise a `TypeError` unless the argument names a file or folder.
 
     Example:
-        >>> check_path("store", 3)
+        >>> check_pathlike("store", 3)
         Traceback (most recent call last):
         TypeError: store: got int, wants a path: text or a pathlib.Path
     """

@@ -28,7 +28,6 @@ __all__ = [
     "AnyConv",
     "AnyConvTranspose",
     "DispatchMode",
-    "buffers_of",
     "children_of",
     "forward_hooks_of",
     "fused_weight_norm",
@@ -36,7 +35,8 @@ __all__ = [
     "is_compiled",
     "is_traceable_wrapper_subclass",
     "number_of_workers",
-    "parameters_of",
+    "own_buffers_of",
+    "own_parameters_of",
     "plain_tensors",
     "pre_hooks_of",
     "schema_of",
@@ -94,12 +94,12 @@ def storage_id(tensor: Tensor) -> int:
     return tensor.untyped_storage()._cdata
 
 
-def parameters_of(module: nn.Module) -> dict[str, nn.Parameter | None]:
+def own_parameters_of(module: nn.Module) -> dict[str, nn.Parameter | None]:
     """A module's own parameters, those that are None too, which `named_parameters` leaves out."""
     return module._parameters
 
 
-def buffers_of(module: nn.Module) -> dict[str, Tensor | None]:
+def own_buffers_of(module: nn.Module) -> dict[str, Tensor | None]:
     """A module's own buffers, those that are None too, which `named_buffers` leaves out."""
     return module._buffers
 

@@ -44,7 +44,7 @@ class Bfloat16(Wrapper):
 
     def states_along(self, affine: Affine, recalibrated_on: Batches | None = None) -> Callable[..., State]:
         """A function that makes the state at a point of a line or plane from its coordinates."""
-        return lambda *coords, buffer: self.state(affine(*coords), recalibrated_on=recalibrated_on)
+        return lambda *coords, scratch: self.state(affine(*coords), recalibrated_on=recalibrated_on)
 
     def outputs(self, state: State, batch: tuple[Tensor, Tensor]) -> Any:
         """The model's outputs for a batch."""

@@ -19,8 +19,8 @@ from torch.utils.weak import WeakIdKeyDictionary
 from landscape_nb._common.compat import tree_leaves, tree_map
 from landscape_nb._common.foreign import marking_foreign
 from landscape_nb.engines.faults import InapplicableError
+from landscape_nb.objective.forward import State
 
-State = Mapping[str, Tensor]
 CONVOLUTIONS = {F.conv1d, F.conv2d, F.conv3d}
 RELUS = {F.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_}
 SUMS = {torch.add, Tensor.add, Tensor.__add__, Tensor.add_, Tensor.__iadd__}

@@ -57,7 +57,7 @@ class OneByOne:
     def __call__(self, affine: Affine, coords: Float[np.ndarray, "points axes"]) -> Values:
         """The values at points, each given by its coordinates."""
         state_at = self.evaluator.states_along(affine)
-        found = [self.evaluator.measure_state(partial(state_at, *each, buffer=0)) for each in coords.tolist()]
+        found = [self.evaluator.measure_state(partial(state_at, *each, scratch=0)) for each in coords.tolist()]
         return {name: np.array([values[name] for values in found]) for name in self.evaluator.names}
 
     def outputs(self, batch: Any) -> Any:
@@ -73,8 +73,8 @@ class SideBySide(OneByOne):
     every layer. Batches need not wait, neither those of one point nor those of the next.
     """
 
-    # So many points are begun ahead that every thread has a batch. Each has its weights in a buffer of its own
-    # (`buffer`): one buffer more than there are points ahead, as the oldest point is still read while the newest is
+    # So many points are begun ahead that every thread has a batch. Each has its weights in memory of its own
+    # (`scratch`): one piece more than there are points ahead, as the oldest point is still read while the newest is
     # made. With fewer, a point's weights would be overwritten under the threads that read them, and values would be
     # wrong without an error. Metrics run in several threads at a time: `replaying` takes this engine only for metrics
     # of torch and of this package, which keep nothing between calls.
@@ -91,7 +91,7 @@ class SideBySide(OneByOne):
         found = []
         try:
             for number, each in enumerate(coords.tolist()):
-                begun.append(self._begin(pool, partial(state_at, *each, buffer=number % (ahead + 1))))
+                begun.append(self._begin(pool, partial(state_at, *each, scratch=number % (ahead + 1))))
                 if len(begun) > ahead:
                     found.append(self._ended(begun))
             while begun:

@@ -221,12 +221,12 @@ class Replayed(Wrapper):
         """A function that makes the state at a point of a line or plane from its coordinates."""
         prepared = _LAST.prepared(self, affine)
         if prepared is None:
-            return lambda *coords, buffer: self.state(affine(*coords))
+            return lambda *coords, scratch: self.state(affine(*coords))
         return partial(self._state_at, affine, prepared)
 
-    def _state_at(self, affine: Affine, prepared: _Prepared, *coords: float, buffer: int) -> State:
+    def _state_at(self, affine: Affine, prepared: _Prepared, *coords: float, scratch: int) -> State:
         buffers = {name: self.buffers[name].clone() for name in self.read_names & self.buffers.keys()}
-        state = self._laid_out(buffers | prepared(coords, buffer))
+        state = self._laid_out(buffers | prepared(coords, scratch))
         return self.state(affine(*coords)) if self._overflows(state) else state
 
     def made_along(self, affine: Affine) -> Affine | None:
@@ -289,16 +289,16 @@ class Replayed(Wrapper):
 
 
 class _Prepared:
-    """What programs read along a line or plane, in buffers that are used again."""
+    """What programs read along a line or plane, in memory that is used again."""
 
     def __init__(self, made: Affine):
         self.made = made
-        self.buffers: dict[int, Tensor] = {}
+        self.scratch: dict[int, Tensor] = {}
 
-    def __call__(self, coords: Sequence[float], buffer: int) -> State:
-        if buffer not in self.buffers:
-            self.buffers[buffer] = torch.empty_like(self.made.origin)
-        return self.made(*coords, out=self.buffers[buffer])
+    def __call__(self, coords: Sequence[float], scratch: int) -> State:
+        if scratch not in self.scratch:
+            self.scratch[scratch] = torch.empty_like(self.made.origin)
+        return self.made(*coords, out=self.scratch[scratch])
 
 
 class _Last:

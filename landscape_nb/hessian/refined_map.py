@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from tqdm.auto import tqdm
 
-from landscape_nb._common.checks import check_path
+from landscape_nb._common.checks import check_pathlike
 from landscape_nb._common.provenance import ran_since
 from landscape_nb._common.schema import DIMS, MEASURED, PRODUCTS, RATIO, ROUNDED, STOPPED, Values
 from landscape_nb.surfaces.grid import Axes, Grid
@@ -52,7 +52,7 @@ def refined_map(
     """
     check_jobs(n_jobs)
     if store is not None:
-        check_path("store", store)
+        check_pathlike("store", store)
     began = time.perf_counter()
     names, grid = list(measurement.names), Grid(axes, 1)
     attrs = {**attrs, "error": error, "points_seed": seed}

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from landscape_nb._common.checks import check_choice, check_path
+from landscape_nb._common.checks import check_choice, check_pathlike
 from landscape_nb.models.residual import RESNET_DEPTHS, ResNet, resnet
 
 
@@ -32,7 +32,7 @@ def load_authors_checkpoint(path: str | PathLike[str]) -> ResNet:
     Example:
         >>> load_authors_checkpoint("resnet56.t7")  # doctest: +SKIP
     """
-    check_path("path", path)
+    check_pathlike("path", path)
     if not Path(path).exists():
         raise FileNotFoundError(f"path: there is no file {path}")
     # `weights_only=True` keeps code out, but not sizes: a compressed archive, or tensors of stride 0, make gigabytes of

@@ -55,7 +55,7 @@ class Forward(Protocol):
     def states_along(self, affine: Affine, recalibrated_on: Batches | None = None) -> Callable[..., State]:
         """A function that makes the state at a point of a line or plane from its coordinates.
 
-        It also gets `buffer`, the number of one that it may write the state into.
+        It also gets `scratch`, the number of the memory that it may write the state into.
         """
         ...
 
@@ -119,7 +119,7 @@ class Plain:
 
     def states_along(self, affine: Affine, recalibrated_on: Batches | None = None) -> Callable[..., State]:
         """A function that makes the state at a point of a line or plane from its coordinates."""
-        return lambda *coords, buffer: self.state(affine(*coords), recalibrated_on=recalibrated_on)
+        return lambda *coords, scratch: self.state(affine(*coords), recalibrated_on=recalibrated_on)
 
     def outputs(self, state: State, batch: Any) -> Any:
         """The model's outputs for a batch."""

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from tqdm.auto import tqdm
 
 from landscape_nb._common.allocator import give_back
-from landscape_nb._common.checks import check_kind, check_path
+from landscape_nb._common.checks import check_kind, check_pathlike
 from landscape_nb._common.provenance import ran_since
 from landscape_nb._common.schema import ROUNDED, Values
 from landscape_nb.surfaces.grid import Axes, Grid
@@ -73,7 +73,7 @@ def sweep(
     check_jobs(n_jobs)
     check_kind("progress", progress, bool, "True or False")
     if store is not None:
-        check_path("store", store)
+        check_pathlike("store", store)
     began = time.perf_counter()
     names, grid = list(measurement.names), Grid(axes)
     made_from = {name: value for name, value in attrs.items() if name not in ROUNDED}

@@ -8,7 +8,7 @@ from torch import nn
 
 from landscape_nb._common.checks import check_kind, check_whole
 from landscape_nb.objective.objective import Objective
-from landscape_nb.trajectories.trajectory import State
+from landscape_nb.trajectories.trajectory import StateDict
 from landscape_nb.weights.params import norm
 
 
@@ -29,7 +29,7 @@ class Recorder:
     def __init__(self, net: nn.Module, tests: Objective, has_tests: bool, settings: dict):
         self.net, self.tests, self.has_tests, self.settings = net, tests, has_tests, settings
         self.history: dict[str, list[float]] = {}
-        self.states: dict[int, State] = {0: snapshot(net)}
+        self.states: dict[int, StateDict] = {0: snapshot(net)}
 
     def record(self, epoch: int, values: dict[str, float]) -> None:
         """Add what is known after an epoch.
@@ -62,7 +62,7 @@ class Recorder:
             raise FloatingPointError(f"the {what} became {value} in epoch {epoch}; a lower lr than {lr} may help")
 
 
-def snapshot(net: nn.Module) -> State:
+def snapshot(net: nn.Module) -> StateDict:
     """A copy of a network's parameters and buffers on the CPU, in the default layout.
 
     Example:

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from landscape_nb._common import settings
 from landscape_nb._common.hashing import hashed
 from landscape_nb._common.paths import local_path
-from landscape_nb.trajectories.trajectory import State
+from landscape_nb.trajectories.trajectory import StateDict
 
 _MANIFEST = "run.json"
 
@@ -41,11 +41,11 @@ class Expected:
     epochs: int
     record: list[int]
     quantities: set[str]
-    state: State
-    resumable: State
+    state: StateDict
+    resumable: StateDict
     weights: set[str]
 
-    def files(self, epoch: int) -> dict[str, State]:
+    def files(self, epoch: int) -> dict[str, StateDict]:
         """The files of a run whose last finished epoch is `epoch`: by name, a template of their tensors."""
         files = {state_name(recorded): self.state for recorded in self.recorded(epoch)}
         return files | ({resume_name(epoch): self.resumable} if epoch < self.epochs else {})
@@ -69,7 +69,7 @@ class Expected:
             _demand(right, "its history does not have a finite number an epoch")
         _demand(isinstance(files, dict) and set(files) == set(self.files(epoch)), "it names other files")
 
-    def check_tensors(self, files: dict[str, State]) -> None:
+    def check_tensors(self, files: dict[str, StateDict]) -> None:
         """Raise a `DamagedEntryError` unless the weights in all files are finite."""
         for file, tensors in files.items():
             for name in self.weights & tensors.keys():
@@ -82,8 +82,8 @@ class Progress:
 
     epoch: int
     history: dict[str, list[float]]
-    states: dict[int, State]
-    resumable: State | None
+    states: dict[int, StateDict]
+    resumable: StateDict | None
 
 
 class RunFiles:
@@ -133,14 +133,14 @@ class RunFiles:
         _demand((self.folder / name).is_file(), f"{name} is not a file")
         return (self.folder / name).read_bytes()
 
-    def _load(self, name: str, template: State) -> State:
+    def _load(self, name: str, template: StateDict) -> StateDict:
         """Read tensors that have the names, shapes and types of a template, in its order."""
         _demand(_checksum(self._bytes(name)) == self.checksums[name], f"{name} does not match its checksum")
         tensors = load_file(self.folder / name)
         _demand(_shapes(tensors) == _shapes(template), f"{name} has other tensors than this network")
         return {key: tensors[key] for key in template}
 
-    def save(self, name: str, tensors: State) -> None:
+    def save(self, name: str, tensors: StateDict) -> None:
         """Write tensors; they count once `commit` has named them."""
         temporary = self.folder / f"{name}.{os.getpid()}"
         save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, temporary)
@@ -192,7 +192,7 @@ def _demand(right: bool, otherwise: str) -> None:
         raise DamagedEntryError(otherwise)
 
 
-def _shapes(tensors: State) -> dict[str, tuple]:
+def _shapes(tensors: StateDict) -> dict[str, tuple]:
     return {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
 
 

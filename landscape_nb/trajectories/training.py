@@ -33,7 +33,7 @@ from landscape_nb.trajectories.run_files import (
     resume_name,
     state_name,
 )
-from landscape_nb.trajectories.trajectory import State, Trajectory
+from landscape_nb.trajectories.trajectory import StateDict, Trajectory
 from landscape_nb.weights.copies import check_model, copied_model
 from landscape_nb.weights.params import check_params, parameters_of
 
@@ -202,7 +202,7 @@ class _Run:
         initial = self.recorder.states[0]
         return Expected(settings["epochs"], settings["record"], quantities, initial, self._resumable(), weights)
 
-    def _in_order(self, state: State) -> State:
+    def _in_order(self, state: StateDict) -> StateDict:
         """A state from a file, its tensors in the network's order: a file sorts them by name."""
         return {name: state[name] for name in self.recorder.states[0]}
 
@@ -325,14 +325,14 @@ class _Run:
         content = {"epoch": self.epoch, "recorded": list(self.recorder.states), "history": self.recorder.history}
         self.files.commit(content | {"settings": self.settings, "versions": versions()}, names)
 
-    def _resumable(self) -> State:
+    def _resumable(self) -> StateDict:
         """The network's and the optimizer's tensors, named as in a file: `net/conv1.weight`, `momentum/0`."""
         tensors = {f"{_NET}{name}": tensor for name, tensor in snapshot(self.net).items()}
         for kind, buffers in self.buffers.items():
             tensors |= {f"{kind}/{number}": buffer for number, buffer in enumerate(buffers)}
         return tensors
 
-    def _restore(self, tensors: State) -> None:
+    def _restore(self, tensors: StateDict) -> None:
         state = {name.removeprefix(_NET): tensor for name, tensor in tensors.items() if name.startswith(_NET)}
         self.net.load_state_dict(state)
         for kind, buffers in self.buffers.items():

@@ -8,7 +8,7 @@ from landscape_nb.weights.copies import copied_model
 from landscape_nb.weights.filters import carrying, filter_fields_in
 from landscape_nb.weights.params import Params
 
-State = dict[str, Tensor]
+StateDict = dict[str, Tensor]
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Trajectory:
 
     model: nn.Module
     epochs: list[int]
-    states: list[State]
+    states: list[StateDict]
     lr_drops: list[int]
     history: dict[str, list[float]]
     settings: dict = field(default_factory=dict)

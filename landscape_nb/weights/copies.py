@@ -15,7 +15,7 @@ from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from landscape_nb._common.checks import check_kind
-from landscape_nb._common.compat import WRAPPED_BY_COMPILE, buffers_of, children_of, is_compiled, storage_id
+from landscape_nb._common.compat import WRAPPED_BY_COMPILE, children_of, is_compiled, own_buffers_of, storage_id
 from landscape_nb.models import Net
 from landscape_nb.weights.params import is_same
 
@@ -67,7 +67,7 @@ def _check_aliases(name: str, model: nn.Module) -> None:
     parameters = {id(p) for p in model.parameters()}
     owners = {storage_id(p): path for path, p in model.named_parameters() if _has_storage(p)}
     for path, module in model.named_modules():
-        for attribute, value in (vars(module) | buffers_of(module)).items():
+        for attribute, value in (vars(module) | own_buffers_of(module)).items():
             shares = isinstance(value, Tensor) and id(value) not in parameters and _has_storage(value)
             where = f"{path}.{attribute}" if path else attribute
             owner = owners.get(storage_id(value)) if shares and value.grad_fn is None else None

@@ -13,7 +13,7 @@ from landscape_nb._common.checks import (
     check_fraction,
     check_kind,
     check_number,
-    check_path,
+    check_pathlike,
     check_positive,
     check_whole,
     find_device,
@@ -118,11 +118,11 @@ def test_choices_are_compared_with_their_kind():
 
 def test_kinds_and_paths():
     check_kind("x", [], (list, tuple), "a list")
-    check_path("x", "a")
-    check_path("x", Path("a"))
+    check_pathlike("x", "a")
+    check_pathlike("x", Path("a"))
     for wrong in (3, b"a", None, ["a"]):
         with pytest.raises(TypeError, match=f"^x: got {type(wrong).__name__}, wants a path: text or a pathlib.Path$"):
-            check_path("x", wrong)
+            check_pathlike("x", wrong)
 
 
 def test_a_device_is_one_that_tensors_can_be_read_from():

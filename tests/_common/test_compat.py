@@ -58,9 +58,9 @@ def test_what_a_module_has_is_seen_with_what_is_none():
     module.register_buffer("unset", None)
     assert dict(module.named_children()).keys() == {"first"}
     assert compat.children_of(module) == {"first": module.first, "again": module.first, "absent": None}
-    assert list(compat.buffers_of(module)) == ["kept", "unset"]
-    assert list(compat.parameters_of(module.first)) == ["weight", "bias"]
-    assert compat.parameters_of(module.first)["bias"] is None
+    assert list(compat.own_buffers_of(module)) == ["kept", "unset"]
+    assert list(compat.own_parameters_of(module.first)) == ["weight", "bias"]
+    assert compat.own_parameters_of(module.first)["bias"] is None
 
 
 def test_hooks_are_seen():

@@ -46,7 +46,7 @@ def test_states_along_a_plane_are_at_its_points():
     forward = Plain(nn.Linear(1, 1, bias=False))
     directions = [{"weight": torch.tensor([[1.0]])}, {"weight": torch.tensor([[10.0]])}]
     at = forward.states_along(Affine({"weight": torch.tensor([[100.0]])}, directions))
-    assert at(2.0, 3.0, buffer=0)["weight"].item() == 132.0
+    assert at(2.0, 3.0, scratch=0)["weight"].item() == 132.0
 
 
 def test_batch_norm_is_as_before_after_a_recalibration_that_failed():

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from landscape_nb._common.compat import buffers_of, children_of, forward_hooks_of, parameters_of, pre_hooks_of
+from landscape_nb._common.compat import children_of, forward_hooks_of, own_buffers_of, own_parameters_of, pre_hooks_of
 from landscape_nb._common.provenance.installed import package_of
 from landscape_nb._common.provenance.own_code import (
     class_parts,
@@ -92,9 +92,9 @@ def _module_parts(module: nn.Module, left_out: frozenset[str]) -> Parts:
     What pruning, weight norm and parametrizations compute from parameters at each call is not a setting.
     """
     own = {name: value for name, value in vars(module).items() if name not in _BARE}
-    made = {name for name in own for source in ("orig", "v") if f"{name}_{source}" in parameters_of(module)}
+    made = {name for name in own for source in ("orig", "v") if f"{name}_{source}" in own_parameters_of(module)}
     settings = [pair for pair in _counted(type(module), own) if pair[0] not in made | left_out]
-    tensors = [*parameters_of(module).items(), *buffers_of(module).items()]
+    tensors = [*own_parameters_of(module).items(), *own_buffers_of(module).items()]
     state = [pair for pair in tensors if pair[0] not in left_out]
     hooks = [*pre_hooks_of(module), *forward_hooks_of(module)]
     names, held = _split([*settings, *state, *children_of(module).items()])

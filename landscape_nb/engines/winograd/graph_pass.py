@@ -12,9 +12,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from landscape_nb._common.compat import inner_adaptive_avg_pool2d
-from landscape_nb.engines.graph import MAKERS, RELUS, SUMS, Call, Program, Slot, State, Weight
+from landscape_nb.engines.graph import MAKERS, RELUS, SUMS, Call, Program, Slot, Weight
 from landscape_nb.engines.winograd.convolution import Convolution, mapped_filters
 from landscape_nb.engines.winograd.kernel import fewest_products, tiles_of
+from landscape_nb.objective.forward import State
 
 _CONV2D_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
 _CONV2D_DEFAULTS = {"bias": None, "stride": 1, "padding": 0, "dilation": 1, "groups": 1}

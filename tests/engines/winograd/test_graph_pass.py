@@ -130,7 +130,7 @@ def test_states_along_a_plane_are_the_states(ignore):
     faster = replayed(objective.evaluator)
     at = faster.forward.states_along(affine)
     assert (faster.forward.made_along(affine) is None) == (ignore is None)
-    states = [at(0.3, -0.7, buffer=0), at(0.1, 0.2, buffer=1)]
+    states = [at(0.3, -0.7, scratch=0), at(0.1, 0.2, scratch=1)]
     for coords, found in zip([(0.3, -0.7), (0.1, 0.2)], states, strict=True):
         wanted = faster.state(affine(*coords))
         for name in {
