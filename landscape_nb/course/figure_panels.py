@@ -20,7 +20,7 @@ PATH_LEVELS = (*PAPER_LEVELS, *(10.0**power for power in range(1, 9)))
 """The paper's levels for trajectories: 0.1, 0.6, …, 9.6, 10, 100, …, 10⁸."""
 _SIDES, _DECAYS = ("small", "large"), ("no-decay", "decay")
 _VGG = tuple(f"vgg9-sgd-{side}-{decay}" for decay in _DECAYS for side in _SIDES)
-_TOP = 100.0
+_BOTTOM, _TOP = 0.1, 40.0
 _MOST_RATIO = 0.5
 _STATISTICS = "between-interpolated"
 
@@ -231,7 +231,8 @@ def _surfaces(results: Shown, roles: Sequence[str]) -> Figure:
     nothing = known[0].assign(loss=known[0].loss * np.nan)
     drawn = {results.title(role): nothing if plane is None else plane for role, plane in planes.items()}
     lowest = max(float(plane.loss.min()) for plane in known)
-    figure = plot_surfaces(drawn, top=max(_TOP, 10 * lowest) if np.isfinite(lowest) else None)
+    top = max(_TOP, 10 * lowest) if np.isfinite(lowest) else None
+    figure = plot_surfaces(drawn, top=top, bottom=_BOTTOM if top else None)
     for panel, plane in zip(figure.axes, planes.values(), strict=False):
         for text in panel.texts if plane is None else ():
             text.set_text("not computed yet")

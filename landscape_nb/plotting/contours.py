@@ -17,6 +17,7 @@ from landscape_nb._common.checks import check_kind, check_whole
 from landscape_nb._common.drawable import Plot, Plots, by_name, check_path, single
 from landscape_nb._common.levels import Levels, check_span, choose_levels, limits
 from landscape_nb._common.schema import ALPHA, BETA, DIMS, EPOCH, LR_DROPS, POINT
+from landscape_nb.plotting.smooth import smooth
 from landscape_nb.plotting.style import (
     LABELS,
     check_panel,
@@ -30,12 +31,19 @@ _INNER, _NEAR, _FAR = 0.84, 0.08, 0.3
 _BRIGHT = 0.18
 """At this luminance black and white have the same contrast; on brighter colours black is easier to read."""
 _LUMINANCE = (0.2126, 0.7152, 0.0722)
+_CELLS = 160
+"""So many cells a side are drawn at least: no corner of a contour is seen then."""
 _LONGEST = 4
 """A plane that is more times as long as it is wide is not drawn to scale: it would be a sliver."""
 
 
 def draw_contours(
-    panel: Axes, plane: Plot, variable: str = "loss", levels: Levels = None, cmap: str | Colormap = "viridis"
+    panel: Axes,
+    plane: Plot,
+    variable: str = "loss",
+    levels: Levels = None,
+    cmap: str | Colormap = "viridis",
+    points: bool = False,
 ) -> QuadContourSet:
     """Draw a plane from above into a panel, as `plot_contours` does; for figures that mix kinds of panels.
 
@@ -45,6 +53,7 @@ def draw_contours(
         variable: What to draw: `'loss'` or a metric's name.
         levels: Values at which the colour changes, as in `plot_contours`.
         cmap: A matplotlib colour map, or its name.
+        points: Whether the measured points are drawn, as small dots.
 
     Returns:
         The filled contours, for a colour bar.
@@ -62,7 +71,8 @@ def draw_contours(
     """
     check_panel(panel)
     values = single("plane", plane, "plane", variable)
-    return _contour(panel, values, choose_levels(levels, [values.values]), colormap(cmap))
+    check_kind("points", points, bool, "True or False")
+    return _contour(panel, values, choose_levels(levels, [values.values]), colormap(cmap), points)
 
 
 def draw_path(panel: Axes, path: xr.Dataset, until: float | None = None) -> None:
@@ -110,10 +120,12 @@ def plot_contours(
     columns: int = 2,
     title: str = "",
     cmap: str | Colormap = "viridis",
+    points: bool = False,
 ) -> Figure:
     """Draw planes from above, all on the same levels, colours and ranges.
 
-    Values above the last level have one colour; where the value is not finite, the plane is hatched.
+    Between measured points the logarithm of a positive value follows a spline. Values above the last level have one
+    colour; where the value is not finite, the plane is hatched.
     α and β have the same scale, unless one is more than four times as long as the other.
 
     Args:
@@ -128,6 +140,7 @@ def plot_contours(
         columns: Panels in a row.
         title: Title of the figure.
         cmap: A matplotlib colour map, or its name.
+        points: Whether the measured points are drawn, as small dots.
 
     Returns:
         A figure with one panel a plane and a common colour bar.
@@ -148,12 +161,13 @@ def plot_contours(
     planes, (variable,) = by_name("planes", planes, "plane", (variable,))
     chosen = choose_levels(levels, [plane[variable].values for plane in planes.values()])
     check_kind("title", title, str, "a text")
+    check_kind("points", points, bool, "True or False")
     colours = colormap(cmap)
     columns = min(check_whole("columns", columns, 1), len(planes))
     figure, axes = panels(columns, -(-len(planes) // columns), (4.9, 4.5))
     filled: Any = None
     for panel, (name, plane) in zip(axes, planes.items(), strict=False):
-        filled = _contour(panel, plane[variable], chosen, colours)
+        filled = _contour(panel, plane[variable], chosen, colours, points)
         panel.set_title(name, fontsize=15)
     for panel in axes[len(planes) :]:
         panel.remove()
@@ -166,30 +180,37 @@ def plot_contours(
     return figure
 
 
-def _contour(panel: Axes, values: xr.DataArray, levels: np.ndarray, cmap: Colormap) -> QuadContourSet:
+def _contour(
+    panel: Axes, values: xr.DataArray, levels: Float[np.ndarray, "levels"], cmap: Colormap, points: bool
+) -> QuadContourSet:
     """Filled contours with lines on them.
 
-    matplotlib interpolates straight between grid points. A loss grows by decades, so that straight lines cut off its
-    bends and move a low level towards the centre; its logarithm bends less. Levels are therefore looked for in the
-    logarithm if all are positive. Values far below the lowest level (or 0, which has no logarithm) are raised to a
-    tenth of it: they have the same colour, but otherwise would pull the lowest contour out of its place.
+    A loss grows by decades; its logarithm bends less, and is easier to follow between the measured points. Levels are
+    therefore looked for in the logarithm if all are positive. Values far below the lowest level (or 0, which has no
+    logarithm) are raised to a thousandth of it: they have the same colour, but otherwise would pull the lowest contour
+    out of its place.
     """
     scale = np.log10 if levels[0] > 0 else np.positive
     if levels[0] <= 0:
         check_span(str(values.name), *limits([values.values]))
-    grid = np.ma.masked_invalid(values.transpose(BETA, ALPHA).astype(float))
-    heights = scale(grid.clip(levels[0] / 10) if levels[0] > 0 else grid)
+    grid = values.transpose(BETA, ALPHA).values.astype(float)
+    finite = np.where(np.isfinite(grid), grid, np.nan)
+    heights = scale(finite.clip(levels[0] / 1000) if levels[0] > 0 else finite)
+    (beta, alpha), heights = smooth((values.beta.values, values.alpha.values), heights, _CELLS)
+    fine = alpha, beta, np.ma.masked_invalid(heights)
     bins = max(256, len(levels) + 1)
     norm, cmap = BoundaryNorm(scale(levels), bins, extend="both"), cmap.resampled(bins)
-    axes = values.alpha, values.beta
-    filled = panel.contourf(*axes, heights, scale(levels), norm=norm, cmap=cmap, extend="both")
+    filled = panel.contourf(*fine, scale(levels), norm=norm, cmap=cmap, extend="both")
     white = _luminance(cmap, np.linspace(0, 1, 16)).mean() < 2 * _BRIGHT
     strokes = {"colors": "white" if white else "0.25", "linewidths": 0.7, "linestyles": "solid"}
-    lines = panel.contour(*axes, heights, scale(levels), **strokes)
-    _frame(panel, *axes)
-    if grid.mask.any():
+    lines = panel.contour(*fine, scale(levels), **strokes)
+    _frame(panel, values.alpha, values.beta)
+    if points:
+        x, y = np.meshgrid(values.alpha, values.beta)
+        panel.plot(x.ravel(), y.ravel(), linestyle="none", marker=".", markersize=2.5, color="0.25", label="measured")
+    if np.isnan(finite).any():
         _hatch(panel)
-    if grid.mask.all():
+    if np.isnan(finite).all():
         say_nothing_finite(panel, str(values.name))
     else:
         texts = dict(zip(scale(levels), _texts(levels), strict=True))

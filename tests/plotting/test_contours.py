@@ -111,3 +111,19 @@ def test_contours_of_a_spike_that_leave_no_room_have_no_labels():
 def test_levels_are_written_out_up_to_a_million():
     figure = plotting.plot_contours(plane_over(lambda a, b: 1e6 * (a**2 + b**2)), levels=[0.1, 1000, 100000])
     assert [text.get_text() for text in figure.axes[-1].get_yticklabels()] == ["0.1", "100000"]
+
+
+def test_measured_points_are_drawn_on_request():
+    bowl = plane_over(lambda a, b: 0.01 + a**2 + b**2)
+    dots = [line for line in plotting.plot_contours(bowl, points=True).axes[0].lines if line.get_marker() == "."]
+    assert len(dots) == 1
+    found = set(zip(*dots[0].get_data(), strict=True))
+    assert found == {(a, b) for a in bowl.alpha.values for b in bowl.beta.values}
+    assert not [line for line in plotting.plot_contours(bowl).axes[0].lines if line.get_marker() == "."]
+
+
+def test_a_round_bowl_has_round_contours_though_few_points_are_measured():
+    bowl = plane_over(lambda a, b: np.exp(4 * (a**2 + b**2)), a=np.linspace(-1, 1, 9), b=np.linspace(-1, 1, 9))
+    path = plotting.plot_contours(bowl, levels=[np.exp(1.0), 50]).axes[0].collections[1].get_paths()[0]
+    radii = np.linalg.norm(path.vertices, axis=1)
+    np.testing.assert_allclose(radii, 0.5, atol=0.008)  # straight lines are off by 0.016

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers import plane_over
+from matplotlib.colors import ListedColormap
 
 from landscape_nb import plotting
 
@@ -21,3 +22,37 @@ def test_plotly_surface_holds_the_values_where_they_are():
     assert surface.z[12][0] == pytest.approx(data.loss.sel(alpha=-1, beta=2).item())
     assert surface.x[0] == -1
     assert surface.y[12] == 2
+
+
+def test_figures_of_other_planes_get_the_same_scale():
+    low, high = plane_over(lambda a, b: 0.02 + a**2), plane_over(lambda a, b: 3 + 1e4 * a**2)
+    for plane in (low, high):
+        assert plotting.plot_surfaces(plane, bottom=0.1, top=40).axes[0].get_zlim() == pytest.approx(
+            (-1, np.log10(40)), abs=1e-6
+        )
+        surface = plotting.plotly_surface(plane, bottom=0.1, top=40)
+        assert surface.layout.scene.zaxis.range == pytest.approx((-1, np.log10(40)))
+        assert (surface.data[0].cmin, surface.data[0].cmax) == pytest.approx((-1, np.log10(40)))
+
+
+@pytest.mark.parametrize(
+    ("ends", "message"),
+    [
+        ({"bottom": 0}, "bottom: got 0, wants a finite number above 0"),
+        ({"bottom": 5}, "bottom: got 5, wants less than 3, or all heights are raised to it"),
+        ({"bottom": 1.5, "top": 1.5}, "top: got 1.5, wants more than 1.5, or all heights are cut off"),
+    ],
+)
+def test_ends_that_leave_no_height_are_refused(ends, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        plotting.plot_surfaces(plane_over(lambda a, b: 1 + a**2 + b**2 / 4), **ends)
+
+
+def test_of_the_two_sides_of_a_roof_one_is_in_the_shade():
+    roof = plane_over(lambda a, b: 10.0 ** -np.abs(a) + 0 * b, a=np.linspace(-1, 1, 9))
+    grey = ListedColormap(["#808080"])
+    red = plotting.plot_surfaces(roof, cmap=grey).axes[0].collections[0].get_facecolors()[:, 0]
+    shade, light = np.quantile(red, (0.25, 0.75))
+    assert shade < 0.8 * light
+    flat = plane_over(lambda a, b: 1 + 0 * a + 0 * b)
+    assert np.ptp(plotting.plot_surfaces(flat, cmap=grey).axes[0].collections[0].get_facecolors()[:, 0]) < 1e-6
