@@ -189,7 +189,9 @@ def write_page(content: nbformat.NotebookNode, out: Path, name: str) -> Path:
         data = output.get("data", {})
         if _PLOTLY in data:
             figure = plotly.io.from_json(plotly.io.json.to_json_plotly(data[_PLOTLY]), skip_invalid=True)
-            data["text/html"] = plotly.io.to_html(figure, include_plotlyjs="directory", full_html=False)
+            data["text/html"] = plotly.io.to_html(
+                figure, include_plotlyjs="directory", full_html=False, auto_play=False
+            )
             (out / "plotly.min.js").write_text(get_plotlyjs(), encoding="utf-8")
             del data[_PLOTLY], data["image/png"]
         data.pop("application/vnd.jupyter.widget-view+json", None)

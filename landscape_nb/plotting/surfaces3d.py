@@ -1,8 +1,7 @@
 """Planes as surfaces in three dimensions; no loss is computed here."""
 
-from collections.abc import Iterable, Sequence
-from numbers import Real
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,21 +11,16 @@ from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 
 from landscape_nb._common.checks import check_kind, check_whole
-from landscape_nb._common.drawable import Plot, Plots, by_name, check_plot
-from landscape_nb._common.levels import check_span, is_below_zero, limits
-from landscape_nb._common.schema import DIMS
+from landscape_nb._common.drawable import Plots, by_name
+from landscape_nb.plotting.heights import heights_of
 from landscape_nb.plotting.smooth import smooth
 from landscape_nb.plotting.style import LABELS, colormap, panels, say_nothing_finite
 
 if TYPE_CHECKING:
-    import plotly.graph_objects
     from mpl_toolkits.mplot3d import Axes3D
 
 _BOX = (1, 1, 0.75)
 """How long, wide and high surfaces are drawn."""
-_LEAST = 1e-12
-"""A zero has no logarithm: it is drawn at this height."""
-_FARTHEST = {"bottom": "smallest", "top": "largest"}
 _LAMP, _DARKEST = np.array([-1.0, 0.4, 1.2]), 0.55
 """Where the light comes from, and how bright the side is that turns away from it."""
 _CELLS = 96
@@ -79,20 +73,16 @@ def plot_surfaces(
     """
     planes, (variable,) = by_name("planes", planes, "plane", (variable,))
     check_kind("title", title, str, "a text")
-    check_kind("log", log, (bool, np.bool_), "True or False")
     shown = {name: plane[variable] for name, plane in planes.items()}
-    log = log and not is_below_zero(values.values for values in shown.values())
-    _check_ends(bottom, top, shown.values(), log)
-    heights = {name: _height(values, log, bottom, top) for name, values in shown.items()}
-    low, high = _range(heights.values(), *_ends(bottom, top, log))
+    heights = heights_of(shown, log, bottom, top)
     colours, columns = colormap(cmap), min(check_whole("columns", columns, 1), len(planes))
     figure, axes = panels(columns, -(-len(planes) // columns), (5.6, 4.4), projection="3d")
-    label = LABELS.get(variable, variable) + (", log scale" if log else "")
+    label = LABELS.get(variable, variable) + (", log scale" if heights.log else "")
     spatial = cast("Sequence[Axes3D]", axes)
     for panel, (name, values) in zip(spatial, shown.items(), strict=False):
-        _surface(panel, values, heights[name], colours, Normalize(low, high))
-        panel.set(zlim=(low, high))
-        panel.set_zticks(*_height_ticks(low, high, log))  # pyrefly: ignore[not-callable]  (matplotlib wraps it so)
+        _surface(panel, values, heights.of[name], colours, Normalize(heights.low, heights.high))
+        panel.set(zlim=(heights.low, heights.high))
+        panel.set_zticks(heights.ticks, heights.labels)  # pyrefly: ignore[not-callable]  (matplotlib wraps it so)
         panel.set_zlabel(label, labelpad=6)
         panel.set_title(name, fontsize=15)
     for panel in axes[len(planes) :]:
@@ -135,122 +125,3 @@ def _lit(heights: Float[np.ndarray, "a b"], cmap: Colormap, norm: Normalize) -> 
     colours = np.asarray(cmap(norm(heights)))
     colours[..., :3] *= (_DARKEST + (1 - _DARKEST) * brightness)[..., None]
     return colours
-
-
-def plotly_surface(
-    plane: Plot,
-    variable: str = "loss",
-    log: bool = True,
-    top: float | None = None,
-    title: str = "",
-    bottom: float | None = None,
-) -> "plotly.graph_objects.Figure":
-    """An interactive surface in three dimensions, to turn and zoom with the mouse.
-
-    Args:
-        plane: What `evaluate_plane` returned, or one of its variables. Of several draws (`repeats=`) the
-            first is drawn, and the title says so.
-        variable: What the height shows.
-        log: Whether the height is logarithmic; it is linear where a value is below zero.
-        top: Heights above are cut off there; default the largest finite value.
-        title: Title of the figure.
-        bottom: Heights below are raised to it; default the smallest finite value.
-
-    Returns:
-        A plotly figure; the label under the mouse gives the value itself.
-
-    Raises:
-        TypeError: `plane` is not a Dataset, or another argument has the wrong type.
-        ValueError: A Dataset that is not a plane, or has no such variable; ends as in `plot_surfaces`.
-
-    Example:
-        >>> a = np.linspace(-1, 1, 5)
-        >>> bowl = xr.Dataset({"loss": (("alpha", "beta"), a[:, None] ** 2 + a**2)}, {"alpha": a, "beta": a})
-        >>> plotly_surface(bowl, log=False).data[0].type
-        'surface'
-    """
-    import plotly.graph_objects as go
-
-    check_plot("plane", plane, "plane")
-    draws, (variable,) = by_name("plane", plane, "plane", (variable,))
-    check_kind("title", title, str, "a text")
-    check_kind("log", log, (bool, np.bool_), "True or False")
-    if len(draws) > 1:
-        title = ", ".join(filter(None, (title, f"draw 1 of {len(draws)}")))
-    values = next(iter(draws.values()))[variable]
-    log = log and not is_below_zero([values.values])
-    _check_ends(bottom, top, [values], log)
-    height = _height(values, log, bottom, top)
-    low, high = _range([height], *_ends(bottom, top, log))
-    ticks, labels = _height_ticks(low, high, log)
-    surface = go.Surface(
-        x=values.alpha.values,
-        y=values.beta.values,
-        z=height.T,
-        customdata=values.transpose(*DIMS).values.T,
-        colorscale="Viridis",
-        cmin=low,
-        cmax=high,
-        lighting={"ambient": 0.6, "diffuse": 0.7, "specular": 0.1},
-        colorbar={"title": variable, "tickvals": ticks, "ticktext": labels},
-        hovertemplate=f"α %{{x:.2f}}<br>β %{{y:.2f}}<br>{variable} %{{customdata:.3g}}<extra></extra>",
-    )
-    z_axis = {"title": variable, "tickvals": ticks, "ticktext": labels, "range": [low, high]}
-    scene = {"xaxis_title": "α", "yaxis_title": "β", "zaxis": z_axis, "aspectratio": {"x": 1, "y": 1, "z": 0.8}}
-    layout = {"scene": scene, "title": title, "height": 520, "margin": {"l": 0, "r": 0, "t": 40, "b": 0}}
-    figure = go.Figure(surface, layout)
-    if not np.isfinite(height).any():
-        centre = {"x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper"}
-        figure.add_annotation(text=f"no finite {variable}", showarrow=False, font_size=20, **centre)
-    return figure
-
-
-def _check_ends(bottom: Any, top: Any, values: Iterable[xr.DataArray], log: bool) -> None:
-    for name, end in {"bottom": bottom, "top": top}.items():
-        if end is not None and (isinstance(end, bool) or not isinstance(end, Real)):
-            raise TypeError(f"{name}: got {end!r}, wants a number, or None for the {_FARTHEST[name]} value")
-    low, high = limits(each.values for each in values)
-    if bottom is not None and ((log and not float(bottom) > 0) or not np.isfinite(float(bottom))):
-        raise ValueError(f"bottom: got {bottom:g}, wants a finite number{' above 0' * log}")
-    low = low if bottom is None else float(bottom)
-    least = max(low, 0) if log else low
-    if top is not None and (low < high or log or bottom is not None) and not float(top) > least:
-        raise ValueError(f"top: got {top:g}, wants more than {least:.3g}, or all heights are cut off")
-    if top is None and bottom is not None and not high > low:
-        raise ValueError(f"bottom: got {bottom:g}, wants less than {high:.3g}, or all heights are raised to it")
-
-
-def _height(values: xr.DataArray, log: bool, bottom: float | None, top: float | None) -> Float[np.ndarray, "a b"]:
-    height = values.transpose(*DIMS).astype(float)
-    height = height.where(np.isfinite(height)).clip(bottom, top)
-    return np.log10(height.clip(min=_LEAST).values) if log else height.values
-
-
-def _ends(bottom: float | None, top: float | None, log: bool) -> tuple[float | None, float | None]:
-    """The ends of the height, as they are drawn; None where the values decide."""
-    low, high = (None if end is None else np.log10(max(end, _LEAST)) if log else float(end) for end in (bottom, top))
-    return low, high if bottom is not None and top is not None else None
-
-
-def _range(
-    heights: Iterable[Float[np.ndarray, "..."]], bottom: float | None = None, top: float | None = None
-) -> tuple[float, float]:
-    """The lowest and the highest of all heights, or the ends that were asked for.
-
-    If all are equal, there is some room above and below.
-    """
-    low, high = limits(heights)
-    low, high = low if bottom is None else bottom, high if top is None else top
-    check_span("values", low, high)
-    margin = 0.0 if high - low > 1e-9 * max(abs(low), abs(high)) else max(0.5, 0.1 * abs(low))
-    return low - margin, high + margin
-
-
-def _height_ticks(low: float, high: float, log: bool) -> tuple[list[float], list[str]]:
-    if not log:
-        ticks = [tick for tick in plt.MaxNLocator(5).tick_values(low, high) if low <= tick <= high]
-        return ticks, [f"{tick:g}" for tick in ticks]
-    step = max(1, round((high - low) / 5))
-    powers = [float(power) for power in range(int(np.ceil(low)), int(np.floor(high)) + 1, step)]
-    ticks = powers or [low, high]
-    return ticks, [f"{10.0**tick:g}" for tick in ticks]

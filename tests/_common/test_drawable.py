@@ -148,7 +148,7 @@ def test_lists_are_panels_titled_by_number_and_draws_by_theirs():
     assert [panel.get_title() for panel in named] == ["a, draw 1", "a, draw 2", "b"]
     names = [text.get_text() for text in plotting.plot_lines([plane_of(BOWL).isel(beta=0)] * 2).legends[0].get_texts()]
     assert names == ["0", "1"]
-    assert plotting.plotly_surface(draws, title="Mine").layout.title.text == "Mine, draw 1 of 2"
+    assert [text.text for text in plotting.plotly_surface(draws).layout.annotations] == ["draw 1", "draw 2"]
 
 
 def test_a_variable_is_drawn_under_its_own_name():

@@ -15,37 +15,12 @@ def test_surfaces_share_their_height_and_are_cut_at_the_top():
     np.testing.assert_allclose(figure.axes[0].get_zlim(), (-2, 2), atol=1e-6)
 
 
-def test_plotly_surface_holds_the_values_where_they_are():
-    data = plane_over(lambda a, b: 1 + a + 10 * (b + 2))
-    surface = plotting.plotly_surface(data, log=False).data[0]
-    assert np.shape(surface.z) == (13, 9)
-    assert surface.z[12][0] == pytest.approx(data.loss.sel(alpha=-1, beta=2).item())
-    assert surface.x[0] == -1
-    assert surface.y[12] == 2
-
-
 def test_figures_of_other_planes_get_the_same_scale():
     low, high = plane_over(lambda a, b: 0.02 + a**2), plane_over(lambda a, b: 3 + 1e4 * a**2)
     for plane in (low, high):
         assert plotting.plot_surfaces(plane, bottom=0.1, top=40).axes[0].get_zlim() == pytest.approx(
             (-1, np.log10(40)), abs=1e-6
         )
-        surface = plotting.plotly_surface(plane, bottom=0.1, top=40)
-        assert surface.layout.scene.zaxis.range == pytest.approx((-1, np.log10(40)))
-        assert (surface.data[0].cmin, surface.data[0].cmax) == pytest.approx((-1, np.log10(40)))
-
-
-@pytest.mark.parametrize(
-    ("ends", "message"),
-    [
-        ({"bottom": 0}, "bottom: got 0, wants a finite number above 0"),
-        ({"bottom": 5}, "bottom: got 5, wants less than 3, or all heights are raised to it"),
-        ({"bottom": 1.5, "top": 1.5}, "top: got 1.5, wants more than 1.5, or all heights are cut off"),
-    ],
-)
-def test_ends_that_leave_no_height_are_refused(ends, message):
-    with pytest.raises(ValueError, match=f"^{message}$"):
-        plotting.plot_surfaces(plane_over(lambda a, b: 1 + a**2 + b**2 / 4), **ends)
 
 
 def test_of_the_two_sides_of_a_roof_one_is_in_the_shade():

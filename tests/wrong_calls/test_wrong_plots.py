@@ -51,8 +51,9 @@ NOT_PLANES = [
 DRAWERS = [
     (plotting.plot_contours, "planes"),
     (plotting.plot_surfaces, "planes"),
-    (plotting.plotly_surface, "plane"),
+    (plotting.plotly_surface, "planes"),
     (lambda plane: plotting.draw_contours(plotting.panels(1)[1][0], plane), "plane"),
+    (lambda plane: plotting.plotly_path(plane, PATH), "plane"),
     (lnb.plane_curvatures, "plane"),
     (lnb.nonconvex_fraction, "plane"),
 ]
@@ -64,7 +65,7 @@ def test_what_is_not_a_plane(draw, name, plane, kind, message):
     refused(lambda: draw(plane), kind, message.format(name, name))
 
 
-@pytest.mark.parametrize(("draw", "name"), DRAWERS[:2])
+@pytest.mark.parametrize(("draw", "name"), DRAWERS[:3])
 @pytest.mark.parametrize(("plane", "kind", "message"), NOT_PLANES)
 def test_what_is_not_a_plane_among_others(draw, name, plane, kind, message):
     refused(lambda: draw([PLANE, plane]), kind, message.format(rf"{name}\[1\]", r"planes\[1\]"))
