@@ -86,7 +86,7 @@ STATEMENTS = (
     ),
     Statement(
         "Figure 1",
-        "The same, by the RMS of log loss against its neighbours, with shortcuts and without.",
+        "The same, by what a local smooth fit of log loss leaves over (`roughness`), with shortcuts and without.",
         (),
         per_role("plane", roughness, "resnet56-shortcuts", "resnet56-plain"),
         far_above,
