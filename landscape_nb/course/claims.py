@@ -32,6 +32,7 @@ class Claim:
         numbers: The numbers that it was decided on, by name.
         seed: The seed that the notebook ran with.
         others: The same claim of the same notebook run with other seeds, as shipped with the package.
+        shipped: Whether its numbers come from a shipped result: one draw, whatever seed the notebook runs with.
     """
 
     id: str
@@ -40,11 +41,13 @@ class Claim:
     numbers: dict[str, float | list[float]] = field(default_factory=dict)
     seed: int = 0
     others: list["Claim"] = field(default_factory=list, repr=False)
+    shipped: bool = False
 
     def _repr_markdown_(self) -> str:
         sign, verdict = ("✅", "holds") if self.holds else ("❌", "**does not hold here**")
         lines = [f"{sign} **Claim {in_markdown(self.id)}** {verdict}: {in_markdown(self.text)}"]
-        lines.append(f"*{in_markdown(self.shown)}*")
+        draw = " (one draw, shipped with the course)" if self.shipped else ""
+        lines.append(f"*{in_markdown(self.shown)}{draw}*")
         for other in self.others:
             held = "holds" if other.holds else "fails"
             lines.append(f"*run before with seed {in_markdown(str(other.seed))}, {held}: {in_markdown(other.shown)}*")
@@ -68,7 +71,7 @@ def in_markdown(text: str) -> str:
     return escape(re.sub(r"([\\`*_\[\]|$~])", r"\\\1", " ".join(text.split())), quote=False)
 
 
-def claim(id: str, condition: bool, text: str, **numbers: object) -> Claim:
+def claim(id: str, condition: bool, text: str, shipped: bool = False, **numbers: object) -> Claim:
     """State what a reader will see, and check it; make this the last line of a cell.
 
     A claim that fails is shown as failed in a class, and is an error where the environment variable
@@ -79,13 +82,15 @@ def claim(id: str, condition: bool, text: str, **numbers: object) -> Claim:
         id: The notebook's number and a name, such as `'05-shortcuts'`.
         condition: Whether the claim holds.
         text: The claim, in a sentence.
+        shipped: Whether it was decided on a result that ships with the course, and not on this run.
         **numbers: The numbers it was decided on, by name: each a number, or a list with one for each seed.
 
     Returns:
         The claim, which a notebook displays.
 
     Raises:
-        TypeError: `condition` is not a bool, or one of `numbers` is neither a number nor a list of numbers.
+        TypeError: `condition` or `shipped` is not a bool, or one of `numbers` is neither a number nor a list of
+            numbers.
         ClaimFailedError: The claim does not hold, in strict mode.
 
     Example:
@@ -95,10 +100,11 @@ def claim(id: str, condition: bool, text: str, **numbers: object) -> Claim:
     check_kind("id", id, str, "a name such as '05-shortcuts'")
     check_kind("text", text, str, "a sentence")
     check_kind("condition", condition, (bool, np.bool_), "True or False")
+    check_kind("shipped", shipped, bool, "True or False")
     decisive = {name: _plain(name, value) for name, value in numbers.items()}
     seed = settings.seed()
-    others = [run for run in shipped_claims(id) if run.seed != seed]
-    made = Claim(id, bool(condition), text, decisive, seed, others)
+    others = [] if shipped else [run for run in shipped_claims(id) if run.seed != seed]
+    made = Claim(id, bool(condition), text, decisive, seed, others, shipped)
     if ledger := settings.ledger():
         with ledger.open("a") as file:
             file.write(json.dumps(asdict(made) | {"others": []}) + "\n")

@@ -43,7 +43,7 @@ NOTEBOOKS = (
     Notebook("02_scale_invariance", "ReLU and batch norm make sharpness arbitrary", "Section 3"),
     Notebook("03_batch_size_flip", "Weight decay flips flat and sharp", "Figure 2"),
     Notebook("04_filter_normalization", "Filter normalization and its rivals", "Figure 3, appendix"),
-    Notebook("05_skip_connections", "Depth with and without shortcuts", "Figures 1, 4 and 5"),
+    Notebook("05_skip_connections", "Depth with and without skip connections", "Figures 1, 4 and 5"),
     Notebook("06_width", "Wide networks have wide, smooth basins", "Figure 6"),
     Notebook("07_initialization_and_generalization", "Where training starts, and what flatness predicts", "Section 6"),
     Notebook("08_hessian", "Is the convexity real?", "Figure 7"),

@@ -82,6 +82,7 @@ def diagnose(dataset: Plot, levels: Levels = None, path: xr.Dataset | None = Non
     - `too-high`: even the lowest loss is above the last contour level;
     - `too-wide`: more than two thirds of the grid lie above the last level, or its rim lies a hundred times as high;
     - `too-narrow`: fewer than two levels are crossed;
+    - `levels-too-coarse`: the same, though two or more of the paper's levels would be: not the extent is at fault;
     - `not-finite`: the loss is NaN or infinite somewhere;
     - `zero-direction`: a direction is zero, so that nothing changes along its axis;
     - `parallel-directions`: both directions are (almost) the same or opposite, so that the plane is a line;
@@ -198,21 +199,25 @@ def _too_wide(view: View) -> Iterator[Finding]:
     )
 
 
-def _too_narrow(view: View) -> Iterator[Finding]:
+def _few_levels(view: View) -> Iterator[Finding]:
     highest = float(view.loss[view.finite].max(initial=-np.inf))
-    crossed = int(((view.levels > view.lowest) & (view.levels <= highest)).sum())
+    crossed, crossed_of_paper = (
+        sum(view.lowest < level <= highest for level in levels) for levels in (view.levels, schema.PAPER_LEVELS)
+    )
     hidden = view.below_zero and view.levels[0] > 0
     still = {*view.lengths} == {0}
     if hidden or still:  # a wider extent would show no more
         return
     if view.between or crossed >= 2 or view.lowest > view.levels[-1] or not view.finite.all():
         return
+    coarse = crossed_of_paper >= 2
+    others = f"Choose others: the paper's, of which {crossed_of_paper} are crossed, or levels=10."
     yield Finding(
-        "too-narrow",
+        "levels-too-coarse" if coarse else "too-narrow",
         "warning",
         f"The loss goes from {view.lowest:.3g} to {highest:.3g} and crosses {crossed or 'none'} of the levels "
         f"({view.levels[0]:.3g}, {view.levels[1]:.3g}, …): the {view.noun} looks flat on them.",
-        f"Widen it: {wider(view)}.",
+        others if coarse else f"Widen it: {wider(view)}.",
     )
 
 
@@ -445,6 +450,6 @@ def _round_up(samples: float) -> int:
 
 
 _CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (
-    _off_centre, _too_high, _too_wide, _too_narrow, _not_finite, _zero_direction, _parallel_directions, _noise,
+    _off_centre, _too_high, _too_wide, _few_levels, _not_finite, _zero_direction, _parallel_directions, _noise,
     _un_normalized, _borrowed_scale, _wrong_statistics, _dead_filters, _one_seed,
 )  # fmt: skip

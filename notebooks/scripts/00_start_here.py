@@ -18,14 +18,14 @@
 #
 # **Question.** What does the loss of a network with 855,770 weights look like, and can a picture of it be trusted?
 #
-# ![Two surfaces of the training loss with logarithmic height. ResNet-56 with shortcuts: a smooth funnel. Without shortcuts: a high, lopsided trough.](images/00_start_here.png)
+# ![Two surfaces of the training loss on one logarithmic scale. ResNet-56 without skip connections: ridges and pits around a narrow hole. With them: one smooth bowl.](images/00_start_here.png)
 #
-# *Two networks of 56 layers, trained in the same way on the same images. The one on the left has shortcuts past its layers. Both pictures are computed below, now, on your machine.*
+# *Two networks of 56 layers, trained by the paper's authors on the same images. The one on the right has skip connections: shortcuts past its layers. How such a picture is made, and what it shows and hides, is what this notebook is about.*
 
 # %% [markdown]
 # | | |
 # |---|---|
-# | **You will** | evaluate a loss anywhere in weight space; draw it along a line and over a plane; see what shortcuts do |
+# | **You will** | turn the paper's most famous picture around; evaluate a loss anywhere in weight space; draw it along a line and over a plane; see what skip connections do |
 # | **You need** | Python and PyTorch: what a module, a loss and a gradient step are |
 # | **In the paper** | Li et al. (2018), *Visualizing the Loss Landscape of Neural Nets*, Figure 1 |
 # | **Takes** | 0.5 minutes, 1.0 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
@@ -57,7 +57,33 @@ data = lnb.datasets.LOADERS[settings.data]().subset(settings.train)
 sample = data.subset(settings.images)
 
 # %% [markdown]
-# ## 1 · A network is a point
+# ## 1 · The picture
+#
+# The paper's authors trained two networks of 56 layers on CIFAR-10 for 300 epochs, without and with skip connections (also called shortcuts), and published the weights. This is the loss around each of them, over a plane of 51 × 51 points that ships with the course. The height is logarithmic: each step up is ten times the loss.
+
+# %%
+shipped = lnb.shipped_planes("05")
+shipped = {name: shipped[name] for name in ("ResNet-56, no shortcuts", "ResNet-56")}
+pair = {"bottom": 0.1, "top": 40}
+
+# %% tags=["answer"]
+lnb.show_interactive(
+    plotting.plotly_surface(shipped, turns=60, **pair),
+    plotting.plot_surfaces(shipped, **pair),
+    alt="Loss surfaces of the authors' ResNet-56, on one logarithmic scale. Without skip "
+    "connections: ridges and pits around a narrow hole. With them: one smooth bowl.",
+)
+
+# %% [markdown]
+# In JupyterLab and on the course's pages, drag to turn them, or press *turn*. Both networks have learned their images. Their losses at the centre:
+
+# %%
+{name: round(p.attrs["origin_loss"], 4) for name, p in shipped.items()}
+
+# %% [markdown]
+# Now we make such a picture ourselves, small enough for a minute.
+#
+# ## 2 · A network is a point
 #
 # The data are real: 816 handwritten digits of 8×8 pixels. The network is the paper's ResNet-56. Its weights are 855,770 numbers, so the network is a *point* in a space of 855,770 dimensions (a few less here, for grey images), and its training loss is a height above that point.
 
@@ -80,7 +106,7 @@ before, after = (objective(params)["loss"] for params in (run.points[0], run.poi
 print(f"loss before training {before:.2f}, after {after:.4f}")
 
 # %% [markdown]
-# ## 2 · A random walk out of the minimum
+# ## 3 · A step out of the minimum, in a random direction
 #
 # Nobody can look at 855,770 dimensions. We choose one direction at random, d, and walk: θ + α·d. But a random step of one size is huge for small weights and nothing for large ones, so each *filter* of d is scaled to the length of the filter it moves. This is **filter normalization**, the paper's remedy (notebook 02 shows what happens without).
 #
@@ -97,9 +123,9 @@ lnb.show(
 # %% [markdown]
 # Between a quarter and a half of its length, further on one side than on the other. Many answers are still right there, as the right panel says: the wrong ones are very wrong.
 #
-# ## 3 · Two directions make a landscape
+# ## 4 · Two directions make a landscape
 #
-# With a second direction the line becomes a plane, and the curve a surface. And now the experiment that made the paper famous: train the *same* network again, without its shortcuts.
+# With a second direction the line becomes a plane, and the curve a surface. And now the experiment of section 1, on digits: train the *same* network again, without its shortcuts.
 #
 # > **Predict.** Will its surface be steeper, flatter, or of another kind?
 
@@ -117,15 +143,16 @@ def plane(objective, model):
 
 planes = {"with shortcuts": plane(objective, run.model), "without": plane(plain_objective, plain.model)}
 
-# %% tags=["answer"]
+# %%
 lnb.show(
-    plotting.plot_surfaces(planes, top=100, title="ResNet-56"),
-    alt="Loss surfaces of ResNet-56 with logarithmic height. With shortcuts: a smooth funnel. Without: a high, lopsided trough with raised corners.",
+    plotting.plot_surfaces(planes, title="ResNet-56 on digits", **pair),
+    alt="Loss surfaces of ResNet-56 on digits, on the scale of section 1. With shortcuts: a smooth "
+    "funnel. Without: a high, lopsided trough with raised corners.",
 )
 
 # %%
 lnb.show(
-    plotting.plot_contours(planes, title="ResNet-56"),
+    plotting.plot_contours(planes, title="ResNet-56 on digits"),
     alt="The same two planes as contours: concentric rings with shortcuts, an uneven plateau above 1 without.",
 )
 
@@ -136,14 +163,14 @@ lnb.show(
 # **Notice**
 #
 # 1. With shortcuts the rings are round and the loss falls to almost nothing in the middle.
-# 2. Without shortcuts even the lowest point of the plane is not far below the loss of guessing, 2.3; with them it is more than twenty times lower.
-# 3. The height is logarithmic: each step up is ten times the loss.
+# 2. Without shortcuts even the lowest point of the plane is not far below the loss of guessing, 2.3; with them it is far lower.
+# 3. This plain network's surface is high, not ragged as in section 1: in six epochs on digits it has hardly learned. What is the same is the order of the two.
 #
 # Move a horizontal cut through both surfaces. The dark part lies below the level: all those networks are at least that good.
 
 
 # %%
-def draw(level=1.0):
+def draw(level=2.6):
     figure, panels = plotting.panels(2, size=(4.8, 4.6))
     for panel, (name, p) in zip(panels, planes.items()):
         below = (p.loss < level).transpose("beta", "alpha")
@@ -182,29 +209,36 @@ lnb.claim(
 )
 
 # %% [markdown]
-# **Why.** Probably, for nothing here measures it: without shortcuts a perturbation passes through the weights of all 56 layers and is multiplied on its way; with shortcuts every block adds a correction to a signal that passes by. Notebook 05 takes this apart: two depths, with and without, on the same levels.
+# **Why.** Probably, for nothing here measures it: without shortcuts a perturbation passes through the weights of all 56 layers and is multiplied on its way; with shortcuts every block adds a correction to a signal that passes by. Notebook 05 looks closer: two depths, with and without shortcuts, on the same levels, and numbers that say "ragged".
 #
-# Can the picture be trusted? Partly, and the course says where: `planes` remember how they were made.
+# ## 5 · Can the picture be trusted?
+#
+# Partly, and the course says where. First, every plane remembers how it was made:
 
 # %%
 {key: planes["without"].attrs[key] for key in ("normalization", "seed", "samples", "batch_norm", "wall_time")}
 
 # %% [markdown]
-# ## 4 · The paper's own networks
+# Second, "ragged" can be counted: how many inner points of a plane lie lower than all eight points around them?
 #
-# Eight-by-eight digits and a minute of training are not the paper. These two networks are: its authors trained them on CIFAR-10 for 300 epochs and published the weights. Their planes (range ±1, 51 × 51 points, 1,000 images) ship with this package; they are networks like those of the paper's Figure 1. Their losses:
+# > **Predict.** How many such pits have the two surfaces of section 1, and how many our two?
 
 # %%
-{name: round(p.attrs["origin_loss"], 4) for name, p in lnb.shipped_planes("05").items()}
+pits = {name: lnb.local_minima(p) for name, p in (shipped | planes).items()}
+lnb.claim(
+    "00-pits-without-shortcuts",
+    pits["ResNet-56, no shortcuts"] > 5 * pits["ResNet-56"],
+    "The authors' network without shortcuts has over five times as many pits in its plane as the one with them.",
+    shipped=True,
+    pits_without=pits["ResNet-56, no shortcuts"],
+    pits_with=pits["ResNet-56"],
+)
+
+# %%
+pits
 
 # %% [markdown]
-# > **Predict.** Both are far below the loss of guessing. Will the surroundings still differ?
-
-# %%
-lnb.show(
-    plotting.plot_surfaces(lnb.shipped_planes("05"), top=1000),
-    alt="Loss surfaces of the authors' ResNet-56 on CIFAR-10, logarithmic height, range ±1. With shortcuts: one smooth bowl. Without: a high, uneven plateau, and the hole at its centre too narrow to be seen from here.",
-)
+# Ours have next to none: the chaos is not there at this scale, and a course that showed it anyway would be lying. Third, the plane is a slice along two directions out of hundreds of thousands. Notebooks 08 to 10 look at the others.
 
 # %% [markdown]
 # ## Exercises
@@ -237,7 +271,7 @@ exercises.check_area_below(my_fraction, planes["with shortcuts"], 0.6)
 # ```
 # </details>
 #
-# **3 · One seed is no evidence** (●●○, 5 minutes). Evaluate the plane of the network with shortcuts along directions of another seed, 13 × 13 points. What fraction of that plane lies below 0.6?
+# **3 · One seed is not evidence** (●●○, 5 minutes). Evaluate the plane of the network with shortcuts along directions of another seed, 13 × 13 points. What fraction of that plane lies below 0.6?
 
 # %%
 my_plane = ...
@@ -271,7 +305,7 @@ exercises.check_area_below(my_other_fraction, my_plane, 0.6)
 #
 # - A loss landscape is a measurement: a model, data, two directions, a range. Each of them can be chosen badly.
 # - With directions normalized filter by filter, and the same range and levels, networks can be compared.
-# - In six epochs 56 layers learn with shortcuts and not without. Trained for 300 epochs the plain network learns too, and its surroundings are still rugged.
+# - In six epochs 56 layers learn with shortcuts and not without. Trained for 300 epochs the plain network learns too, and its surroundings are ragged.
 #
 # ## Where next
 #

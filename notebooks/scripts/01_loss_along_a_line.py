@@ -182,7 +182,7 @@ lnb.show(
 )
 
 # %% [markdown]
-# In the grey parts the *interpolated* curve is missing: beyond an end, extrapolation makes some running variance negative, and a network with a negative variance does not exist. (The recalibrated curve exists everywhere.) It is no infinite loss, and no plot should suggest one.
+# In the grey parts the *interpolated* curve is missing: beyond an end, extrapolation makes some running variance negative, and a network with a negative variance does not exist. (The recalibrated curve exists everywhere.) It is not an infinite loss, and a plot should not suggest one.
 
 # %%
 missing = vgg_lines["interpolated"].negative_variance
@@ -594,8 +594,8 @@ exercises.check_loss_at(my_loss, objective, directions, [0.25, 0.5])
 # %% [markdown]
 # ## What this does not show
 #
-# - **A wall is no proof of division.** It is a property of one line out of infinitely many.
-# - **A way around is no road of training.** M was trained to be on it; no optimizer needs to find it.
+# - **A wall does not prove division.** It is a property of one line out of infinitely many.
+# - **A way around is not the road of training.** M was trained to be on it; no optimizer needs to find it.
 # - **The test error.** The walls here are measured on training images; the shape of a line has not been shown to predict how a network generalizes.
 # - **Widths.** Nothing here is normalized. How wide a valley looks depends on the scale of the weights (notebook 02).
 # - **Scale.** Small perceptrons on 8×8 digits have walls of a height of their own; those of large networks differ.

@@ -157,7 +157,7 @@ lnb.show(compare("interpolated", ("loss", "accuracy")), alt=alt)
 # %% [markdown]
 # The order flips. Without decay (left) the loss stays low for a long way from the small-batch end. With decay (right) it rises at once there, sooner than at the large-batch end. That end has hardly changed: it is the small-batch end that moved (section 3 has the numbers).
 #
-# **The grey parts** are no gaps in the drawing: there is no network. Batch norm's running statistics are interpolated with the weights, as in the paper. Beyond an end the same formula extrapolates them, and a running *variance* soon becomes negative. Two other answers are behind the buttons below: *recalibrated* finds the statistics anew from the training images at each point, so it exists everywhere; *frozen* keeps those of the small-batch network, and is wrong at the other end.
+# **The grey parts** are not gaps in the drawing: no network exists there. Batch norm's running statistics are interpolated with the weights, as in the paper. Beyond an end the same formula extrapolates them, and a running *variance* soon becomes negative. Two other answers are behind the buttons below: *recalibrated* finds the statistics anew from the training images at each point, so it exists everywhere; *frozen* keeps those of the small-batch network, and is wrong at the other end.
 
 # %%
 others = ("recalibrated", "frozen")

@@ -163,7 +163,7 @@ lnb.claim(
 # %% [markdown]
 # Points are 0.1 apart, so a width is known to about 0.1, and the spread of the narrow valleys is below that.
 #
-# One direction out of thousands of dimensions, and the next one tells nearly the same story. That is no wonder: along a random direction one sees a weighted average of *all* curvatures, and averages over many differ little. It also says what such curves cannot show: the few special directions.
+# One direction out of thousands of dimensions, and the next one tells nearly the same story. That is not surprising: along a random direction one sees a weighted average of *all* curvatures, and averages over many differ little. It also says what such curves cannot show: the few special directions.
 
 # %% [markdown]
 # ## 3 · The rivals

@@ -11,12 +11,12 @@
 # ---
 
 # %% [markdown]
-# # 05 · Depth with and without shortcuts
+# # 05 · Depth with and without skip connections
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/landscape-nb/landscape-nb/blob/main/notebooks/05_skip_connections.ipynb)
 # [![Launch Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/landscape-nb/landscape-nb/main?urlpath=lab/tree/notebooks/05_skip_connections.ipynb)
 #
-# **Question.** What changes around a plain network when it grows from 20 to 56 layers, and what do shortcuts change?
+# **Question.** What changes around a plain network when it grows from 20 to 56 layers, and what do skip connections (shortcuts past the layers) change?
 #
 # ![Four contour plots of the loss. ResNet-20 and ResNet-56 with shortcuts lie in round bowls; without shortcuts the bowl of ResNet-20 is shallower and ResNet-56 sits on a high, uneven plateau.](images/05_skip_connections.png)
 #
@@ -25,7 +25,7 @@
 # %% [markdown]
 # | | |
 # |---|---|
-# | **You will** | train four networks; draw their loss planes on the same levels; measure how much of each plane bends the wrong way |
+# | **You will** | turn the paper's own pair around; train four networks; draw their loss planes on the same levels; measure roughness |
 # | **You need** | notebook 02, or trust in filter normalization; what a residual block is |
 # | **In the paper** | Li et al. (2018), section 5.1, Figures 1, 4 and 5 |
 # | **Takes** | 0.4 minutes, 1.0 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
@@ -57,7 +57,27 @@ data = lnb.datasets.LOADERS[settings.data]().subset(settings.train)
 sample = data.subset(settings.images)
 
 # %% [markdown]
-# ## 1 · Four networks
+# ## 1 · The picture that made the paper famous
+#
+# Two networks of 56 layers, which the paper's authors trained on CIFAR-10 for 300 epochs and published: without shortcuts and with them. The surfaces are their training loss over a plane of filter-normalized random directions: range ±1, 51 × 51 points, the first 1,000 training images. The height is logarithmic, from 0.1 to 40 in both.
+
+# %%
+shipped = lnb.shipped_planes("05")
+shipped = {name: shipped[name] for name in ("ResNet-56, no shortcuts", "ResNet-56")}
+pair = {"bottom": 0.1, "top": 40}
+lnb.show_interactive(
+    plotting.plotly_surface(shipped, turns=60, **pair),
+    plotting.plot_surfaces(shipped, **pair),
+    alt="Loss surfaces of the authors' ResNet-56, on one scale. Without shortcuts: a ragged "
+    "landscape of ridges and pits around a narrow hole. With shortcuts: one smooth bowl.",
+)
+
+# %% [markdown]
+# In JupyterLab and on the course's pages, drag to turn them, or press *turn*. The data ship with this package; a computer with two cores needs about ten minutes for each (`lnb.progressive_plane`).
+#
+# > **Predict.** Is a deep plain network's landscape rough because it is deep, because it is plain, or because it trained badly? Note your answer; section 5 comes back to it.
+#
+# ## 2 · Four networks, live
 #
 # A ResNet adds the input of every second layer to its output: that is the shortcut. We build ResNet-20 and ResNet-56 with and without these additions. Nothing else differs: initialization, data, learning rate and number of epochs are the same.
 #
@@ -100,7 +120,7 @@ lnb.claim(
 # The shallow plain network has learned part of its images, the deep plain one barely starts. Is it a matter of a few more epochs, or of the ground it walks on?
 
 # %% [markdown]
-# ## 2 · Four planes
+# ## 3 · Four planes
 #
 # Around each trained network we draw the loss over a plane: at (α, β) it is the loss with weights θ + α·d₁ + β·d₂, where d₁ and d₂ are two random directions, rescaled filter by filter to the length of the weights. So α = 0.5 means: every filter is moved by half its own length.
 #
@@ -120,7 +140,9 @@ planes = {name: plane(name) for name in networks}
 # %% tags=["answer"]
 lnb.show(
     plotting.plot_contours(planes),
-    alt="Contours of the training loss around four networks on the same levels. With shortcuts, ResNet-20 and ResNet-56 lie in round bowls that reach below 0.1. Without, the bowl of ResNet-20 is shallower, and ResNet-56 sits on an uneven plateau above 1.",
+    alt="Contours of the training loss around four networks on the same levels. With shortcuts, "
+    "ResNet-20 and ResNet-56 lie in round bowls that reach below 0.1. Without, the bowl of "
+    "ResNet-20 is shallower, and ResNet-56 sits on an uneven plateau above 1.",
 )
 
 # %% [markdown]
@@ -128,21 +150,9 @@ lnb.show(
 
 # %%
 lnb.show(
-    plotting.plot_surfaces(planes, top=100),
-    alt="The same four planes as surfaces with logarithmic height: deep funnels with shortcuts, a shallow bowl and a high, lopsided trough without.",
-)
-
-# %% [markdown]
-# ## 3 · Turn it and slice it
-#
-# The deep plain network by itself, the left one of the paper's Figure 1. In JupyterLab, drag to turn it.
-
-# %%
-name = "ResNet-56, no shortcuts"
-lnb.show_interactive(
-    plotting.plotly_surface(planes[name], top=100, title=name),
-    plotting.plot_surfaces({name: planes[name]}, top=100),
-    alt="The loss surface of ResNet-56 without shortcuts, to be turned with the mouse: a high, lopsided trough with raised corners.",
+    plotting.plot_surfaces(planes, **pair),
+    alt="The same four planes as surfaces, with the height of section 1: deep funnels with "
+    "shortcuts, a shallow bowl and a high, lopsided trough without.",
 )
 
 # %% [markdown]
@@ -163,7 +173,10 @@ def draw(beta=0.0, log_height=True):
 
 betas = planes["ResNet-20"].beta.values.round(3).tolist()
 lnb.explore(
-    draw, alt="Slices of the four planes along α at a chosen β, on a logarithmic axis.", beta=betas, log_height=True
+    draw,
+    alt="Slices of the four planes along α at a chosen β, on a logarithmic axis.",
+    beta=betas,
+    log_height=True,
 )
 
 # %% [markdown]
@@ -174,9 +187,9 @@ lnb.explore(
 # 3. The deep plain network's contours are not round: they have dents and corners, and its slice at β = 0 is shallow.
 
 # %% [markdown]
-# ## 4 · How convex is it?
+# ## 4 · How convex is it near the centre?
 #
-# "Chaotic" is a word; let us count. At every inner point of a plane, second differences give its two curvatures. Where the smaller one is clearly negative (beyond 5 % of the larger one) the surface bends down in some direction.
+# At every inner point of a plane, second differences give its two curvatures. Where the smaller one is clearly negative (beyond 5 % of the larger one) the surface bends down in some direction. We count such points on our planes, which reach ±0.5.
 #
 # > **Predict.** What part of each plane bends down?
 
@@ -216,17 +229,48 @@ lnb.claim(
 )
 
 # %% [markdown]
-# **Why.** Without shortcuts a signal passes through every layer's weights, one after the other, and so does every perturbation of them: relative errors multiply, and more so the more layers there are. With shortcuts a block adds a correction to a signal that passes by unchanged, and perturbations add up instead of multiplying. The paper reads this off its planes as a transition: shallow plain networks have nearly convex surroundings, and beyond some depth they turn chaotic, unless there are shortcuts.
+# **Why.** A likely reason, which nothing here measures: without shortcuts a signal passes through every layer's weights, one after the other, and so does every perturbation of them: relative errors multiply, and more so the more layers there are. With shortcuts a block adds a correction to a signal that passes by unchanged, and perturbations add up instead of multiplying. The paper reads a transition off its planes: shallow plain networks have nearly convex surroundings, and beyond some depth they turn chaotic, unless there are shortcuts.
 #
-# ## 5 · At the paper's scale
+# ## 5 · How rough is it?
 #
-# Small images and six epochs are not the paper's setting. So here are the planes of the two networks that the paper's authors trained on CIFAR-10 and published: 300 epochs, range ±1, 51 × 51 points. They ship with this package; a computer with two cores needs about ten minutes for each (`lnb.progressive_plane`).
+# "Chaotic" is more than bending down: a chaotic surface is full of pits. Two numbers say it. `local_minima` counts the inner points that lie lower than all eight around them. `roughness` fits a smooth quadratic around each point, in log loss, and takes the root mean square of what is left over.
+#
+# > **Predict.** Which of the three measures tells the authors' two networks apart on the whole plane: how much bends down, local minima, or roughness?
 
 # %%
-shipped = lnb.shipped_planes("05")
+measures = {
+    "bends down": lnb.nonconvex_fraction,
+    "local minima": lnb.local_minima,
+    "roughness": lnb.roughness,
+}
+numbers = {name: [measure(p) for measure in measures.values()] for name, p in shipped.items()}
+print(f"{'':24}" + "".join(f"{name:>14}" for name in measures))
+for name, found in numbers.items():
+    print(f"{name:24}" + "".join(f"{number:14.3g}" for number in found))
+
+# %%
+rough, smooth = numbers["ResNet-56, no shortcuts"], numbers["ResNet-56"]
+lnb.claim(
+    "05-shipped-planes-are-rough",
+    rough[1] > 5 * smooth[1] and rough[2] > 3 * smooth[2],
+    "On the authors' planes there are over five times as many minima and three times the roughness without shortcuts.",
+    shipped=True,
+    minima_without_and_with=[rough[1], smooth[1]],
+    roughness_without_and_with=[rough[2], smooth[2]],
+)
+
+# %% [markdown]
+# How much bends down hardly differs: outside any basin a loss levels off, and that is counted too, in both. Inside ±0.5 it does tell them apart. Draw the two planes from above, and slice them:
+
+# %%
+middle = {"alpha": slice(-0.5, 0.5), "beta": slice(-0.5, 0.5)}
+{name: round(lnb.nonconvex_fraction(p.sel(middle)), 2) for name, p in shipped.items()}
+
+# %%
 lnb.show(
     plotting.plot_contours(shipped),
-    alt="Contours of the loss around the authors' ResNet-56 on CIFAR-10, range ±1. With shortcuts: a wide round bowl. Without: a narrow, ragged hole in a plateau of high loss.",
+    alt="Contours of the loss around the authors' two networks, range ±1. Without shortcuts: a "
+    "narrow ravine in a ragged plateau of high loss. With: a wide round bowl.",
 )
 
 
@@ -240,8 +284,12 @@ def draw_shipped(beta=0.0):
     return figure
 
 
-alt = "Slices along α at a chosen β through the planes of the authors' two networks: one valley with shortcuts; without, a narrow one between ragged walls."
-lnb.explore(draw_shipped, alt=alt, beta=[round(b / 5, 1) for b in range(-5, 6)])
+lnb.explore(
+    draw_shipped,
+    alt="Slices along α at a chosen β through the planes of the authors' two networks: one valley "
+    "with shortcuts; without, a narrow one between ragged walls.",
+    beta=[round(b / 5, 1) for b in range(-5, 6)],
+)
 
 # %%
 for name, p in shipped.items():
@@ -249,7 +297,7 @@ for name, p in shipped.items():
     print(f"{name:24} loss {reached:.4f} at the centre, below 1 at {below:5.1%} of the points")
 
 # %% [markdown]
-# Both networks learned: even the larger loss is far below that of guessing, 2.3, so "it did not train" is no explanation here. But it is more than 200 times the smaller one, so the two points are not equally good. The picture shows that their surroundings differ; it does not say which came first. The paper's test errors (in %, Figure 5):
+# Both networks learned: even the larger loss is far below that of guessing, 2.3, so "it did not train" does not explain it here. But it is more than 200 times the smaller one, so the two points are not equally good. The pictures show that their surroundings differ; they do not say which came first. The paper's test errors (in %, Figure 5):
 #
 # | depth | with shortcuts | without |
 # |---|---|---|

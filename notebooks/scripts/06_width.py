@@ -358,7 +358,7 @@ for k in widths:
     print(f"k = {k}: a step of {step:.2f}; loss when pruned {losses[0]:.2f}, after a random step {losses[1]:.2f}")
 
 # %% [markdown]
-# A step of pruning is short, but it costs more than a random step of the same length: compare the two losses in each line. It is no random step. It pulls every filter towards zero; the frozen statistics of batch norm may no longer fit.
+# A step of pruning is short, but it costs more than a random step of the same length: compare the two losses in each line. It is not a random step: it pulls every filter towards zero; the frozen statistics of batch norm may no longer fit.
 
 # %%
 point = fractions.index(0.4)
@@ -416,7 +416,7 @@ exercises.check_pruned(my_weights, weights, 0.5)
 # ```
 # </details>
 #
-# **3 · One seed is no evidence** (●○○, 5 minutes). Evaluate the plane of k = 8 without shortcuts along directions of another seed, 9 × 9 points. Which part of *that* plane lies below 1?
+# **3 · One seed is not evidence** (●○○, 5 minutes). Evaluate the plane of k = 8 without shortcuts along directions of another seed, 9 × 9 points. Which part of *that* plane lies below 1?
 
 # %%
 my_plane = ...

@@ -61,7 +61,7 @@ data = lnb.datasets.LOADERS[settings.data]()
 # %% [markdown]
 # ## 1 · A Hessian that can be written down
 #
-# With n weights the Hessian has n² entries: 7 · 10¹¹ for ResNet-56. So we begin with a perceptron of 16 hidden neurons on the digits, in every preset. Its two weight matrices have 1,184 entries; a matrix of that size is no trouble. One product with the Hessian, `operator @ v`, costs as much as a few gradients; multiplying it with every unit vector writes it down.
+# With n weights the Hessian has n² entries: 7 · 10¹¹ for ResNet-56. So we begin with a perceptron of 16 hidden neurons on the digits, in every preset. Its two weight matrices have 1,184 entries; a matrix of that size fits easily. One product with the Hessian, `operator @ v`, costs as much as a few gradients; multiplying it with every unit vector writes it down.
 
 # %%
 digits = lnb.datasets.digits()
@@ -435,7 +435,9 @@ for name, cmap in shipped.items():
 lnb.claim(
     "08-the-papers-contrast",
     usual["ResNet-56, no shortcuts"] > 3 * usual["ResNet-56"],
-    "In the shipped planes of the authors' networks negative curvature beside positive is several times larger without shortcuts.",
+    "In the shipped planes of the authors' networks negative curvature beside positive is several times larger "
+    "without shortcuts.",
+    shipped=True,
     median_with=usual["ResNet-56"],
     median_without=usual["ResNet-56, no shortcuts"],
 )
@@ -521,7 +523,7 @@ exercises.check_trace(my_trace, eigenvalues)
 # ```python
 # my_trace = size * curvatures.mean()
 # ```
-# Along `filtered` the mean is another one: such directions are no fair sample of all directions.
+# Along `filtered` the mean is another one: such directions are not a fair sample of all directions.
 # </details>
 #
 # **3 · A saddle that looks like a bowl** (●○○, 5 minutes). Take the direction v₁ + v₂, the sum of the eigenvectors of λmin and λmax. What is the curvature dᵀHd / ‖d‖² along it?
@@ -550,7 +552,7 @@ exercises.check_mixed_curvature(my_curvature, ends)
 #
 # ## To discuss
 #
-# - A network with negative eigenvalues is no local minimum. Why does training stop there all the same?
+# - A network with negative eigenvalues is not at a local minimum. Why does training stop there all the same?
 # - Is abs(λmin / λmax) a fair measure of convexity, if a single large λmax can hide everything else? What would you draw instead?
 # - Filter-normalized directions give other averages than raw ones. Which of the two would you trust to tell convexity, and which to compare two networks?
 #

@@ -439,7 +439,7 @@ exercises.check_coordinates(my_coordinates, first, skew, final)
 #
 # ## To discuss
 #
-# - Gradient steps are no random directions. Where in sections 3 and 4 does it matter that the *plane* is random, and where would it matter if the path were?
+# - Gradient steps are not random directions. Where in sections 3 and 4 does it matter that the *plane* is random, and where would it matter if the path were?
 # - Filter-normalized directions are less orthogonal than raw ones with as many weights. Which weights decide how many dimensions they "really" have?
 # - Someone shows a path that looks straight on the line from start to end, and concludes that training met no obstacles. What would you ask for?
 #

@@ -152,7 +152,7 @@ alt = "The same plane on chosen levels and on the paper's. Up to 1000 there is o
 lnb.explore(draw_levels, alt=alt, top=tops)
 
 # %% [markdown]
-# With levels up to 1000 the plane crosses only the first of the twenty: one ring, and no slope. Levels that end at 0.3 make a spike of the same plane, and are closer to each other than the loss is known.
+# With levels up to 1000 the plane crosses only the first of the twenty: one ring, and no slope. The range is not at fault, so the diagnosis is not `too-narrow` but `levels-too-coarse`. Levels that end at 0.3 make a spike of the same plane, and are closer to each other than the loss is known.
 
 # %% [markdown]
 # ## 3 · The scale of the weights
@@ -237,7 +237,7 @@ steps  # the smallest and the largest ‖d‖ / ‖w‖ over all filters
 # %% [markdown]
 # ## 4 · Batch norm's statistics
 #
-# Two trained VGG-9s and the straight line between them. At α = 0 and at α = 1 we know the loss: both nets are trained. But batch norm's running statistics are no weights. Who moves them? `frozen` keeps those of the first network everywhere, `interpolated` mixes them like the weights (as the paper does), `recalibrated` computes them anew from the data at every point (as in REPAIR, Jordan et al., 2023).
+# Two trained VGG-9s and the straight line between them. At α = 0 and at α = 1 we know the loss: both nets are trained. But batch norm's running statistics are not weights. Who moves them? `frozen` keeps those of the first network everywhere, `interpolated` mixes them like the weights (as the paper does), `recalibrated` computes them anew from the data at every point (as in REPAIR, Jordan et al., 2023).
 #
 # > **Predict.** With frozen statistics, what will the curve show at α = 1, where the second trained network is?
 
@@ -396,7 +396,7 @@ lnb.show(
 
 # %%
 lies = [verdict(planes[r]) for r in (0.03, 16.0)] + [verdict(planes[1.0], scales[t]) for t in (1000.0, 0.3)]
-expected = ("too-narrow", "too-wide", "too-narrow", "too-wide")
+expected = ("too-narrow", "too-wide", "levels-too-coarse", "too-wide")
 
 # %%
 lnb.claim(
@@ -462,7 +462,7 @@ lnb.claim(
 # | lie | what `diagnose` says | the number beside the plot |
 # |---|---|---|
 # | range | `too-narrow`, `too-wide` | lowest and highest loss |
-# | levels | `too-narrow`, `too-wide`, `noise` | the levels, and the standard error |
+# | levels | `levels-too-coarse`, `too-wide`, `noise` | the levels, and the standard error |
 # | raw directions | `un-normalized` | ‖θ‖ of both networks |
 # | borrowed scale | `borrowed-scale` | ‖d‖ / ‖w‖ of each filter: 1 |
 # | statistics | `wrong-statistics` | the second network's own loss, at α = 1 |
@@ -542,7 +542,7 @@ exercises.check_foreign_direction(my_stranger, strangers, weights)
 # ## Take away
 #
 # - Same range, levels, normalization and statistics in every panel, and more than one draw; and say them under the picture.
-# - `lnb.diagnose(dataset, levels)` needs no new measurement. Its silence is no certificate.
+# - `lnb.diagnose(dataset, levels)` needs no new measurement. Its silence is not a certificate.
 # - Put one number beside each picture that would have been different if the picture lied.
 #
 # ## References

@@ -35,13 +35,24 @@ def test_other_seeds_are_shown_and_count(tmp_path, monkeypatch):
         lnb.claim("99-x", True, "X.", x=2)
 
 
+def test_a_claim_about_a_shipped_result_is_one_draw(tmp_path, monkeypatch):
+    path = tmp_path / "seeds.json"
+    monkeypatch.setattr(claims, "SEEDS_FILE", path)
+    path.write_text(
+        json.dumps({"99-x": [{"id": "99-x", "holds": True, "text": "X.", "numbers": {"x": 3.0}, "seed": 1}]})
+    )
+    shown = lnb.claim("99-x", True, "X.", shipped=True, x=2)._repr_markdown_()
+    assert "x: 2 (one draw, shipped with the course)" in shown
+    assert "seed" not in shown
+
+
 def test_shipped_seeds_belong_to_the_notebooks_claims():
     shipped = json.loads(claims.SEEDS_FILE.read_text())
     scripts = "".join(path.read_text() for path in lnb.course.notebooks.notebooks_directory().glob("scripts/*.py"))
     assert shipped
     for name, entries in shipped.items():
         assert f'"{name}"' in scripts
-        assert [entry["seed"] for entry in entries] == [0, 1, 2]
+        assert [entry["seed"] for entry in entries] == ([0] if entries[0].get("shipped") else [0, 1, 2])
         assert all(entry["holds"] and entry["numbers"] for entry in entries)
 
 

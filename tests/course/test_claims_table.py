@@ -59,3 +59,9 @@ def test_markdown_shows_a_claim_as_it_was_written(text):
     page = markdown2html_mistune(f"| a | b |\n|---|---|\n| {in_markdown(text)} | c |\n")
     cells = [html.unescape(cell) for cell in re.findall(r"<td>(.*?)</td>", page, re.DOTALL)]
     assert cells == [" ".join(text.split()), "c"]
+
+
+def test_one_shipped_draw_is_not_told_as_several_seeds():
+    claims = [Claim("99-b", True, "B.", {"x": 1.0}, seed, shipped=True) for seed in (0, 2)]
+    (line,) = ledger.lines(claims)
+    assert line[3:] == ("x: 1", "holds for one shipped draw")

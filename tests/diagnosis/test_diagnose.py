@@ -13,6 +13,7 @@ from helpers import only_finding as only
 from helpers import suggested_extents as numbers
 
 import landscape_nb as lnb
+from landscape_nb._common.schema import PAPER_LEVELS
 from landscape_nb.diagnosis.diagnose import Diagnosis, Finding, diagnose
 from landscape_nb.trajectories import pca
 
@@ -206,6 +207,19 @@ def test_several_draws_are_enough_and_the_first_is_looked_at():
     assert diagnose(repeated).codes == []
     assert diagnose(repeated.isel(repeat=[0])).codes == ["one-seed"]
     assert "too-narrow" in diagnose(repeated.isel(repeat=[1, 0])).codes
+
+
+def test_levels_too_coarse_for_a_plane_that_is_wide_enough():
+    levels = np.linspace(0.1, 1000, 20)
+    wide, narrow = plane(bowl, normalization="filter"), plane(lambda a, b: 0.01 + 0.01 * a**2, normalization="filter")
+    finding = only(diagnose(wide, levels), "levels-too-coarse")
+    assert finding.severity == "warning"
+    assert finding.suggestion.startswith("Choose others: the paper's, of which ")
+    crossed = int(finding.suggestion.split("of which ")[1].split()[0])
+    assert crossed == sum(float(wide.loss.min()) < level <= float(wide.loss.max()) for level in PAPER_LEVELS)
+    assert "too-narrow" not in diagnose(wide, levels).codes
+    assert only(diagnose(narrow, levels), "too-narrow").suggestion.startswith("Widen it")
+    assert "levels-too-coarse" not in diagnose(wide).codes
 
 
 def trail(alpha, distance, beta=None):
