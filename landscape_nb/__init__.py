@@ -5,6 +5,7 @@ from landscape_nb.course import exercises
 from landscape_nb.course.claims import claim
 from landscape_nb.course.explore import explore
 from landscape_nb.course.paper_figures import paper_figure
+from landscape_nb.course.predict import predict, predictions
 from landscape_nb.course.presets import choose_preset, shipped_planes
 from landscape_nb.diagnosis import (
     Diagnosis,
@@ -101,6 +102,8 @@ __all__ = [
     "plane_curvatures",
     "plane_gap",
     "plotting",
+    "predict",
+    "predictions",
     "progressive_plane",
     "project",
     "random_directions",

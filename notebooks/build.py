@@ -129,7 +129,7 @@ def _normalised_output(output):
         return output if output.name == "stdout" else None
     data = output.get("data", {})
     was_widget = data.pop(_WIDGET, None)
-    if was_widget and "image/png" not in data:
+    if was_widget and not {"image/png", "text/markdown"} & data.keys():
         return None
     if "image/png" in data:
         data["image/png"] = _small_png(data["image/png"])
@@ -144,7 +144,9 @@ def _small_png(encoded):
     """
     picture = Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGB")
     buffer = io.BytesIO()
-    picture.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(buffer, format="png", optimize=True)
+    picture.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+        buffer, format="png", optimize=True
+    )
     return base64.b64encode(buffer.getvalue()).decode()
 
 

@@ -41,6 +41,8 @@ if "google.colab" in sys.modules:  # Colab keeps its own torch and numpy
     output.enable_custom_widget_manager()
 
 # %%
+import numpy as np
+
 import landscape_nb as lnb
 from landscape_nb import exercises, plotting
 
@@ -110,7 +112,14 @@ print(f"loss before training {before:.2f}, after {after:.4f}")
 #
 # Nobody can look at 855,770 dimensions. We choose one direction at random, d, and walk: θ + α·d. But a random step of one size is huge for small weights and nothing for large ones, so each *filter* of d is scaled to the length of the filter it moves. This is **filter normalization**, the paper's remedy (notebook 02 shows what happens without).
 #
-# > **Predict.** Draw the curve you expect: how far can every filter be moved, relative to its length, before the loss is as high as that of guessing (ln 10 ≈ 2.3)?
+# > **Predict.** Draw the curve you expect: how far can every filter be moved, relative to its length, before the loss is as high as that of guessing (ln 10 ≈ 2.3)? Vote; the course keeps your votes and shows them at the end.
+
+# %%
+far = lnb.predict(
+    "How far before the loss is that of guessing, on the nearer side?",
+    ["less than a tenth of its length", "up to half of it", "more than half of it"],
+)
+far
 
 # %%
 d1, d2 = lnb.random_directions(run.model, 2, normalize="filter", seed=settings.seed)
@@ -120,8 +129,12 @@ lnb.show(
     alt="Loss and accuracy along a random filter-normalized direction: a smooth valley around the trained network.",
 )
 
+# %%
+nearest = float(abs(line.alpha[line.loss > np.log(10)]).min())
+far.reveal(far.choices[int(nearest > 0.1) + int(nearest > 0.5)])
+
 # %% [markdown]
-# Between a quarter and a half of its length, further on one side than on the other. Many answers are still right there, as the right panel says: the wrong ones are very wrong.
+# Further on one side than on the other. Many answers are still right there, as the right panel says: the wrong ones are very wrong.
 #
 # ## 4 · Two directions make a landscape
 #
@@ -239,6 +252,9 @@ pits
 
 # %% [markdown]
 # Ours have next to none: the chaos is not there at this scale, and a course that showed it anyway would be lying. Third, the plane is a slice along two directions out of hundreds of thousands. Notebooks 08 to 10 look at the others.
+
+# %%
+lnb.predictions()
 
 # %% [markdown]
 # ## Exercises

@@ -41,6 +41,7 @@ if "google.colab" in sys.modules:  # Colab keeps its own torch and numpy
     output.enable_custom_widget_manager()
 
 # %%
+import numpy as np
 import torch
 
 import landscape_nb as lnb
@@ -118,6 +119,15 @@ lnb.claim(
 #
 # > **Predict.** Around which end is the valley wider? And which end, when both networks were trained with weight decay?
 
+# %%
+flat = {
+    name: lnb.predict(f"Which end has the wider valley, {name}?", ["small batch", "large batch"]) for name in decays
+}
+flat["no decay"]
+
+# %%
+flat["decay"]
+
 
 # %%
 def walk(name, statistics, points):
@@ -127,7 +137,8 @@ def walk(name, statistics, points):
     return lnb.interpolate(objective, start, end, (-0.5, 1.5), points, statistics, progress=False)
 
 
-lines = {("interpolated", name): walk(name, "interpolated", 201) for name in decays}
+points = {"interpolated": 201, "recalibrated": 41, "frozen": 41}
+lines = {(how, name): walk(name, how, points[how]) for how in points for name in decays}
 
 
 # %%
@@ -136,45 +147,54 @@ def draw_walk(panel, line, quantity, title):
     plotting.draw_line(panel, line, f"test_{quantity}", "test", 1)
     for end in (0, 1):
         panel.axvline(end, color="0.4", linewidth=1)
-    panel.set(title=title, ylabel=quantity, xlabel="α   (0: small batch,  1: large batch)")
+    panel.set(title=title, ylabel=quantity, xlabel="α (0: small batch, 1: large batch)")
     panel.set_ylim({"loss": (0, 4), "accuracy": (0, 1.05)}[quantity])
     panel.legend(loc={"loss": "upper left", "accuracy": "lower left"}[quantity], fontsize=12)
 
 
 # %%
-def compare(statistics, quantities):
-    figure, panels = plotting.panels(2, len(quantities), (6.4, 4.2))
-    places = [(quantity, name) for quantity in quantities for name in decays]
-    for panel, (quantity, name) in zip(panels, places, strict=True):
-        draw_walk(panel, lines[statistics, name], quantity, name)
+def compare(statistics, quantity):
+    """Without and with decay (columns), for each kind of statistics (rows)."""
+    figure, panels = plotting.panels(2, len(statistics), (6.4, 4.2))
+    pairs = [(how, name) for how in statistics for name in decays]
+    for panel, (how, name) in zip(panels, pairs, strict=True):
+        draw_walk(panel, lines[how, name], quantity, f"{name}: {how}")
     return figure
 
 
 # %% tags=["answer"]
-alt = "Loss and accuracy on the straight line from the small-batch network at 0 to the large-batch network at 1, in training and test. Without weight decay the low-loss valley is wide on the small-batch side and narrow on the other. With weight decay it is the narrower one, and the large-batch valley is wider."
-lnb.show(compare("interpolated", ("loss", "accuracy")), alt=alt)
+lnb.show(
+    compare(("interpolated", "recalibrated"), "loss"),
+    alt="Loss on the straight line from the small-batch network at 0 to the large-batch network at "
+    "1. Without weight decay (left) the valley is wide on the small-batch side; with it (right) "
+    "the large-batch valley is the wider one. Above with interpolated batch-norm statistics, "
+    "which end in grey beyond the networks; below with recalibrated ones, which do not.",
+)
 
 # %% [markdown]
 # The order flips. Without decay (left) the loss stays low for a long way from the small-batch end. With decay (right) it rises at once there, sooner than at the large-batch end. That end has hardly changed: it is the small-batch end that moved (section 3 has the numbers).
 #
-# **The grey parts** are not gaps in the drawing: no network exists there. Batch norm's running statistics are interpolated with the weights, as in the paper. Beyond an end the same formula extrapolates them, and a running *variance* soon becomes negative. Two other answers are behind the buttons below: *recalibrated* finds the statistics anew from the training images at each point, so it exists everywhere; *frozen* keeps those of the small-batch network, and is wrong at the other end.
+# **The grey parts** of the upper row are not gaps in the drawing: no network exists there. Batch norm's running statistics are interpolated with the weights, as in the paper. Beyond an end the same formula extrapolates them, and a running *variance* soon becomes negative. The lower row finds the statistics anew from the training images at each point (*recalibrated*), so it exists everywhere: the sides *behind* the ends, which the argument needs too, are there. A third answer, *frozen*, keeps those of the small-batch network, and is wrong at the other end.
 
 # %%
-others = ("recalibrated", "frozen")
-lines |= {(statistics, name): walk(name, statistics, 25) for statistics in others for name in decays}
-for (statistics, name), line in lines.items():
+for (how, name), line in lines.items():
     between = line.loss.sel(alpha=slice(0, 1))
-    print(f"{statistics:12} {name:9} highest loss on the way {between.max():9.2f}, at α = 1 {between[-1]:.4f}")
+    print(f"{how:12} {name:9} highest loss on the way {between.max():9.2f}, ", end="")
+    print(f"at α = 1 {between[-1]:.4f}")
 
 
 # %%
-def draw(statistics="interpolated", quantity="loss"):
-    return compare(statistics, (quantity,))
+def draw(statistics="frozen", quantity="accuracy"):
+    return compare((statistics,), quantity)
 
 
 # %%
-alt = "The line between the two networks without and with weight decay, for a choice of batch norm's statistics."
-lnb.explore(draw, alt=alt, statistics=["interpolated", *others], quantity=["loss", "accuracy"])
+lnb.explore(
+    draw,
+    alt="The line between the two networks without and with weight decay, for a choice of batch norm's statistics.",
+    statistics=list(points),
+    quantity=["loss", "accuracy"],
+)
 
 # %% [markdown]
 # **Notice**
@@ -192,14 +212,21 @@ lnb.explore(draw, alt=alt, statistics=["interpolated", *others], quantity=["loss
 
 # %%
 def reach(line, level=0.5):
-    between = line.sel(alpha=slice(-1e-6, 1 + 1e-6))
-    high = between.alpha.values[between.loss.values >= level]
+    fine = np.linspace(0, 1, 4001)  # between the measured points the logarithm is followed
+    high = fine[np.log(line.loss).interp(alpha=fine).values >= np.log(level)]
     return [high[0], 1 - high[-1]] if len(high) else [1.0, 1.0]
 
 
 reaches = {name: reach(lines["interpolated", name]) for name in decays}
 for name, (small, large) in reaches.items():
     print(f"{name:9} reach of small batch {small:.3f}, of large batch {large:.3f}")
+wider = {name: flat[name].choices[int(np.argmax(both))] for name, both in reaches.items()}
+
+# %%
+flat["no decay"].reveal(wider["no decay"])
+
+# %%
+flat["decay"].reveal(wider["decay"])
 
 # %%
 flip = [small / large for small, large in reaches.values()]
@@ -248,8 +275,13 @@ def draw_norms(against="updates"):
 
 
 # %%
-alt = "The norm of the weights during training, for small and large batches, without and with weight decay. It grows without decay and shrinks with it, further for small batches, which make more updates."
-lnb.explore(draw_norms, alt=alt, against=["updates", "epochs"])
+lnb.explore(
+    draw_norms,
+    alt="The norm of the weights during training, for small and large batches, without and with "
+    "weight decay. It grows without decay and shrinks with it, further for small batches, which "
+    "make more updates.",
+    against=["updates", "epochs"],
+)
 
 # %%
 passes = round(settings.epochs * updates["large"] / updates["small"])
@@ -280,7 +312,8 @@ for panel in panels:
 # %%
 lnb.show(
     figure,
-    alt="Histograms of the weights. Without decay the two batch sizes have similar ones. With decay the small-batch weights crowd around zero.",
+    alt="Histograms of the weights. Without decay the two batch sizes have similar ones. With decay "
+    "the small-batch weights crowd around zero.",
 )
 
 # %% [markdown]
@@ -328,8 +361,12 @@ def draw_by_hand(c=0.1):
 
 
 # %%
-alt = "The line between the two networks as trained, and after the small-batch network was rescaled by c: with c below 1 its end becomes steep, with c above 1 wide."
-lnb.explore(draw_by_hand, alt=alt, c=factors)
+lnb.explore(
+    draw_by_hand,
+    alt="The line between the two networks as trained, and after the small-batch network was "
+    "rescaled by c: with c below 1 its end becomes steep, with c above 1 wide.",
+    c=factors,
+)
 
 # %%
 trained, shorter, longer = (reach(by_hand[which], 0.3) for which in (("decay", 1.0), ("no decay", 0.1), ("decay", 3.0)))
@@ -344,6 +381,9 @@ lnb.claim(
 
 # %% [markdown]
 # **Why.** On the straight line both networks take the same absolute steps: θₗ − θₛ is one vector. For short weights that is a large relative step, for long weights a small one, and through batch norm only the relative step counts. So the end with the longer weights looks flat. With decay that is the large-batch end, which decay had little time to shrink. Without decay the norms differ by a tenth only, which is little for so much longer a reach: there something remains when the scale is taken out. The plot mixes the scale of the weights with the shape of the minimum, and rescaling shows that the scale alone can turn it around. [Notebook 04](04_filter_normalization.ipynb) takes the scale out.
+
+# %%
+lnb.predictions()
 
 # %% [markdown]
 # ## Exercises

@@ -44,6 +44,7 @@ if "google.colab" in sys.modules:  # Colab keeps its own torch and numpy
 import copy
 from itertools import pairwise
 
+import numpy as np
 import torch
 
 import landscape_nb as lnb
@@ -55,7 +56,7 @@ PRESET = "quick"  # "quick": about a minute, on scikit-learn's digits · "full":
 # %%
 quick = {"data": "digits", "train": 720, "width": 0.25, "epochs": 14, "batches": (36, 180), "decay": 2.2e-2, "lr": 0.07}
 full = {"data": "cifar10", "train": 50_000, "width": 1, "epochs": 300, "batches": (128, 8192), "decay": 5e-4, "lr": 0.1}
-quick |= {"images": 100, "points": 13}
+quick |= {"images": 100, "points": 25}
 full |= {"images": 5000, "points": 51}
 settings = lnb.choose_preset(PRESET, quick=quick, full=full)
 data = lnb.datasets.LOADERS[settings.data]().subset(settings.train)
@@ -93,6 +94,13 @@ for side, name in runs:
 #
 # > **Predict.** Four curves, loss against α: which network has the widest valley, which the narrowest? Does the order depend on weight decay?
 
+# %%
+order_turns = lnb.predict(
+    "In relative steps, does weight decay turn the order of small and large batches around?",
+    ["yes, as on the straight line", "no"],
+)
+order_turns
+
 # %% [markdown]
 # ## 2 · In relative steps
 #
@@ -124,32 +132,55 @@ for panel, name in zip(panels, decays, strict=True):
         draw_band(panel, curves["filter", side, name], label, number)
     panel.set(title=name, yscale="log", ylim=(1e-4, 1e3), ylabel="training loss", xlabel="α, filter-normalized")
     panel.legend(loc="upper center", fontsize=12)
-alt = "Loss along filter-normalized directions, median and range of ten directions. Without weight decay and with it, the curve of the small-batch network lies below and is wider than that of the large-batch network."
-lnb.show(figure, alt=alt)
+lnb.show(
+    figure,
+    alt="Loss along filter-normalized directions, median and range of ten directions. Without "
+    "weight decay and with it, the curve of the small-batch network lies below and is wider than "
+    "that of the large-batch network.",
+)
 
 # %% [markdown]
-# Line: the median of the ten directions. Band: from the lowest to the highest. To put a number on it, take the **width** of a valley: the length of the part of the line on which the loss stays below 0.5.
+# Line: the median of the ten directions. Band: from the lowest to the highest. To put a number on it, take the **width** of a valley: the length of the part of the line on which the loss stays below 0.5. Points are 0.1 apart, so we follow the logarithm of the loss between them to where it crosses the level. Because the four minima are not equally deep, we also ask where the loss stays less than 0.5 above its own centre.
 
 
 # %%
 def width(line, level=0.5):
-    length = float(line.alpha[-1] - line.alpha[0])
-    return (line.loss < level).mean("alpha") * length
+    fine = np.linspace(line.alpha[0], line.alpha[-1], 2001)
+    below = np.log(line.loss).interp(alpha=fine) < np.log(level)
+    return below.mean("alpha") * (fine[-1] - fine[0])
 
 
-widths = {key: width(line) for key, line in curves.items()}
-for (_, side, name), values in widths.items():
-    print(f"{side} batch, {name:9} {values.mean().item():.2f} ± {values.std(ddof=1).item():.2f} over ten directions")
+def width_above_centre(line, rise=0.5):
+    return width(line, line.loss.sel(alpha=0, method="nearest") + rise)
+
 
 # %%
-ratios = [(widths["filter", "small", n] / widths["filter", "large", n]).values for n in decays]
+widths = {key: width(line) for key, line in curves.items()}
+above = {key: width_above_centre(line) for key, line in curves.items()}
+print(f"{'':23}below 0.5        less than 0.5 above the centre   (mean ± deviation of ten)")
+for key, values in widths.items():
+    both = [f"{v.mean().item():.2f} ± {v.std(ddof=1).item():.2f}" for v in (values, above[key])]
+    print(f"{key[1]} batch, {key[2]:9} {both[0]}      {both[1]}")
+
+
+# %%
+def smallest_ratios(measured):
+    ratios = [measured["filter", "small", n] / measured["filter", "large", n] for n in decays]
+    return [float(ratio.min()) for ratio in ratios]
+
+
 lnb.claim(
     "04-no-flip",
-    min(map(min, ratios)) > 1.2,
-    "Filter-normalized, the small-batch valley is the wider one without and with decay, along each of ten directions.",
-    lowest_of_ten_ratios_without_decay=min(ratios[0]),
-    lowest_of_ten_ratios_with_decay=min(ratios[1]),
+    min(smallest_ratios(widths) + smallest_ratios(above)) > 1.2,
+    "Filter-normalized, the small-batch valley is the wider one without and with decay, along each "
+    "of ten directions, by both measures.",
+    lowest_ratio_without_and_with_decay=smallest_ratios(widths),
+    the_same_above_the_centre=smallest_ratios(above),
 )
+
+# %%
+small_wider = [smallest > 1 for smallest in smallest_ratios(widths)]
+order_turns.reveal(order_turns.choices[int(small_wider[0] == small_wider[1])])
 
 # %%
 spread = {key: (values.std(ddof=1) / values.mean()).item() for key, values in widths.items()}
@@ -161,8 +192,6 @@ lnb.claim(
 )
 
 # %% [markdown]
-# Points are 0.1 apart, so a width is known to about 0.1, and the spread of the narrow valleys is below that.
-#
 # One direction out of thousands of dimensions, and the next one tells nearly the same story. That is not surprising: along a random direction one sees a weighted average of *all* curvatures, and averages over many differ little. It also says what such curves cannot show: the few special directions.
 
 # %% [markdown]
@@ -185,24 +214,6 @@ for method in ("none", "weight", "layer"):
     curves |= {(method, *key): measure(run.model, method, 3, reaches[method]) for key, run in runs.items()}
 
 
-# %%
-def draw(normalization="none", direction=0, zoom=1.0):
-    figure, panels = plotting.panels(2)
-    reach = reaches[normalization] / zoom
-    for panel, name in zip(panels, decays, strict=True):
-        for number, side in enumerate(sides):
-            line = curves[normalization, side, name].isel(repeat=direction)
-            plotting.draw_line(panel, line, label=f"{side} batch", number=number)
-        panel.set(title=name, yscale="log", ylim=(1e-4, 1e3), xlim=(-reach, reach), ylabel="training loss")
-        panel.set_xlabel(f"α, normalization: {normalization}")
-        panel.legend(loc="upper center")
-    return figure
-
-
-# %%
-alt = "Loss along a random direction for small and large batches, without and with weight decay, for a choice of normalization, direction and range."
-lnb.explore(draw, alt=alt, normalization=list(reaches), direction=(0, 2), zoom=[1.0, 2.0, 4.0])
-
 # %% [markdown]
 # All four, each with its directions (ten for *filter*, three for the others). Mind the range of *none*: a raw direction is many times as long as the weights, so its α ends at 0.1.
 
@@ -216,8 +227,12 @@ for panel, (name, method) in zip(panels, places, strict=True):
 
 # %%
 panels[0].legend(loc="upper center", fontsize=12)
-alt = "Eight panels: four normalizations, without and with weight decay. The small-batch curve is the wide one in all of them; without normalization it loses part of its lead with decay, and gains some in the others."
-lnb.show(figure, alt=alt)
+lnb.show(
+    figure,
+    alt="Eight panels: four normalizations, without and with weight decay. The small-batch curve "
+    "is the wide one in all of them; without normalization it loses part of its lead with decay, "
+    "and gains some in the others.",
+)
 
 # %%
 widths = {key: width(line).mean().item() for key, line in curves.items()}
@@ -275,6 +290,41 @@ for method, line in twins.items():
     change[method] = abs(width(line).mean().item() / widths[method, "small", "no decay"] - 1)
     print(f"{method:7} the width of the valley changes by {change[method]:.1%}")
 
+# %% [markdown]
+# Move the largest factor, and watch which curve leaves the network's own.
+
+# %%
+strongest = [1.0, 2.0, 4.0, 8.0]
+stretched = {
+    (method, most): measure(with_factors(network, settings.seed, most), method, 3)
+    for method in ("layer", "filter")
+    for most in strongest
+}
+
+
+# %%
+def draw_stretched(most=4.0):
+    figure, panels = plotting.panels(2)
+    for panel, method in zip(panels, ("layer", "filter"), strict=True):
+        own = curves[method, "small", "no decay"].isel(repeat=0)
+        plotting.draw_line(panel, own, label="the network", number=0)
+        twin = stretched[method, most].isel(repeat=0)
+        plotting.draw_line(panel, twin, label=f"filters × 1/{most:g} to {most:g}", number=1)
+        panel.set(title=f"{method}-normalized", yscale="log", ylim=(1e-4, 1e3), ylabel="training loss")
+        panel.set_xlabel("α")
+        panel.legend(loc="upper center")
+    return figure
+
+
+# %%
+lnb.explore(
+    draw_stretched,
+    alt="A network and its twin whose filters were multiplied by random factors. Normalized by "
+    "layer, the twin's curve leaves the network's, further for larger factors; normalized by "
+    "filter, the two coincide.",
+    most=strongest,
+)
+
 # %%
 lnb.claim(
     "04-layer-is-not-enough",
@@ -303,8 +353,11 @@ def plane(model):
 planes = {
     f"{side} batch, {name}\ntest error {error[side, name]:.1%}": plane(run.model) for (side, name), run in runs.items()
 }
-alt = "Contours of the training loss around the four networks on the same levels. The two small-batch networks have wide bowls, the two large-batch networks narrow ones."
-lnb.show(plotting.plot_contours(planes), alt=alt)
+lnb.show(
+    plotting.plot_contours(planes),
+    alt="Contours of the training loss around the four networks on the same levels. The two "
+    "small-batch networks have wide bowls, the two large-batch networks narrow ones.",
+)
 
 # %%
 area = {name: float((p.loss < 0.5).mean()) for name, p in planes.items()}
@@ -316,6 +369,9 @@ lnb.claim(
     fraction_for_small_and_large_without_decay=small_first[:2],
     fraction_for_small_and_large_with_decay=small_first[2:],
 )
+
+# %%
+lnb.predictions()
 
 # %% [markdown]
 # ## Exercises
@@ -377,7 +433,7 @@ exercises.check_relative_spread(my_spread, values)
 # ## What this does not show
 #
 # - **That flatness causes good test results.** Four networks, two orders that agree. The large-batch networks also made far fewer updates (notebook 03), and [notebook 07](07_initialization_and_generalization.ipynb) looks at more networks.
-# - **That wider is better between any two networks.** The two large-batch networks differ in width by no more than the spacing of the points, and in test error by a few images. Four networks make no law, however they are ordered.
+# - **That wider is better between any two networks.** The two large-batch networks differ little in width, and in test error by a few images. Four networks are not a law, however they are ordered.
 # - **Everything near the minimum.** Biases and batch norm stay put, its running statistics are frozen, and dead filters do not move.
 # - **Special directions.** Ten random ones agree because they average. The steepest one is not among them.
 # - **Scale.** 720 digits, 100 of them in the curves, seconds of training.

@@ -235,7 +235,14 @@ lnb.claim(
 #
 # "Chaotic" is more than bending down: a chaotic surface is full of pits. Two numbers say it. `local_minima` counts the inner points that lie lower than all eight around them. `roughness` fits a smooth quadratic around each point, in log loss, and takes the root mean square of what is left over.
 #
-# > **Predict.** Which of the three measures tells the authors' two networks apart on the whole plane: how much bends down, local minima, or roughness?
+# > **Predict.** Which of the three measures tells the authors' two networks apart on the whole plane, and which hardly does?
+
+# %%
+blind = lnb.predict(
+    "Which measure hardly differs between the authors' two networks?",
+    ["bends down", "local minima", "roughness"],
+)
+blind
 
 # %%
 measures = {
@@ -250,6 +257,10 @@ for name, found in numbers.items():
 
 # %%
 rough, smooth = numbers["ResNet-56, no shortcuts"], numbers["ResNet-56"]
+ratios = {name: a / b for name, a, b in zip(measures, rough, smooth, strict=True)}
+blind.reveal(min(ratios, key=ratios.get))
+
+# %%
 lnb.claim(
     "05-shipped-planes-are-rough",
     rough[1] > 5 * smooth[1] and rough[2] > 3 * smooth[2],
@@ -312,6 +323,9 @@ for name, p in shipped.items():
 
 # %% [markdown]
 # Our plain networks stop much earlier than theirs. What carries over is that the plain network does worse at both depths, and more so at 56.
+
+# %%
+lnb.predictions()
 
 # %% [markdown]
 # ## Exercises

@@ -49,7 +49,7 @@ PRESET = "quick"  # "quick": about a minute, on scikit-learn's digits · "full":
 
 # %%
 small = {"data": "digits", "train": 816, "depth": 20, "channels": 4, "epochs": 6, "batch": 48, "lr": 0.03}
-quick = small | {"images": 100, "reach": 0.5, "points": 9, "groups": (4, 4, 4), "growth": 8}
+quick = small | {"images": 100, "reach": 0.5, "points": 13, "groups": (4, 4, 4), "growth": 8}
 large = {"data": "cifar10", "train": 50_000, "depth": 56, "channels": 16, "epochs": 300, "batch": 128, "lr": 0.1}
 full = large | {"images": 50_000, "reach": 1.0, "points": 51, "groups": (6, 12, 24, 16), "growth": 32}
 settings = lnb.choose_preset(PRESET, quick=quick, full=full)
@@ -110,6 +110,13 @@ lnb.claim(
 #
 # > **Predict.** Follow the contour of loss 1.1 from k = 1 to k = 8. Does it grow? In which row does width change more?
 
+# %%
+where = lnb.predict(
+    "From k = 1 to k = 8, where does the part below a loss of 1 grow by more?",
+    ["with shortcuts", "without"],
+)
+where
+
 
 # %%
 def plane(objective):
@@ -131,7 +138,8 @@ bar = figure.colorbar(filled, ax=list(panels), ticks=filled.levels[::2], label="
 bar.set_ticklabels(plotting.PAPER_LEVELS[::2])
 lnb.show(
     figure,
-    alt="Eight contour plots on the same levels. With shortcuts the basin deepens and widens from k = 1 to k = 8. Without, k = 1 and 2 have no basin below 1, and k = 8 has one.",
+    alt="Eight contour plots on the same levels. With shortcuts the basin deepens and widens from "
+    "k = 1 to k = 8. Without, k = 1 and 2 have no basin below 1, and k = 8 has one.",
 )
 
 # %% [markdown]
@@ -176,11 +184,14 @@ for panel, numbers, title in zip(panels, (area, rise, bends), titles):
 panels[0].legend()
 lnb.show(
     figure,
-    alt="Three numbers of each plane against the width factor k, with and without shortcuts: the part below a loss of 1, the part less than 1 above the centre, and the part that bends down.",
+    alt="Three numbers of each plane against the width factor k, with and without shortcuts: the "
+    "part below a loss of 1, the part less than 1 above the centre, and the part that bends down.",
 )
 
 # %%
 grown = {shortcuts: [area[k, shortcuts] for k in widths] for shortcuts in (True, False)}
+growth = {shortcuts: row[-1] - row[0] for shortcuts, row in grown.items()}
+where.reveal(where.choices[int(growth[False] > growth[True])])
 
 # %%
 lnb.claim(
@@ -225,23 +236,35 @@ lnb.claim(
 )
 
 # %% [markdown]
-# Choose a width and switch the shortcuts off and on:
+# We chose a loss of 1. Does the story hang on that? Move the level, and measure it from zero or from each network's own centre.
+#
+# > **Predict.** At which level do the narrow plain networks look as good as the wide ones?
 
 
 # %%
-def draw(k=1, shortcuts=False):
-    figure, panels = plotting.panels(2, size=(5.2, 4.4))
-    plotting.draw_contours(panels[0], planes[k, shortcuts])
-    panels[0].set_title(f"k = {k}, {'with' if shortcuts else 'no'} shortcuts")
-    against_width(panels[1], area, "loss below 1")
-    panels[1].plot(k, area[k, shortcuts], "o", markersize=22, fillstyle="none", color="black", markeredgewidth=2)
-    panels[1].legend()
+def part_below(level, from_own_centre):
+    """The part of each plane below a level, which may be counted from the network's own loss."""
+    start = {which: reached[which]["loss"] if from_own_centre else 0 for which in planes}
+    return {which: float((p.loss < level + start[which]).mean()) for which, p in planes.items()}
+
+
+# %%
+def draw(level=1.0, from_own_centre=False):
+    figure, (panel,) = plotting.panels(1, size=(6.4, 4.6))
+    since = "above the centre" if from_own_centre else "loss"
+    against_width(panel, part_below(level, from_own_centre), f"{since} below {level:g}")
+    panel.set_ylim(-0.05, 1.05)
+    panel.legend()
     return figure
 
 
 # %%
-alt = "Left: the contours of one of the eight networks. Right: the part of each plane below a loss of 1, against width."
-lnb.explore(draw, alt=alt, k=widths, shortcuts=False)
+lnb.explore(
+    draw,
+    alt="The part of each of the eight planes below a chosen level, against width, with and without shortcuts.",
+    level=[0.1, 0.3, 1.0, 1.6, 2.1, 2.6, 3.6, 5.1, 9.6],
+    from_own_centre=False,
+)
 
 # %% [markdown]
 # **Notice**
@@ -288,7 +311,8 @@ three = {
 }
 lnb.show(
     plotting.plot_contours(three, columns=3),
-    alt="Three contour plots on the same levels: without shortcuts there is no basin below a loss of 1; with shortcuts and in the DenseNet there is a closed basin at the centre.",
+    alt="Three contour plots on the same levels: without shortcuts there is no basin below a loss "
+    "of 1; with shortcuts and in the DenseNet there is a closed basin at the centre.",
 )
 
 # %%
@@ -374,6 +398,9 @@ lnb.claim(
 
 # %% [markdown]
 # With shortcuts the wider networks keep the larger part here, though one had not finished learning, k = 1. Without shortcuts it is not so: the widest loses more than half of its accuracy, and k = 2 a smaller part of the little that it had. So this is a hint, not a law.
+
+# %%
+lnb.predictions()
 
 # %% [markdown]
 # ## Exercises
