@@ -217,8 +217,8 @@ def _surface(heights: Heights, name: str, values: xr.DataArray, scene: str = "sc
     return go.Surface(
         x=values.alpha.values,
         y=values.beta.values,
-        z=heights.of[name].T,
-        customdata=values.transpose(*DIMS).values.T,
+        z=heights.of[name].T.astype(np.float32),
+        customdata=values.transpose(*DIMS).values.T.astype(np.float32),
         colorscale="Viridis",
         cmin=heights.low,
         cmax=heights.high,
