@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 from landscape_nb._common.checks import check_kind, check_whole
 from landscape_nb._common.drawable import Plot, Plots, by_name, check_path, single
 from landscape_nb._common.levels import Levels, check_span, choose_levels, limits
-from landscape_nb._common.schema import ALPHA, BETA, DIMS, EPOCH, LR_DROPS, POINT
+from landscape_nb._common.schema import ALPHA, BETA, DIMS, EPOCH, LR_DROPS, MEASURED, POINT
 from landscape_nb.plotting.smooth import smooth
 from landscape_nb.plotting.style import (
     LABELS,
@@ -72,7 +72,10 @@ def draw_contours(
     check_panel(panel)
     values = single("plane", plane, "plane", variable)
     check_kind("points", points, bool, "True or False")
-    return _contour(panel, values, choose_levels(levels, [values.values]), colormap(cmap), points)
+    filled = _contour(panel, values, choose_levels(levels, [values.values]), colormap(cmap))
+    if points:
+        _draw_points(panel, values, plane)
+    return filled
 
 
 def draw_path(panel: Axes, path: xr.Dataset, until: float | None = None) -> None:
@@ -167,7 +170,9 @@ def plot_contours(
     figure, axes = panels(columns, -(-len(planes) // columns), (4.9, 4.5))
     filled: Any = None
     for panel, (name, plane) in zip(axes, planes.items(), strict=False):
-        filled = _contour(panel, plane[variable], chosen, colours, points)
+        filled = _contour(panel, plane[variable], chosen, colours)
+        if points:
+            _draw_points(panel, plane[variable], plane)
         panel.set_title(name, fontsize=15)
     for panel in axes[len(planes) :]:
         panel.remove()
@@ -180,9 +185,7 @@ def plot_contours(
     return figure
 
 
-def _contour(
-    panel: Axes, values: xr.DataArray, levels: Float[np.ndarray, "levels"], cmap: Colormap, points: bool
-) -> QuadContourSet:
+def _contour(panel: Axes, values: xr.DataArray, levels: Float[np.ndarray, "levels"], cmap: Colormap) -> QuadContourSet:
     """Filled contours with lines on them.
 
     A loss grows by decades; its logarithm bends less, and is easier to follow between the measured points. Levels are
@@ -205,9 +208,6 @@ def _contour(
     strokes = {"colors": "white" if white else "0.25", "linewidths": 0.7, "linestyles": "solid"}
     lines = panel.contour(*fine, scale(levels), **strokes)
     _frame(panel, values.alpha, values.beta)
-    if points:
-        x, y = np.meshgrid(values.alpha, values.beta)
-        panel.plot(x.ravel(), y.ravel(), linestyle="none", marker=".", markersize=2.5, color="0.25", label="measured")
     if np.isnan(finite).any():
         _hatch(panel)
     if np.isnan(finite).all():
@@ -216,6 +216,16 @@ def _contour(
         texts = dict(zip(scale(levels), _texts(levels), strict=True))
         _label(panel, lines, dict(list(texts.items())[:: max(1, len(levels) // 6)]), norm, cmap)
     return filled
+
+
+def _draw_points(panel: Axes, values: xr.DataArray, plane: Plot) -> None:
+    """Dots where the plane was measured: everywhere, unless it is one that `progressive_plane` filled in between."""
+    known = values.copy(data=np.ones(values.shape, bool))
+    if isinstance(plane, xr.Dataset) and MEASURED in plane:
+        known = plane[MEASURED].astype(bool)
+    beta, alpha = np.nonzero(known.transpose(BETA, ALPHA).values)
+    x, y = values.alpha.values[alpha], values.beta.values[beta]
+    panel.plot(x, y, linestyle="none", marker=".", markersize=2.5, color="0.25")
 
 
 def _label(panel: Axes, lines: QuadContourSet, names: Mapping[float, str], norm: BoundaryNorm, cmap: Colormap) -> None:

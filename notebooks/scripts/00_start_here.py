@@ -183,12 +183,13 @@ lnb.show(
 
 
 # %%
-def draw(level=2.6):
+def draw(level=2.1):
     figure, panels = plotting.panels(2, size=(4.8, 4.6))
     for panel, (name, p) in zip(panels, planes.items()):
-        below = (p.loss < level).transpose("beta", "alpha")
-        panel.pcolormesh(p.alpha, p.beta, below, cmap="cividis_r", vmin=0, vmax=1, edgecolors="0.8", linewidth=0.3)
-        panel.set(title=f"{name}: {float(below.mean()):.0%} below {level:g}", xlabel="α", ylabel="β", aspect="equal")
+        height = np.log(p.loss.transpose("beta", "alpha") / level)
+        panel.contourf(p.alpha, p.beta, height, levels=[-99, 0, 99], cmap="cividis_r")
+        share = float((height < 0).mean())
+        panel.set(title=f"{name}: {share:.0%} below {level:g}", xlabel="α", ylabel="β", aspect="equal")
     return figure
 
 

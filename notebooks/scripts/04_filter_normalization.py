@@ -145,7 +145,7 @@ lnb.show(
 
 # %%
 def width(line, level=0.5):
-    fine = np.linspace(line.alpha[0], line.alpha[-1], 2001)
+    fine = np.linspace(*line.alpha.values[[0, -1]], 2001)
     below = np.log(line.loss).interp(alpha=fine) < np.log(level)
     return below.mean("alpha") * (fine[-1] - fine[0])
 

@@ -524,14 +524,21 @@ lnb.claim(
 
 # %% [markdown]
 # The first cell after loading is a measurement: does the network do what its makers say? Only then is there something to draw.
+#
+# Somebody else's network may be large, and its plane slow. `progressive_plane` measures from coarse to fine, where the surface bends, and yields what it has: each time a whole plane, with an estimate of its error. Draw them as they come, and stop when you have seen enough.
 
 # %%
 theirs_objective = lnb.Objective(careful, data.subset(100), batch_size=100)
 directions = lnb.random_directions(careful, 2, seed=settings.seed)
-theirs_plane = lnb.evaluate_plane(theirs_objective, directions, (-0.5, 0.5), settings.points, progress=False)
+stages = list(lnb.progressive_plane(theirs_objective, directions, (-0.5, 0.5), 25, error=0.02))
+chosen = [stages[0], stages[len(stages) // 2], stages[-1]]
+named = {f"{int(p.measured.sum())} points, error {p.estimated_error:.2g}": p for p in chosen}
+
+# %%
 lnb.show(
-    plotting.plot_contours(theirs_plane, title=f"Somebody's {settings.theirs}"),
-    alt="Contours of the loss around the network that was loaded: a round bowl whose bottom is below 0.1.",
+    plotting.plot_contours(named, columns=3, points=True, title=f"Somebody's {settings.theirs}"),
+    alt="Contours of the loss around the network that was loaded, from coarse to fine: the same "
+    "round bowl each time, whose bottom is below 0.1, ever more exactly.",
 )
 
 # %% [markdown]

@@ -122,6 +122,17 @@ def test_measured_points_are_drawn_on_request():
     assert not [line for line in plotting.plot_contours(bowl).axes[0].lines if line.get_marker() == "."]
 
 
+def test_what_was_filled_in_is_not_drawn_as_measured():
+    bowl = plane_over(lambda a, b: 0.01 + a**2 + b**2)
+    bowl["measured"] = bowl.loss.copy(data=np.zeros(bowl.loss.shape, bool))
+    bowl.measured[2, 5] = True
+    panel = plotting.panels(1)[1][0]
+    plotting.draw_contours(panel, bowl, points=True)
+    for drawn in (panel, plotting.plot_contours(bowl, points=True).axes[0]):
+        (dots,) = (line for line in drawn.lines if line.get_marker() == ".")
+        assert dots.get_xydata().tolist() == [[bowl.alpha.values[2], bowl.beta.values[5]]]
+
+
 def test_a_round_bowl_has_round_contours_though_few_points_are_measured():
     bowl = plane_over(lambda a, b: np.exp(4 * (a**2 + b**2)), a=np.linspace(-1, 1, 9), b=np.linspace(-1, 1, 9))
     path = plotting.plot_contours(bowl, levels=[np.exp(1.0), 50]).axes[0].collections[1].get_paths()[0]
