@@ -225,7 +225,8 @@ def _draw_points(panel: Axes, values: xr.DataArray, plane: Plot) -> None:
         known = plane[MEASURED].astype(bool)
     beta, alpha = np.nonzero(known.transpose(BETA, ALPHA).values)
     x, y = values.alpha.values[alpha], values.beta.values[beta]
-    panel.plot(x, y, linestyle="none", marker=".", markersize=2.5, color="0.25")
+    style = {"marker": ".", "markersize": 4, "color": "white", "markeredgecolor": "0.2", "markeredgewidth": 0.5}
+    panel.plot(x, y, linestyle="none", **style)
 
 
 def _label(panel: Axes, lines: QuadContourSet, names: Mapping[float, str], norm: BoundaryNorm, cmap: Colormap) -> None:
