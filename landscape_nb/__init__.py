@@ -1,5 +1,7 @@
 """Draw the loss landscapes of neural networks honestly (Li et al., NeurIPS 2018)."""
 
+from importlib.metadata import version
+
 from landscape_nb import datasets, models, plotting
 from landscape_nb.course import exercises
 from landscape_nb.course.claims import claim
@@ -59,6 +61,8 @@ from landscape_nb.weights import (
     scale,
     towards,
 )
+
+__version__ = version("landscape-nb")
 
 __all__ = [
     "PCA",

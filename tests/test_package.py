@@ -4,8 +4,11 @@ import ast
 import importlib
 import subprocess
 import sys
+import tomllib
 
 from helpers import ROOT
+
+import landscape_nb
 
 LARGE = "llvmlite", "ipywidgets", "papermill", "torch._dynamo", "sklearn", "plotly", "zarr", "dask"
 
@@ -24,3 +27,9 @@ def test_what_benchmarks_import_from_the_package_exists():
                 module = importlib.import_module(str(node.module))
                 missing += [f"{path.name}: {alias.name}" for alias in node.names if not hasattr(module, alias.name)]
     assert not missing
+
+
+def test_every_file_says_the_same_version():
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert landscape_nb.__version__ == declared
+    assert f"\nversion: {declared}\n" in (ROOT / "CITATION.cff").read_text()

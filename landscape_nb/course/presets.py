@@ -4,7 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from landscape_nb._common.checks import check_choice, check_kind
+from landscape_nb._common.checks import check_choice, check_kind, check_whole
 from landscape_nb._common.settings import seed
 
 if TYPE_CHECKING:
@@ -16,11 +16,12 @@ _SHOWN = {"05": "plane", "08": "map-5-100"}
 """By notebook, the product of the authors' networks that it shows."""
 
 
-def shipped_planes(notebook: str) -> "dict[str, xr.Dataset]":
+def shipped_planes(notebook: str, seed: int = 0) -> "dict[str, xr.Dataset]":
     """Planes and maps of the paper's own networks that ship with the package, for the notebook that shows them.
 
     Args:
         notebook: The notebook's number.
+        seed: Seed of the directions: 0 to 3 for the planes of notebook 05, 0 for the maps of 08.
 
     Returns:
         By the name of the network, what `progressive_plane` or `curvature_map` returned, without variables
@@ -28,7 +29,7 @@ def shipped_planes(notebook: str) -> "dict[str, xr.Dataset]":
 
     Raises:
         TypeError: The number is not a string.
-        ValueError: Nothing is shipped for this notebook.
+        ValueError: Nothing is shipped for this notebook or for directions of this seed, or it is not a whole number.
 
     Example:
         >>> planes = shipped_planes("05")
@@ -41,9 +42,13 @@ def shipped_planes(notebook: str) -> "dict[str, xr.Dataset]":
     check_kind("notebook", notebook, str, "a notebook's number, such as '05'")
     if notebook not in _SHOWN:
         raise ValueError(f"notebook: got {notebook!r}, nothing is shipped for it")
+    product = _SHOWN[notebook] + (f"-{seed}" if check_whole("seed", seed, 0) else "")
     jobs = [find_job(f"authors-resnet56-{kind}") for kind in ("shortcuts", "plain")]
-    found = {job.title: read(job, _SHOWN[notebook], SHIPPED) for job in jobs}
-    return {title: dataset for title, dataset in found.items() if dataset is not None}
+    found = {job.title: read(job, product, SHIPPED) for job in jobs}
+    planes = {title: dataset for title, dataset in found.items() if dataset is not None}
+    if len(planes) < len(jobs):
+        raise ValueError(f"seed: got {seed}, nothing is shipped for directions of this seed")
+    return planes
 
 
 def choose_preset(name: str, **settings: dict) -> SimpleNamespace:

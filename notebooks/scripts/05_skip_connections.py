@@ -284,6 +284,31 @@ lnb.show(
     "narrow ravine in a ragged plateau of high loss. With: a wide round bowl.",
 )
 
+# %% [markdown]
+# All that was one pair of directions. The paper repeats the plot of the plain network along others (appendix): each picture is another one.
+#
+# > **Predict.** Is each of them ragged?
+
+# %%
+lnb.show(
+    lnb.paper_figure("repeated-planes"),
+    alt="Eight contour plots of the authors' two networks along four pairs of random directions. "
+    "With shortcuts each is a round bowl; without, each is ragged, and no two are alike.",
+)
+
+# %%
+repeats = [lnb.shipped_planes("05", seed) for seed in range(4)]
+roughness = {name: [lnb.roughness(planes[name]) for planes in repeats] for name in shipped}
+without, with_ = (roughness[name] for name in shipped)
+lnb.claim(
+    "05-ragged-in-every-plane",
+    all(a > 2 * b for a, b in zip(without, with_, strict=True)),
+    "Along four pairs of directions the plain network's plane has over twice the roughness of the other's.",
+    shipped=True,
+    roughness_without_for_four_pairs=without,
+    roughness_with_for_four_pairs=with_,
+)
+
 
 # %%
 def draw_shipped(beta=0.0):
