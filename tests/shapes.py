@@ -10,6 +10,7 @@ at one element, drawn with Python's global random state, by which the library te
 
 import ast
 import collections.abc
+import functools
 import types
 import typing
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from typing import Any
 
 from beartype import beartype
 from jaxtyping import AbstractArray
+from torch import fx
 
 _PACKAGE = Path(__file__).parent.parent / "landscape_nb"
 _LOOKED_INTO = (tuple, dict, collections.abc.Mapping, types.UnionType)
@@ -50,7 +52,18 @@ def checked(function: Callable) -> Callable:
     if not shapes or (before and _checks_itself(function)):
         return function
     function.__annotations__ = shapes
-    return beartype(function)
+    return _unless_traced(beartype(function), function)
+
+
+def _unless_traced(check: Callable, function: Callable) -> Callable:
+    """The check, left out where torch.fx traces a model: what it passes through has no shape."""
+
+    @functools.wraps(function)
+    def checked_or_traced(*args: Any, **kwargs: Any) -> Any:
+        traced = any(isinstance(value, fx.Proxy) for value in (*args, *kwargs.values()))
+        return (function if traced else check)(*args, **kwargs)
+
+    return checked_or_traced
 
 
 def _checks_itself(function: Callable) -> bool:

@@ -1,6 +1,6 @@
 """A network that knows which images it takes."""
 
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from landscape_nb._common.checks import check_kind
 from landscape_nb.models.sizes import SMALLEST_IMAGE
@@ -19,7 +19,9 @@ class ImageClassifier(nn.Module):
         self.channels, self.image_size = channels, image_size
 
     def check(self, images: Tensor) -> None:
-        """Raise a `ValueError` unless `images` has the shape that the network takes."""
+        """Raise a `ValueError` unless `images` has the shape that the network takes; in a trace it has none."""
+        if isinstance(images, fx.Proxy):
+            return
         check_kind("images", images, Tensor, "a tensor of shape (n, channels, height, width)")
         shape = tuple(images.shape)
         size = self.image_size or shape[2:]

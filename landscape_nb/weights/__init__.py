@@ -1,6 +1,7 @@
 """A point or a direction in weight space."""
 
 from landscape_nb.weights.directions import cosines, orthogonalized, random_directions, towards
+from landscape_nb.weights.matching import match_neurons
 from landscape_nb.weights.normalization import Direction, dead_filters, normalize_direction, relative_steps
 from landscape_nb.weights.params import Affine, Params, add, dot, move, norm, parameters_of, scale
 from landscape_nb.weights.rescaling import rescale_batch_norm, rescale_relu
@@ -13,6 +14,7 @@ __all__ = [
     "cosines",
     "dead_filters",
     "dot",
+    "match_neurons",
     "move",
     "norm",
     "normalize_direction",

@@ -20,12 +20,12 @@
 #
 # ![Two panels. Left: along the straight line between two trained networks the loss rises to a high barrier, along a bent way it stays low. Right: the plane through both networks and the bend of that way, with both ways drawn over the contours.](images/01_loss_along_a_line.png)
 #
-# *Two trained networks, A and B. On the straight line between them stands a wall. The plane on the right shows a way past it, which the line cannot show.*
+# *Two trained networks, A and B. On the straight line between them stands a wall. The plane on the right shows a way around it, which the line cannot show.*
 
 # %% [markdown]
 # | | |
 # |---|---|
-# | **You will** | draw the loss between two networks, and from the start of training to its end; look at the same pair in a plane; ask the network at any point of it what it sees |
+# | **You will** | draw the loss between two networks, and from the start of training to its end; look at the same pair in a plane; ask the network at any point of it what it sees; find out how much of a wall is a matter of how neurons are numbered |
 # | **You need** | PyTorch's `nn.Module`; what a training loss is |
 # | **In the paper** | Li et al. (2018), section 3, "1-dimensional linear interpolation"; the method of Figure 2 |
 # | **Takes** | 0.4 minutes, 0.9 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
@@ -71,7 +71,7 @@ sample = data.subset(settings.images)
 # %% [markdown]
 # ## 1 · From one network to another
 #
-# We train a small perceptron three times. The three runs differ in their seed only: other initial weights, another order of the images.
+# We train a small perceptron three times. The three runs differ only in their seed: each starts from other weights and sees the images in another order.
 
 
 # %%
@@ -86,9 +86,9 @@ A, B, C = (run.model for run in runs)
 [round(run.history["test_accuracy"][-1], 3) for run in runs]
 
 # %% [markdown]
-# Three networks, equally good. A network is a point in the space of its weights, and through two points goes a line: at α it is the network with the weights (1 − α) · A + α · B. At α = 0 it is A, at α = 1 it is B, and beyond both the line goes on.
+# Three networks, equally good. A network is a point in the space of its weights, and two points define a line: at α lies the network with the weights (1 − α) · A + α · B. At α = 0 that is A, at α = 1 it is B, and the line goes on beyond both.
 #
-# > **Predict.** How good is the network at α = 0.5, each of whose weights is the mean of two good ones? Draw the curve of the loss from α = −0.5 to 1.5.
+# > **Predict.** How good is the network at α = 0.5? Each of its weights is the mean of two weights of good networks. Sketch the loss from α = −0.5 to 1.5.
 
 # %%
 objective = lnb.Objective(A, sample, metrics={"accuracy": lnb.accuracy}, batch_size=200)
@@ -133,7 +133,7 @@ lnb.claim(
 )
 
 # %% [markdown]
-# A line is drawn from a few measured points, and one sees nothing between them. Choose how many there are: with two there is no wall, with three there are no valleys. The thin grey line is the one with all points.
+# Such a curve joins a few measured points; between them nothing was measured. Choose how many points there are: with two you see no wall, with three no valleys. The thin grey curve has all the points.
 
 
 # %%
@@ -160,9 +160,9 @@ lnb.explore(draw, alt=alt, pair=list(lines), alpha=(-0.5, 1.5, 0.1), points=coun
 # %% [markdown]
 # ## 2 · The line and batch norm
 #
-# A network with batch norm also carries running statistics: the mean and the variance of what each layer gives. They belong to the weights they were measured with. For the networks between A and B nobody has measured them. The paper interpolates them like the weights; one can also recalibrate, that is, measure them at each point on the data (REPAIR, Jordan et al. 2023).
+# A network with batch norm also carries running statistics: the mean and the variance of each layer's outputs. They belong to the weights with which they were measured. For the networks between two trained ones nobody has measured them. The paper interpolates them like the weights; one can also recalibrate them, that is, measure them anew at each point (REPAIR, Jordan et al. 2023).
 #
-# > **Predict.** Two VGG-9 with batch norm. Is the wall a matter of the weights alone, or do unsuitable statistics raise it?
+# > **Predict.** Take two VGG-9 with batch norm. Does the wall come from the weights alone, or do unsuitable statistics raise it?
 
 # %%
 vggs = [train(lnb.models.vgg9(settings.vgg_width, **data.shape, seed=s), s) for s in seeds[:2]]
@@ -182,7 +182,7 @@ lnb.show(
 )
 
 # %% [markdown]
-# In the grey parts the *interpolated* curve is missing: beyond an end, extrapolation makes some running variance negative, and a network with a negative variance does not exist. (The recalibrated curve exists everywhere.) It is not an infinite loss, and a plot should not suggest one.
+# In the grey parts the *interpolated* curve is missing: beyond an end, extrapolation makes some running variance negative, and there is no network with a negative variance. (The recalibrated curve exists everywhere.) A missing loss is not an infinite loss, and a plot should not suggest one.
 
 # %%
 missing = vgg_lines["interpolated"].negative_variance
@@ -195,7 +195,7 @@ print(f"a negative variance at {float(missing.mean()):.0%} of the points")
 lnb.claim(
     "01-statistics-raise-the-wall",
     mean_loss["interpolated"] > 1.5 * mean_loss["recalibrated"] and low["recalibrated"] > 0,
-    "Part of the wall is a matter of running statistics: recalibrated, the mean loss between is lower, but a wall remains.",
+    "Part of the wall comes from the running statistics: recalibrating them lowers the mean loss between the networks, but a wall remains.",
     mean_loss_interpolated_and_recalibrated=list(mean_loss.values()),
     part_of_the_way_below_90_percent=list(low.values()),
 )
@@ -203,7 +203,7 @@ lnb.claim(
 # %% [markdown]
 # ## 3 · From the start of training to its end
 #
-# Goodfellow and others (2014) drew another line: from the initial weights to the trained ones. Training itself does not go along it. The initial networks are at α = 0 now, the trained ones at α = 1.
+# Goodfellow and others (2014) drew another line: from the initial weights to the trained ones. Training itself does not follow that line. Now the initial network is at α = 0 and the trained one at α = 1.
 #
 # > **Predict.** Between two trained networks there is a wall. Is there one between a network's start and its end?
 
@@ -227,17 +227,17 @@ falls = [float(line.loss[0] - line.loss[-1]) for line in starts.values()]
 lnb.claim(
     "01-monotone",
     max(r / f for r, f in zip(rises, falls)) < 0.01,
-    "From the start of training to its end the loss falls all the way, up to 1 % of the fall.",
+    "From the start of training to its end the loss falls all the way: where it rises at all, then by less than 1 % of the fall.",
     largest_rise_between_neighbours=rises,
     fall_for_each_seed=falls,
 )
 
 # %% [markdown]
-# It looks as if training were a walk downhill without obstacles. But the line is not the path: exercise 3 measures how far training keeps away from it. And the shape says less than it seems to. Frankle (2020) repeated the experiment with modern networks and found lines that stay flat almost to the end; Vlaar and Frankle (2021) found that the shape of the line does not tell how well the network does on test data.
+# It looks as if training were a walk downhill without obstacles. But the line is not the path: exercise 3 measures how far training strays from it. And the shape says less than it seems to. Frankle (2020) repeated the experiment with modern networks and found lines that stay flat almost to the end; Vlaar and Frankle (2021) found that the shape of the line does not tell how well the network does on test data.
 #
-# Let us push that to the extreme: 200 images with *random* labels. There is nothing to learn but the images by heart.
+# Let us push that to the extreme: 200 images with *random* labels. All that a network can do is to learn the images by heart.
 #
-# > **Predict.** How does the line from start to end look for a network that has learned nonsense?
+# > **Predict.** What does the line from start to end look like for a network that has learned nonsense?
 
 
 # %%
@@ -245,7 +245,7 @@ def nonsense(seed):
     images, labels = data.train[0][:200], data.train[1][:200]
     shuffled = labels[torch.randperm(200, generator=torch.Generator().manual_seed(seed))]
     net = lnb.models.mlp(settings.hidden, **data.shape, seed=seed)
-    run = lnb.train(net, (images, shuffled), 200, batch_size=50, lr=0.05, seed=seed)
+    run = lnb.train(net, (images, shuffled), 100, batch_size=50, lr=0.05, seed=seed)
     own = lnb.Objective(
         run.model, (images, shuffled), extra_data={"test": data.test}, metrics={"accuracy": lnb.accuracy}
     )
@@ -279,7 +279,7 @@ lnb.claim(
 # %% [markdown]
 # ## 4 · The same pair in a plane
 #
-# A line shows one way from A to B. Is there another? Let it have a bend: from A straight to a point M, and from there straight to B. We train M, and nothing but M, so that the loss is low at random places of both legs (Garipov et al. 2018). `lnb.train` trains any module, this one too:
+# A line shows one way from A to B. Is there another? Let it have a bend: from A straight to a point M, and from there straight to B. We train M, and nothing but M, so that the loss is low at random points of both legs (Garipov et al. 2018). `lnb.train` trains any module, this one too:
 
 
 # %%
@@ -311,7 +311,7 @@ print(f"highest loss: straight {float(straight.loss.max()):.2f}, by way of M {be
 # %% [markdown]
 # A, B and M span a plane. Its first direction leads from A to B, as before; its second from the middle of that line to M. So A is at (0, 0), B at (1, 0) and M at (0.5, 1). Other third points give other planes through the same line: the third network C, or a step in a random direction, as long as the one to M.
 #
-# > **Predict.** Which of the three planes show a way from A to B that goes around the wall?
+# > **Predict.** Which of the three planes shows a way from A to B around the wall?
 
 # %%
 points = {name: lnb.parameters_of(net) for name, net in (("A", A), ("B", B), ("C", C), ("M", M))}
@@ -373,7 +373,7 @@ alt = "Three planes through A and B on the same levels. Towards M a low valley j
 lnb.show(figure, alt=alt)
 
 # %% [markdown]
-# Let us put a number on it: flood the plane, and note the level at which the water of A meets that of B. It is the height of the lowest pass between them that *this plane* shows.
+# Let us put a number on it: flood the plane, and note the level at which the lake around A meets the lake around B. That is the height of the lowest pass between them that *this plane* shows.
 
 
 # %%
@@ -440,9 +440,9 @@ alt = "Left: the loss along α at a chosen β. Right: where that line lies in th
 lnb.explore(slide, alt=alt, plane=list(planes), beta=(-0.5, 1.5, 0.25))
 
 # %% [markdown]
-# ## 5 · Ask the network
+# ## 5 · What the wall is made of
 #
-# A point of the plane is not just a height: it is a network that answers. Choose α and β, and see what the network *there* says of eight images that none of the networks was trained on, and how sure it is.
+# A point of the plane is more than a height: it is a network, and one can ask it. Choose α and β, and see what the network *there* says about eight images on which none of the networks was trained, and how sure it is.
 #
 # > **Predict.** On top of the wall, at α = 0.5 and β = 0: will the network be unsure, or sure and wrong?
 
@@ -508,7 +508,68 @@ lnb.claim(
 )
 
 # %% [markdown]
-# **Why.** A hidden neuron has no fixed place: exchange two of them, with their weights, and the network computes the same. So even if two runs found the same features, they would have them in another order, and the mean of two different features is none. A wall says how two networks are *numbered*, as much as how they differ: exercise 2 builds one between a network and itself, and Ainsworth et al. (2023) renumber neurons and find the wall between wide networks nearly gone. And in thousands of dimensions a wall on one line does not divide: there is nearly always a way around (Draxler et al. 2018, Garipov et al. 2018).
+# **Why.** A hidden neuron has no fixed place: exchange two of them, together with their weights, and the network computes the same. Even if two runs found the same features, they would have them in different orders, and the mean of two different features is neither of them. So a wall says how two networks are *numbered* as much as how they differ. Exercise 2 builds one between a network and itself.
+#
+# How much of our walls is numbering? `lnb.match_neurons` renumbers the hidden neurons of B, layer by layer, so that its weights come as close to A's as it can bring them (weight matching, Ainsworth et al. 2023). What B computes does not change. In a VGG-9 the channels of the convolutions change places in the same way.
+#
+# > **Predict.** With B renumbered, is the wall between A and B gone? And the one between the two VGG-9, which have eight hidden layers instead of two?
+
+# %%
+first, second = (run.model for run in vggs)
+renumbered = lnb.match_neurons(A, B)
+vgg_renumbered = lnb.match_neurons(first, second)
+
+# %%
+line = lnb.interpolate(objective, A, renumbered, (0, 1), 41, progress=False)
+options = {"batch_norm": "recalibrated", "progress": False}
+vgg_line = lnb.interpolate(vgg_objective, first, vgg_renumbered, (0, 1), 11, **options)
+
+# %%
+walls = {
+    "perceptron": {"as trained": lines["A → B"], "renumbered": line},
+    "VGG-9, recalibrated": {
+        "as trained": vgg_lines["recalibrated"],
+        "renumbered": vgg_line,
+    },
+}
+
+# %%
+figure, panels = plotting.panels(2, size=(5.6, 4.6))
+panels[0].sharey(panels[1])
+for panel, (name, both) in zip(panels, walls.items()):
+    for number, (how, each) in enumerate(both.items()):
+        between = each.sel(alpha=slice(-1e-9, 1 + 1e-9))
+        plotting.draw_line(panel, between, label=how, number=number)
+    panel.set(title=name, xlabel="α (0: first network, 1: second)")
+    panel.legend()
+alt = "The loss between two perceptrons and between two VGG-9, as trained and with the second network's neurons renumbered, on one scale. Renumbering leaves a low bump of the perceptrons' wall; of the VGG-9's more than half stays."
+lnb.show(figure, alt=alt)
+
+# %% [markdown]
+# **Notice**
+#
+# 1. Both ends stay where they were: the renumbered network computes what the other computed.
+# 2. Between the perceptrons a low bump is left of the wall.
+# 3. Between the VGG-9 the wall is lower and narrower, but still high, although the running statistics fit.
+
+# %%
+small, large = ([barrier(each) for each in both.values()] for both in walls.values())
+shares = small[1] / small[0], large[1] / large[0]
+
+# %%
+lnb.claim(
+    "01-numbering",
+    shares[0] < 1 / 3 and 0.5 < shares[1] < 0.9,
+    "Renumbering takes away at least two thirds of the perceptrons' wall, but less of the VGG-9's: half or more of it stays.",
+    perceptron_before_and_after=small,
+    vgg9_before_and_after=large,
+    share_that_stays=shares,
+)
+
+# %% [markdown]
+# What stays may be a real difference, or a better numbering that the search did not find: it improves one layer at a time and stops where no single layer can do better. Ainsworth and others found the wall nearly gone between *wide* ResNets on CIFAR-10; our networks are narrow, where less fits.
+#
+# Such findings have names. That trained networks are joined by some path of low loss, as A and B are by way of M, is *mode connectivity*: in thousands of dimensions a wall on one line does not divide, and there is nearly always a way around (Draxler et al. 2018, Garipov et al. 2018). That the straight line already is such a path is *linear mode connectivity*: Frankle et al. (2020) found it between runs that share the beginning of training, and from then on see the images in different orders.
 #
 # The paper draws such lines in its Figure 2, between a VGG-9 trained with small batches and one trained with large ones, and asks which of the two valleys is wider. Its test errors at the ends, on CIFAR-10:
 #
@@ -590,26 +651,53 @@ exercises.check_loss_at(my_loss, objective, directions, [0.25, 0.5])
 # my_loss = objective(lnb.move(points["A"], directions, [0.25, 0.5]))["loss"]
 # ```
 # </details>
+#
+# **5 · Renumber a layer yourself** (●●●, 20 minutes). Do one step of `lnb.match_neurons` by hand: put the neurons of B's first hidden layer (`hidden[1]`) in the order in which they fit A's best. How alike two neurons are is the inner product of the weights that lead to them, plus that of the weights that lead away from them (columns of `hidden[3]`). `scipy.optimize.linear_sum_assignment` with `maximize=True` finds the best order. How high is the wall between A and your network?
+
+# %%
+my_match = ...  # start from copy.deepcopy(B)
+exercises.check_same_function(my_match, B, images)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# from scipy.optimize import linear_sum_assignment
+#
+# (a, b), (a_next, b_next) = ([net.hidden[n] for net in (A, B)] for n in (1, 3))
+# alike = a.weight @ b.weight.T + a_next.weight.T @ b_next.weight
+# order = linear_sum_assignment(alike.detach(), maximize=True)[1]
+# my_match = copy.deepcopy(B)
+# with torch.no_grad():
+#     my_match.hidden[1].weight.copy_(b.weight[order])
+#     my_match.hidden[1].bias.copy_(b.bias[order])
+#     my_match.hidden[3].weight.copy_(b_next.weight[:, order])
+# print(barrier(lnb.interpolate(objective, A, my_match, (0, 1), 21, progress=False)))
+# ```
+# The one layer takes away about half of the wall. With the second hidden layer renumbered too, and both in turn until nothing changes, it is `lnb.match_neurons`.
+# </details>
 
 # %% [markdown]
 # ## What this does not show
 #
 # - **A wall does not prove division.** It is a property of one line out of infinitely many.
 # - **A way around is not the road of training.** M was trained to be on it; no optimizer needs to find it.
+# - **What stays after renumbering is not proof either.** The search may have missed a better numbering.
 # - **The test error.** The walls here are measured on training images; the shape of a line has not been shown to predict how a network generalizes.
 # - **Widths.** Nothing here is normalized. How wide a valley looks depends on the scale of the weights (notebook 02).
 # - **Scale.** Small perceptrons on 8×8 digits have walls of a height of their own; those of large networks differ.
 #
 # ## To discuss
 #
-# 1. Two networks with a wall between them, two networks without: which of the pairs would you rather average?
+# 1. One pair of networks has a wall between them, another has none: which pair would you rather average?
 # 2. Goodfellow's line falls all the way. What would have to be measured to say that training is easy?
-# 3. A plane showed a way that the line had hidden. What may a plane hide, and how would one find out?
+# 3. A plane showed a way that the line had hidden. What may a plane hide, and how could one find out?
 #
 # ## Take away
 #
 # - Along a line, independently trained networks are divided by a wall; from start to end the loss simply falls. Neither shape says how well they generalize.
 # - Between networks with batch norm, say what the running statistics are.
+# - Part of a wall is numbering. Renumber the neurons before you say that two networks differ.
 # - A wall on a line, and on a random plane, can have a way around it. To see one, look for it.
 #
 # ## References
@@ -620,5 +708,6 @@ exercises.check_loss_at(my_loss, objective, directions, [0.25, 0.5])
 # - T. Vlaar, J. Frankle: *What Can Linear Interpolation of Neural Network Loss Landscapes Tell Us?* ICML 2022, [arXiv 2106.16004](https://arxiv.org/abs/2106.16004).
 # - T. Garipov, P. Izmailov, D. Podoprikhin, D. Vetrov, A. G. Wilson: *Loss Surfaces, Mode Connectivity, and Fast Ensembling of DNNs*. NeurIPS 2018, [arXiv 1802.10026](https://arxiv.org/abs/1802.10026).
 # - F. Draxler, K. Veschgini, M. Salmhofer, F. Hamprecht: *Essentially No Barriers in Neural Network Energy Landscape*. ICML 2018, [arXiv 1803.00885](https://arxiv.org/abs/1803.00885).
+# - J. Frankle, G. K. Dziugaite, D. M. Roy, M. Carbin: *Linear Mode Connectivity and the Lottery Ticket Hypothesis*. ICML 2020, [arXiv 1912.05671](https://arxiv.org/abs/1912.05671).
 # - S. Ainsworth, J. Hayase, S. Srinivasa: *Git Re-Basin: Merging Models modulo Permutation Symmetries*. ICLR 2023, [arXiv 2209.04836](https://arxiv.org/abs/2209.04836).
 # - K. Jordan, H. Sedghi, O. Saukh, R. Entezari, B. Neyshabur: *REPAIR: REnormalizing Permuted Activations for Interpolation Repair*. ICLR 2023, [arXiv 2211.08403](https://arxiv.org/abs/2211.08403).

@@ -10,6 +10,7 @@ import torch
 import landscape_nb as lnb
 from landscape_nb._common.settings import LEDGER_VARIABLE
 from landscape_nb.course import claims
+from landscape_nb.course.notebooks import notebooks_directory
 
 
 def test_a_false_claim_is_an_error_in_strict_mode():
@@ -48,7 +49,7 @@ def test_a_claim_about_a_shipped_result_is_one_draw(tmp_path, monkeypatch):
 
 def test_shipped_seeds_belong_to_the_notebooks_claims():
     shipped = json.loads(claims.SEEDS_FILE.read_text())
-    scripts = "".join(path.read_text() for path in lnb.course.notebooks.notebooks_directory().glob("scripts/*.py"))
+    scripts = "".join(path.read_text() for path in notebooks_directory().glob("scripts/*.py"))
     assert shipped
     for name, entries in shipped.items():
         assert f'"{name}"' in scripts

@@ -210,6 +210,10 @@ DIRECTIONS = [
     (lambda g: lnb.rescale_relu(g.model, "9", "2", 2.0), ValueError, "first: got '9'"),
     (lambda g: lnb.rescale_relu(g.model, "0", 2, 2.0), ValueError, "second: got 2"),
     (lambda g: lnb.rescale_relu(g.model, "0", "2", "a"), ValueError, "factor: got 'a'"),
+    (lambda g: lnb.match_neurons(None, g.model), TypeError, "model: got NoneType"),
+    (lambda g: lnb.match_neurons(g.model, g.w), TypeError, "other: got dict"),
+    (lambda g: lnb.match_neurons(g.model, nn.Linear(3, 2)), ValueError, "other: has no tensor for '0.weight'"),
+    (lambda g: lnb.match_neurons(g.model, g.model, seed=10**30), ValueError, "seed: got 1000"),
     (lambda g: lnb.rescale_batch_norm(g.model, "0", "1", 2.0), ValueError, "norm: got '1'"),
     (lambda g: lnb.rescale_batch_norm(g.model, None, "1", 2.0), ValueError, "layer: got None"),
 ]
