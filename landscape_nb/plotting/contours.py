@@ -81,7 +81,7 @@ def draw_path(panel: Axes, path: xr.Dataset, until: float | None = None) -> None
     """Draw the projection of a training run into a panel, over its contours.
 
     The first point is a square, the last a star; where the learning rate was divided by ten there is a
-    ring, above all else.
+    ring, above all else and wider than the star.
 
     Args:
         panel: Where to draw.
@@ -112,8 +112,8 @@ def draw_path(panel: Axes, path: xr.Dataset, until: float | None = None) -> None
     panel.plot(x[0], y[0], marker="s", markersize=9, color="black", **edge)
     drops = shown & np.isin(epochs, path.attrs.get(LR_DROPS, []))
     panel.plot(x[shown][-1:], y[shown][-1:], marker="*", markersize=17, color="black", **edge)
-    ring = {"marker": "o", "markersize": 13, "markerfacecolor": "none", "linestyle": "none", "zorder": 6}
-    for colour, width in {"white": 5, _DROP: 2.5}.items():
+    ring = {"marker": "o", "markersize": 21, "markerfacecolor": "none", "linestyle": "none", "zorder": 6}
+    for colour, width in {"white": 4.5, _DROP: 2.5}.items():
         panel.plot(x[drops], y[drops], color=colour, markeredgecolor=colour, markeredgewidth=width, **ring)
 
 

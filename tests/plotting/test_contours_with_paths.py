@@ -48,11 +48,12 @@ def test_a_drop_under_the_star_is_still_seen(panel):
     pixels = np.asarray(panel.figure.canvas.buffer_rgba())[..., :3].astype(int)
     x, y = panel.transData.transform((0, 0))
     angles = np.linspace(0, 2 * np.pi, 90, endpoint=False)
-    radius = 13 / 2 * panel.figure.dpi / 72
+    radius = 21 / 2 * panel.figure.dpi / 72
     columns = np.round(x + radius * np.cos(angles)).astype(int)
     rows = len(pixels) - 1 - np.round(y + radius * np.sin(angles)).astype(int)
     off = np.abs(pixels[rows, columns] - 255 * np.array(to_rgb(DROP))).max(1)
     assert (off < 40).mean() > 0.5
+    assert pixels[len(pixels) - 1 - round(y), round(x)].max() < 40, "the star is seen, too"
 
 
 def test_rings_are_told_from_every_colour_of_viridis():
