@@ -237,7 +237,7 @@ lnb.show_interactive(
     plotting.plotly_path(plane, path, title=name(*choices[0])),
     still,
     alt="The path of SGD with small batches and decay, from a square at the start, on "
-    "the slope of a wide valley, to a star on its floor.",
+    "the slope of a wide valley, to a star near its floor.",
 )
 
 # %% [markdown]
@@ -282,7 +282,7 @@ for choice in choices:
     print(f"the drop; loss {before:.4f}, then {after:.4f}")
 
 # %% [markdown]
-# At the first drop the path bends and all but stops: half of the epochs follow, and only a small part of the way. In the first run, SGD with small batches and decay, the loss falls sharply just there: it was the long steps that had kept it up.
+# At the first drop the path bends and all but stops: half of the epochs follow, and only a small part of the way. The paper has this kink too, and explains it: with shorter steps the noise is smaller. In the first run, SGD with small batches and decay, the loss falls sharply just there: it was the long steps that had kept it up.
 #
 # ### The networks are not in the picture
 #
@@ -769,7 +769,7 @@ exercises.check_lingering_path(my_path, 0.25)
 # - **That batch size is the cause.** Large batches here make 3 updates an epoch and small ones 23; in the paper 7 and 391. Fewer updates may make a path shorter and straighter, whatever the noise; nothing here takes the two apart.
 # - **The loss of the networks on the path.** The contours belong to the plane, with statistics that no network of the run had.
 # - **What a single update does.** The cosines of section 3 are those of whole epochs. And the gradient is that of a network with fixed batch-norm statistics, while training differentiates through them; in the first epochs the recorded statistics lag behind the weights.
-# - **The paper's numbers.** Its small-batch SGD run with decay has a PC1 of 24.6 % over 300 epochs, far *below* a random walk. A likely reason, not tested here: at a large learning rate it wanders around a point, instead of away from it (exercise 5). Our 24 epochs on digits do not reproduce that low value.
+# - **The paper's numbers.** Its small-batch SGD run with decay has a PC1 of 24.6 % over 300 epochs, far *below* a random walk. A likely reason, not tested here: at a large learning rate it wanders around a point instead of leaving it (exercise 5). Our 24 epochs on digits do not reproduce that low value.
 #
 # ## To discuss
 #
@@ -780,7 +780,7 @@ exercises.check_lingering_path(my_path, 0.25)
 # ## Take away
 #
 # - PCA finds the plane that holds most of a path's variance; two components held most of it in all of our runs.
-# - Whether steps follow the gradient is a question to all dimensions, not to a plane. Here weight decay turns them against it, late in training; small batches alone do not.
+# - Whether steps follow the gradient is a question about all dimensions, not about a plane. Here weight decay turns them against it, late in training; small batches alone do not.
 # - A random walk, without any loss, has 61 % in its first component and 76 % in two, and draws the same smooth arcs. Draw the null model beside the data: only the excess says something about training.
 # - Say how far the path is from the plane, what loss the networks had, and which batch-norm statistics the contours use: the picture does not tell.
 #
