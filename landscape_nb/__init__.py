@@ -40,6 +40,7 @@ from landscape_nb.trajectories import (
     random_walk_ratios,
     random_walk_variance_ratio,
     shared_plane,
+    step_cosines,
     train,
 )
 from landscape_nb.weights import (
@@ -125,6 +126,7 @@ __all__ = [
     "show",
     "show_interactive",
     "spectral_density",
+    "step_cosines",
     "towards",
     "train",
 ]

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import BackwardCFunction
 
-from landscape_nb.objective.evaluator import Evaluator
+from landscape_nb.objective.gradient import gradient_at
 from landscape_nb.objective.objective import Objective
 from landscape_nb.weights.params import Params, add, dot, flatten, norm, scale, unflatten
 
@@ -64,17 +64,6 @@ def compare_with_differences(objective: Objective, operator: "HessianOperator") 
             "torch.autograd.Function in the model has a backward pass that is not differentiable as it is written",
             stacklevel=2,
         )
-
-
-def gradient_at(evaluator: Evaluator, params: Params | None = None) -> Float[Tensor, "n"]:
-    """The gradient of the loss over all data; default at the origin."""
-    origin = evaluator.forward.origin
-    weights = flatten(origin if params is None else params).requires_grad_()
-    total = torch.zeros_like(weights)
-    for share, loss in evaluator.batch_losses(unflatten(weights, origin)):
-        if loss.requires_grad:
-            total += torch.autograd.grad(share * loss, weights, materialize_grads=True)[0]
-    return total
 
 
 def compare_with_slope(objective: Objective, gradient: Float[Tensor, "n"]) -> None:

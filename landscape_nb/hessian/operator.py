@@ -24,10 +24,10 @@ from landscape_nb.engines import OneByOne, differentiable, plain_engine, wants_p
 from landscape_nb.hessian.gradient_checks import (
     compare_with_differences,
     compare_with_slope,
-    gradient_at,
     graph_nodes,
     has_own_backward,
 )
+from landscape_nb.objective.gradient import gradient_at
 from landscape_nb.objective.objective import Objective
 from landscape_nb.objective.reductions import WEIGHTED
 from landscape_nb.weights.filters import filters_of

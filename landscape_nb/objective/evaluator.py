@@ -183,7 +183,7 @@ class Evaluator:
         return result
 
     def batch_losses(
-        self, params: Params, shares: Sequence[float] | None = None
+        self, params: Params, shares: Sequence[float] | None = None, buffers: Buffers | None = None
     ) -> Iterator[tuple[float, Float[Tensor, ""]]]:
         """The loss of each batch at a point, differentiable in `params`, and the batch's share.
 
@@ -192,6 +192,7 @@ class Evaluator:
         Args:
             params: The point; entries that are to be differentiated require gradients.
             shares: What `loss_shares` gives there, if that is known.
+            buffers: Batch norm's running statistics and other buffers; default the model's own.
 
         Raises:
             ValueError: One of several batches has a weight with a gradient.
@@ -203,20 +204,20 @@ class Evaluator:
             >>> [round(share, 2) for share, _ in objective.evaluator.batch_losses(objective.origin)]
             [0.6, 0.4]
         """
-        remaining = iter(self.loss_shares(params) if shares is None else shares)
+        remaining = iter(self.loss_shares(params, buffers) if shares is None else shares)
         for draw in range(self.draws):
             for number, (batch, _) in enumerate(self.data):
                 if (share := next(remaining)) == 0:
                     continue
                 with preserved_rng(), SafeLayout():
                     self._seed("", draw, number)
-                    outputs = self.forward.outputs(self.forward.state(params), batch)
+                    outputs = self.forward.outputs(self.forward.state(params, buffers), batch)
                     value = self._called("loss", outputs, targets_of(batch))
                 if len(self.data.batches) > 1 and is_weighed(value) and getattr(value[1], "requires_grad", False):
                     raise ValueError("criterion: its weight depends on the parameters; give all data as one batch")
                 yield share, batch_value(value)
 
-    def loss_shares(self, params: Params) -> list[float]:
+    def loss_shares(self, params: Params, buffers: Buffers | None = None) -> list[float]:
         """What the loss of each batch (in each draw) is multiplied with, so that their sum is the loss of all data.
 
         Where the loss is a weighted mean, its weights take a pass over the data.
@@ -233,7 +234,7 @@ class Evaluator:
             return [1 / self.draws] * size * self.draws
         if self.reductions["loss"] == WEIGHTED:
             with torch.no_grad(), preserved_rng():
-                state = self.forward.state(params)
+                state = self.forward.state(params, buffers)
                 found = [
                     self.values_in(state, batch)["loss"][1]
                     for draw in range(self.draws)

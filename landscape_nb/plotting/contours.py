@@ -31,6 +31,8 @@ _INNER, _NEAR, _FAR = 0.84, 0.08, 0.3
 _BRIGHT = 0.18
 """At this luminance black and white have the same contrast; on brighter colours black is easier to read."""
 _LUMINANCE = (0.2126, 0.7152, 0.0722)
+_DROP = "#D55E00"
+"""Of rings at drops of the learning rate: a colour that viridis does not have, for the colour-blind too."""
 _CELLS = 160
 """So many cells a side are drawn at least: no corner of a contour is seen then."""
 _LONGEST = 4
@@ -82,7 +84,7 @@ def draw_path(panel: Axes, path: xr.Dataset, until: float | None = None) -> None
     """Draw the projection of a training run into a panel, over its contours.
 
     The first point is a square, the last a star; where the learning rate was divided by ten there is a
-    red dot.
+    ring, above all else and wider than the star.
 
     Args:
         panel: Where to draw.
@@ -112,8 +114,10 @@ def draw_path(panel: Axes, path: xr.Dataset, until: float | None = None) -> None
     edge = {"linestyle": "none", "markeredgecolor": "white", "markeredgewidth": 1, "zorder": 5}
     panel.plot(x[0], y[0], marker="s", markersize=9, color="black", **edge)
     drops = shown & np.isin(epochs, path.attrs.get(LR_DROPS, []))
-    panel.plot(x[drops], y[drops], marker="o", markersize=8, color="red", **edge)
     panel.plot(x[shown][-1:], y[shown][-1:], marker="*", markersize=17, color="black", **edge)
+    ring = {"marker": "o", "markersize": 21, "markerfacecolor": "none", "linestyle": "none", "zorder": 6}
+    for colour, width in {"white": 4.5, _DROP: 2.5}.items():
+        panel.plot(x[drops], y[drops], color=colour, markeredgecolor=colour, markeredgewidth=width, **ring)
 
 
 def plot_contours(

@@ -2,6 +2,7 @@
 
 from landscape_nb.trajectories.pca import PCA, pca_directions, plane_gap, project, shared_plane
 from landscape_nb.trajectories.random_walk import random_walk_ratios, random_walk_variance_ratio
+from landscape_nb.trajectories.steps import step_cosines
 from landscape_nb.trajectories.training import train
 from landscape_nb.trajectories.trajectory import Trajectory
 
@@ -14,5 +15,6 @@ __all__ = [
     "random_walk_ratios",
     "random_walk_variance_ratio",
     "shared_plane",
+    "step_cosines",
     "train",
 ]

@@ -1,7 +1,7 @@
 """Points of weight space as rows of a matrix that is never in memory: each row is read when it is indexed."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
 import torch
@@ -9,6 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from landscape_nb._common.checks import check_kind
+from landscape_nb.objective.forward import Buffers
+from landscape_nb.objective.objective import Objective
 from landscape_nb.trajectories.trajectory import Trajectory
 from landscape_nb.weights.filters import carrying, filter_fields_in, filter_fields_of
 from landscape_nb.weights.params import Params, check_params, flatten, formatted_like, unflatten
@@ -25,6 +27,13 @@ def points_of(name: str, points: Points) -> Sequence[Params]:
     if isinstance(points, Mapping) or not (hasattr(points, "__len__") and hasattr(points, "__getitem__")):
         raise TypeError(f"{name}: got {type(points).__name__}, wants a Trajectory or a sequence of points")
     return points
+
+
+def own_buffers(objective: Objective, points: Points) -> Callable[[int], Buffers]:
+    """A function that returns the buffers at the i-th point: the point's own, else the objective's."""
+    own = objective.buffers
+    states = points.states if isinstance(points, Trajectory) else points
+    return lambda i: own | {n: t.to(own[n].device, own[n].dtype) for n, t in states[i].items() if n in own}
 
 
 def parameters_in(name: str, points: Sequence[Params], model: nn.Module | None) -> Sequence[Params]:

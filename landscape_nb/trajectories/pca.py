@@ -6,7 +6,7 @@ loss in the plane, and the null model.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from landscape_nb._common.checks import check_choice, check_kind
 from landscape_nb._common.provenance import versions
 from landscape_nb._common.schema import DIMS, DIRECTIONS, DISTANCE, EPOCH, IN_PLANE, KIND, LR_DROPS, POINT
-from landscape_nb.objective.forward import Buffers
 from landscape_nb.objective.objective import Objective
 from landscape_nb.trajectories.difference_rows import (
     Points,
@@ -27,6 +26,7 @@ from landscape_nb.trajectories.difference_rows import (
     Stacked,
     as_vector,
     final_point,
+    own_buffers,
     parameters_in,
     points_of,
 )
@@ -220,7 +220,7 @@ def plane_gap(objective: Objective, trajectory: Points, directions: Sequence[Par
     else:
         coords = path.coordinate.values
     plane = Affine(origin, directions, objective.origin)
-    buffers = _buffers(objective, trajectory)
+    buffers = own_buffers(objective, trajectory)
     loss = [objective(formatted_like(points[i], objective.origin), buffers(i))["loss"] for i in range(len(points))]
     plane_loss = [objective(plane(*map(float, at)))["loss"] for at in coords]
     values = {"loss": loss, "plane_loss": plane_loss, "gap": np.subtract(loss, plane_loss)}
@@ -302,10 +302,3 @@ def _closest(
     inside = basis.T @ row
     coords = torch.linalg.solve_triangular(triangle, inside[:, None], upper=True)[:, 0]
     return torch.cat([coords, (row - basis @ inside).norm()[None], inside.norm()[None]]).numpy()
-
-
-def _buffers(objective: Objective, trajectory: Points) -> Callable[[int], Buffers]:
-    """A function that returns the buffers at the i-th point: the point's own, else the objective's."""
-    own = objective.buffers
-    states = trajectory.states if isinstance(trajectory, Trajectory) else trajectory
-    return lambda i: own | {n: t.to(own[n].device, own[n].dtype) for n, t in states[i].items() if n in own}

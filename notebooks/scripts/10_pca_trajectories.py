@@ -25,10 +25,10 @@
 # %% [markdown]
 # | | |
 # |---|---|
-# | **You will** | draw eight training runs in their PCA planes; measure how far the path is from the picture; compare with paths that follow no loss |
+# | **You will** | draw eight training runs in their PCA planes; measure whether their steps follow the gradient; compare with paths that follow no loss |
 # | **You need** | what a principal component is; a contour plot of a loss (notebook 05); what random planes leave out (notebook 09) |
 # | **In the paper** | Li et al. (2018), section 7, Figure 9 |
-# | **Takes** | 0.5 minutes, 0.9 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
+# | **Takes** | 0.8 minutes, 0.9 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
 
 # %%
 import sys
@@ -56,10 +56,11 @@ from landscape_nb.trajectories.random_walk import random_walk
 PRESET = "quick"  # "quick": a minute, on scikit-learn's digits · "full": the paper's VGG-9 on CIFAR-10
 
 # %%
-quick = {"data": "digits", "width": 0.125, "epochs": 24, "batches": (64, 480), "decay": 5e-3, "adam": 3e-3, "record": 1}
-full = {"data": "cifar10", "width": 1, "epochs": 300, "batches": (128, 8192), "decay": 5e-4, "adam": 1e-3, "record": 5}
-drawn = {"quick": {"images": 100, "points": 11}, "full": {"images": 5000, "points": 51}}
-settings = lnb.choose_preset(PRESET, quick=quick | drawn["quick"], full=full | drawn["full"])
+quick = {"data": "digits", "width": 0.125, "epochs": 24, "batches": (64, 480)}
+quick |= {"decay": 5e-3, "adam": 3e-3, "record": 1, "images": 100, "points": 11}
+full = {"data": "cifar10", "width": 1, "epochs": 300, "batches": (128, 8192)}
+full |= {"decay": 5e-4, "adam": 1e-3, "record": 5, "images": 5000, "points": 51}
+settings = lnb.choose_preset(PRESET, quick=quick, full=full)
 data = lnb.datasets.LOADERS[settings.data]()
 sample = data.subset(settings.images)
 
@@ -86,9 +87,9 @@ choices = [(o, batch, decay) for decay in (settings.decay, 0.0) for o in ("SGD",
 runs = {choice: train(*choice) for choice in choices}
 
 # %% [markdown]
-# Each run is now a list of points in weight space, one an epoch (one every five in the full preset). We look from the final point and ask for the two directions in which the path varies most, its first two *principal components*: PC1 and PC2.
+# Each run is now a list of points in weight space, recorded after every epoch (after every fifth in the full preset). We look from the final point and ask for the two directions in which the path varies most, its first two *principal components*: PC1 and PC2.
 #
-# > **Predict.** Two directions out of tens of thousands. Which part of the path's variance will they hold: under 1 %, some 10 %, more than half? And for which kind of run most?
+# > **Predict.** Two directions out of tens of thousands. What part of the path's variance will they hold: under 1 %, about 10 %, more than half? And which kind of run will have the largest part?
 
 # %%
 pcas = {choice: lnb.pca_directions(run, 2) for choice, run in runs.items()}
@@ -120,12 +121,14 @@ lnb.claim(
 )
 
 # %% [markdown]
-# A random plane would hold about 2/n of it: nothing (notebook 09). The paper, with 40 to 94 % in two components, reads this as a sign that paths are low-dimensional. Pair by pair the run with large batches has the larger share, here and there. Keep the thought; section 4 comes back to it.
+# A random plane would hold about 2/n of the variance, next to nothing (notebook 09). The paper, with 40 to 94 % in two components, reads the large share as a sign that paths are low-dimensional. In each pair, the run with large batches has the larger share, in our table and in the paper's. Is a large share remarkable? Section 4 comes back to this.
 
 # %% [markdown]
 # ## 2 · The path over its contours
 #
-# In each plane we measure the loss of 100 training images on a grid (5,000 in the full preset), and draw the path on top. A point of the path is put where the plane is closest to it (least squares, as `lnb.project` does). The square is the start, the star the end. Red dots mark the learning-rate drops; the later ones lie on the star.
+# In each plane we measure the loss of 100 training images on a grid (5,000 in the full preset), and draw the path on top. Each point of the path is drawn where the plane comes closest to it (least squares, as `lnb.project` does). The square is the start, the star the end. Orange rings mark where the learning rate was divided by ten.
+#
+# Batch norm needs statistics of the activations. The contours here are *recalibrated*: at every point of the grid the statistics are computed anew from the 100 images. At the end of this section we see what happens otherwise.
 
 
 # %%
@@ -134,150 +137,352 @@ def frame(values, margin=0.15):
     return low - margin * (high - low), high + margin * (high - low)
 
 
-def measure(run, pca):
-    objective = lnb.Objective(run.model, sample, batch_size=settings.images)
-    path = lnb.plane_gap(objective, run, pca.directions, pca.origin)
-    extent = frame(path.alpha), frame(path.beta)
-    return path, lnb.evaluate_plane(objective, pca.directions, extent, settings.points, progress=False)
+def objective_for(run, batch_norm):
+    options = {"batch_size": settings.images, "batch_norm": batch_norm}
+    return lnb.Objective(run.model, sample, **options)
 
 
 # %%
-found = {choice: measure(runs[choice], pcas[choice]) for choice in choices}
+def measure(points, run, pca):
+    path = lnb.project(points, pca.directions, pca.origin)
+    extent = frame(path.alpha), frame(path.beta)
+    fitted = objective_for(run, "recalibrate")
+    grid = {"resolution": settings.points, "origin": pca.origin, "progress": False}
+    return path, lnb.evaluate_plane(fitted, pca.directions, extent, **grid)
+
+
+# %%
+found = {choice: measure(runs[choice], runs[choice], pcas[choice]) for choice in choices}
 
 # %% [markdown]
-# > **Predict.** At the first red dot the learning rate falls to a tenth. What will the path do there?
+# > **Predict.** At the first ring the learning rate falls to a tenth. What will the path do there?
 
 # %%
-LEVELS = (0.01, 0.1, 0.6, 1.1, 2.1, 4.1, 10, 100, 1e3, 1e4, 1e5)
+LEVELS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
 
 
-def draw_run(panel, choice, until=None):
-    path, plane = found[choice]
+def draw_in_plane(panel, path, plane, shares, until=None):
     filled = plotting.draw_contours(panel, plane, levels=LEVELS)
     plotting.draw_path(panel, path, until)
-    first, second = ours[choice]
-    panel.set(xlabel=f"PC1 ({first:.0f} %)", ylabel=f"PC2 ({second:.0f} %)", title=name(*choice))
+    stretch = 0.8 * np.ptp(plane.alpha.values) / np.ptp(plane.beta.values)
+    first, second = 100 * shares
+    panel.set(aspect="auto", box_aspect=0.8, xlabel=f"distance along PC1 ({first:.0f} %)")
+    panel.set(ylabel=f"along PC2 ({second:.0f} %), stretched × {stretch:.1f}")
+    return filled
+
+
+# %%
+def draw_run(panel, choice, until=None):
+    shares = pcas[choice].explained_variance_ratio
+    filled = draw_in_plane(panel, *found[choice], shares, until)
+    panel.set_title(name(*choice))
     return filled
 
 
 # %%
 def draw(epoch=settings.epochs, optimizer="SGD", batch=small, weight_decay=True):
     figure, (panel,) = plotting.panels(1, size=(6, 4.6))
-    draw_run(panel, (optimizer, batch, settings.decay if weight_decay else 0.0), epoch)
+    choice = optimizer, batch, settings.decay if weight_decay else 0.0
+    draw_run(panel, choice, epoch)
     panel.set_title(f"{panel.get_title()}: epoch {epoch}")
     return figure
 
 
 # %%
-slider = widgets.IntSlider(settings.epochs, 0, settings.epochs, 2 * settings.record, description="epoch")
-play = widgets.Play(settings.epochs, min=0, max=settings.epochs, step=2 * settings.record, interval=400)
+options = {"min": 0, "max": settings.epochs, "step": 2 * settings.record}
+slider = widgets.IntSlider(settings.epochs, description="epoch", **options)
+play = widgets.Play(settings.epochs, interval=400, **options)
 widgets.jslink((play, "value"), (slider, "value"))
 display(play)
 
 # %%
-alt = "The path of a chosen run up to a chosen epoch in its PCA plane, over the contours of the loss."
-lnb.explore(draw, alt=alt, epoch=slider, optimizer=["SGD", "Adam"], batch=[small, large], weight_decay=True)
+alt = (
+    "The path of a chosen run up to a chosen epoch in its PCA plane, over the contours "
+    "of the recalibrated loss of 100 images."
+)
+select = {"optimizer": ["SGD", "Adam"], "batch": [small, large], "weight_decay": True}
+lnb.explore(draw, alt=alt, epoch=slider, **select)
 
 # %% [markdown]
-# Press play, or drag the epoch. The four runs with weight decay side by side, on the same levels (the axes are distances in weight space, and each panel is as large as its path):
+# Press play, or drag the epoch. Below are the four runs with weight decay, all with the same levels. Both axes are distances in weight space: a unit is a distance of 1 between two networks' weights. But the panels are not drawn to scale. PC2 is stretched, by the factor on its axis, and each panel is as large as its own path.
+
 
 # %%
-figure, panels = plotting.panels(2, 2, size=(6.0, 4.8))
-filled = [draw_run(panel, choice) for panel, choice in zip(panels, choices, strict=False)]
-bar = figure.colorbar(filled[0], ax=list(panels), ticks=np.log10(LEVELS), label="loss", shrink=0.9)
-bar.set_ticklabels([f"{level:g}" for level in LEVELS])
+def with_bar(figure, panels, filled):
+    bar = figure.colorbar(filled, ax=list(panels), ticks=np.log10(LEVELS), shrink=0.9)
+    bar.set_ticklabels([f"{level:g}" for level in LEVELS])
+    bar.set_label("loss, recalibrated")
+
+
+# %%
+figure, panels = plotting.panels(2, 2, size=(6.0, 4.3))
+filled = [draw_run(panel, c) for panel, c in zip(panels, choices, strict=False)]
+with_bar(figure, panels, filled[0])
 lnb.show(
     figure,
-    alt="Paths of SGD and Adam with small and large batches over the contours of their PCA planes. From a square at the start they run in an arc, from high contours to low ones, to a star; the red dot of the first learning-rate drop lies on or beside the star.",
+    alt="Paths of SGD and Adam with small and large batches over the contours of "
+    "their PCA planes. From a square at the start they run in an arc, from high "
+    "contours to low ones, to a star. The orange rings of the learning-rate drops lie "
+    "on the star or close to it.",
 )
 
 # %% [markdown]
-# How much of each path comes after the first red dot? And what is the loss there, and one point later?
+# The same as a surface. In a live notebook, press play and the first run walks down over its plane; turn it with the mouse. (Readers without a kernel see the path from above.)
+
+# %%
+path, plane = found[choices[0]]
+still, (panel,) = plotting.panels(1, size=(7, 4.8))
+with_bar(still, [panel], draw_run(panel, choices[0]))
+lnb.show_interactive(
+    plotting.plotly_path(plane, path, title=name(*choices[0])),
+    still,
+    alt="The path of SGD with small batches and decay, from a square at the start, on "
+    "the slope of a wide valley, to a star near its floor.",
+)
+
+# %% [markdown]
+# The rings crowd around the star. So look closely: the end of two runs, from two epochs before the first drop, each in the PCA plane of these last points alone.
+
+# %%
+drop = runs[choices[0]].epochs.index(runs[choices[0]].lr_drops[0])
+
+
+def measure_end(choice):
+    run = runs[choice]
+    last = slice(drop - 2, None)
+    pca = lnb.pca_directions(run.points[last], 2)
+    path, plane = measure(run.points[last], run, pca)
+    path = path.assign_coords(epoch=("point", run.epochs[last]))
+    return path.assign_attrs(lr_drops=run.lr_drops), plane, pca.explained_variance_ratio
+
+
+# %%
+figure, panels = plotting.panels(2, size=(6.0, 4.4))
+for panel, choice in zip(panels, choices[:2], strict=True):
+    filled = draw_in_plane(panel, *measure_end(choice))
+    panel.set_title(f"{name(*choice)}: the end")
+with_bar(figure, panels, filled)
+lnb.show(
+    figure,
+    alt="The end of two paths of SGD, enlarged. Two long steps lead to the first "
+    "orange ring. There the path bends, and goes on to the star in many short steps.",
+)
+
+# %% [markdown]
+# How much of each path comes after the first drop? And what is the network's loss there, and one recorded point later?
 
 # %%
 for choice in choices:
-    steps = [lnb.norm(lnb.towards(a, b)) for a, b in pairwise(runs[choice].points)]
-    drop = runs[choice].epochs.index(runs[choice].lr_drops[0])
+    run = runs[choice]
+    steps = [lnb.norm(lnb.towards(a, b)) for a, b in pairwise(run.points)]
     late = sum(steps[drop:]) / sum(steps)
-    before, after = map(float, found[choice][0].loss[drop : drop + 2])
-    print(
-        f"{name(*choice):25} length {sum(steps):5.1f}, {late:.0%} after the drop; loss {before:.4f}, then {after:.4f}"
-    )
+    around = [lnb.Objective(run.model_at(run.epochs[i]), sample) for i in (drop, drop + 1)]
+    before, after = (objective()["loss"] for objective in around)
+    print(f"{name(*choice):25} length {sum(steps):5.1f}, {late:.0%} after", end=" ")
+    print(f"the drop; loss {before:.4f}, then {after:.4f}")
 
 # %% [markdown]
-# At the first drop the path all but stops: half of the epochs, and a small part of the way. In the first run, SGD with small batches and decay, the loss falls to a small part just there (next section): it was the long step that had kept it up.
+# At the first drop the path bends and all but stops: half of the epochs follow, and only a small part of the way. The paper has this kink too, and explains it: with shorter steps the noise is smaller. In the first run, SGD with small batches and decay, the loss falls sharply just there: it was the long steps that had kept it up.
+#
+# ### The networks are not in the picture
+#
+# The picture puts every network of the run onto the plane, and only the last one lies in it. Nor do the batch-norm statistics of the last network fit the earlier ones. The paper's code keeps the last network's statistics in the whole plane (*frozen*).
+#
+# > **Predict.** At the start the network guesses, and its loss is ln 10 ≈ 2.3. What loss would contours with frozen statistics show under the square at the start?
 
-# %% [markdown]
-# ## 3 · The networks are not in the picture
-#
-# The picture puts every network of the run onto the plane. None of them but the last lies in it. So measure twice: the loss of the network, and the loss of its projection, which is what the contours show.
-#
-# > **Predict.** At the start the network guesses, and its loss is ln 10 ≈ 2.3. What loss do the contours show under the square at the start?
+# %%
+measured = {}
+for choice in choices:
+    frozen, pca = objective_for(runs[choice], "frozen"), pcas[choice]
+    measured[choice] = lnb.plane_gap(frozen, runs[choice], pca.directions, pca.origin)
+
+
+# %%
+def recalibrated(choice):
+    fitted, path = objective_for(runs[choice], "recalibrate"), found[choice][0]
+    directions, origin = pcas[choice].directions, pcas[choice].origin
+    places = zip(path.alpha.values.tolist(), path.beta.values.tolist(), strict=True)
+    return [fitted(lnb.move(origin, directions, place))["loss"] for place in places]
 
 
 # %%
 def draw_gap(panel, choice):
-    path, _ = found[choice]
-    for number, (variable, label) in enumerate({"loss": "the network", "plane_loss": "its projection"}.items()):
-        line = path[[variable]].swap_dims(point="epoch").rename(epoch="alpha")
-        plotting.draw_line(panel, line, variable, label, number)
-    panel.set(yscale="log", ylim=(1e-4, 1e6), xlabel="epoch", ylabel="training loss", title=name(*choice))
+    path = measured[choice]
+    lines = {"the network": path.loss, "projection, frozen": path.plane_loss}
+    lines["projection, recalibrated"] = recalibrated(choice)
+    for (label, values), style in zip(lines.items(), ("-", "--", ":"), strict=True):
+        panel.plot(path.epoch, values, style, label=label)
+    panel.set(yscale="log", ylim=(1e-4, 1e6), xlabel="epoch", ylabel="training loss")
+    panel.set_title(name(*choice))
 
 
 # %%
 figure, panels = plotting.panels(2)
 for panel, choice in zip(panels, (choices[0], choices[3]), strict=True):
+    panel.set_prop_cycle(color=("#0072B2", "#D55E00", "#009E73"))
     draw_gap(panel, choice)
 panels[0].legend()
 lnb.show(
     figure,
-    alt="Training loss by epoch of the network itself and of its projection on the PCA plane, for two runs. SGD with small batches: in the first epochs the projection is up to thousands of times above the network; later it falls below it, and meets it at the end. Adam with large batches: the two stay within a factor of three.",
+    alt="Training loss by epoch of the network itself and of its projection on the PCA "
+    "plane, with frozen and with recalibrated statistics, for two runs. SGD with small "
+    "batches: frozen, the projection is up to thousands of times above the network in "
+    "the first epochs; recalibrated, it lies below the network. Adam with large "
+    "batches: all stay within a factor of a few.",
 )
 
+
 # %%
-gaps = {c: float(np.exp(np.abs(np.log(path.plane_loss / path.loss)).max())) for c, (path, _) in found.items()}
+def largest_factor(path):
+    return float(np.exp(np.abs(np.log(path.plane_loss / path.loss)).max()))
+
+
+gaps = {choice: largest_factor(path) for choice, path in measured.items()}
 
 
 # %%
-for choice, (path, _) in found.items():
+for choice, path in measured.items():
     way = lnb.norm(lnb.towards(*runs[choice].points[:: len(path.point) - 1]))
     off = float(path.distance.max())
-    print(
-        f"{name(*choice):30} up to {off / way:4.0%} of the way off the plane, loss wrong by up to × {gaps[choice]:,.1f}"
-    )
+    print(f"{name(*choice):25} up to {off / way:3.0%} of the way off the plane,", end=" ")
+    print(f"frozen contours wrong by up to × {gaps[choice]:,.1f}")
 
 # %%
 lnb.claim(
     "10-the-plane-shows-another-loss",
     gaps[choices[0]] > 100,
-    "SGD with small batches and decay: somewhere on the path the contours are wrong by more than a factor of 100.",
+    "SGD with small batches and decay: somewhere on the path, contours with frozen "
+    "statistics are wrong by more than a factor of 100.",
     largest_factor_for_each_run=list(gaps.values()),
 )
 
 # %% [markdown]
-# Under the square of the first run the contours show hundreds of times as much, or more; under that of Adam with large batches they show about 2.3.
+# Under the square of the first run, frozen contours show hundreds of times the network's loss, or more; under that of Adam with large batches they show about 2.3. Recalibrated contours have no such heights, and err the other way: soon the projection has a far lower loss than the network had. The plane leaves out the other directions in which the run strayed; and the network was measured with the statistics of its epoch, which lag behind its weights.
 #
-# Two things are wrong at once. The projection leaves out what the other dimensions did; and the contours are drawn with the final network's batch-norm statistics, which do not fit the early weights. Take them apart, for the first run: the network and its projection, each with the statistics it had at that epoch and with the final ones.
+# Which of the two does the damage, the projection or the statistics? For the first run, here are the network and its projection, each with the statistics it had at that epoch and with the final ones.
 
 # %%
 run, pca, path = runs[choices[0]], pcas[choices[0]], found[choices[0]][0]
 print(f"{'':5}{'statistics of the epoch':>26}{'final statistics':>26}")
 print("epoch", *(f"{title:>12}" for title in 2 * ("network", "projection")))
 for i in (0, 1, 3, 6, 12):
-    projection = lnb.move(pca.origin, pca.directions, [float(path.alpha[i]), float(path.beta[i])])
-    objectives = [lnb.Objective(net, sample, batch_size=100) for net in (run.model_at(run.epochs[i]), run.model)]
-    losses = [objective(weights)["loss"] for objective in objectives for weights in (run.points[i], projection)]
+    place = [float(path.alpha[i]), float(path.beta[i])]
+    both_points = run.points[i], lnb.move(pca.origin, pca.directions, place)
+    nets = run.model_at(run.epochs[i]), run.model
+    objectives = [lnb.Objective(net, sample, batch_size=100) for net in nets]
+    losses = [o(weights)["loss"] for o in objectives for weights in both_points]
     print(f"{run.epochs[i]:5}", *(f"{loss:12,.2f}" for loss in losses))
 
 # %% [markdown]
 # With the statistics of its epoch, the projection's loss is nowhere near thousands of times the network's. In the early epochs, the factors of thousands come from the statistics: the final ones do as much to the network itself, as soon as it has left the start.
 
 # %% [markdown]
+# ## 3 · Do the steps follow the gradient?
+#
+# In their talk, the authors read more from these pictures: with small batches and weight decay, the steps stop following the gradient. The paper says that such paths "turn nearly parallel to the contours and orbit the solution when the stepsize is large". But a plane cannot show which way a gradient points in all dimensions. So measure it there: `lnb.step_cosines` gives the cosine between each recorded step and the negative gradient of the training loss (480 images, without the weight penalty) at the point where the step begins. At 1 the step goes straight down, at 0 along a contour, below 0 it goes *against* the gradient: uphill, at first.
+#
+# > **Predict.** Which of the eight runs will have negative cosines: those with small batches, those with weight decay, those with both? And when: before the first drop, or after it?
+
+
+# %%
+def compare_steps(run):
+    objective = lnb.Objective(run.model, data.subset(480), batch_size=240)
+    return lnb.step_cosines(run, objective)
+
+
+# %%
+followed = {choice: compare_steps(run) for choice, run in runs.items()}
+
+
+# %%
+def draw_cosines(panel, choice):
+    optimizer, batch, decay = choice
+    colour, marker = ("#D55E00", "s") if decay else ("#0072B2", "o")
+    label = "with weight decay" if decay else "without"
+    cosine = followed[choice].cosine
+    panel.plot(cosine.epoch, cosine, color=colour, marker=marker, label=label)
+    panel.set(title=f"{optimizer}, batch {batch}", xlabel="epoch", ylim=(-0.55, 0.55))
+
+
+# %%
+figure, panels = plotting.panels(4, size=(4.0, 4.2))
+for number, choice in enumerate(choices):
+    draw_cosines(panels[number % 4], choice)
+for panel in panels:
+    panel.axhline(0, color="black", linewidth=1)
+    for epoch in runs[choices[0]].lr_drops:
+        panel.axvline(epoch, color="0.5", linestyle=":", linewidth=1.5)
+panels[0].set_ylabel("cosine: step and negative gradient")
+panels[0].legend(loc="lower left", fontsize=11)
+lnb.show(
+    figure,
+    alt="Cosine between each epoch's step and the negative gradient, for eight runs in "
+    "four panels. Until the first drop of the learning rate, a dotted line, all are "
+    "small. After it the runs with weight decay fall below zero, and those without stay "
+    "above, for small batches and for large ones.",
+)
+
+# %%
+print(f"{'mean cosine':25} before the first drop    after it")
+for choice in choices:
+    cosine = followed[choice].cosine.values
+    print(f"{name(*choice):25} {cosine[:drop].mean():21.3f} {cosine[drop:].mean():11.3f}")
+
+# %% [markdown]
+# **Notice**
+#
+# 1. Before the first drop all cosines are small, a few hundredths to a few tenths. That is little, and yet not chance: for two random directions in n dimensions a cosine is about ±1/√n, here 0.006.
+# 2. After the drop, every run with weight decay steps against the gradient, on average, and every run without follows it. Batch size does not decide which.
+# 3. In the first epoch after the drop, most runs with small batches have a peak: there they go down with the gradient. Those with large batches have none.
+
+# %%
+after = {c: float(s.cosine[drop:].mean()) for c, s in followed.items()}
+lnb.claim(
+    "10-decay-turns-steps-against-the-gradient",
+    all((value < 0) == (choice[2] > 0) for choice, value in after.items()),
+    "After the first drop of the learning rate, on average, all four runs with weight "
+    "decay step against the gradient, and all four without follow it.",
+    mean_cosine_after_the_drop=list(after.values()),
+)
+
+# %%
+whole = {c: float(s.cosine.mean()) for c, s in followed.items()}
+plain = {o: (whole[o, small, 0.0], whole[o, large, 0.0]) for o in ("SGD", "Adam")}
+lnb.claim(
+    "10-small-batches-alone-do-not",
+    all(0 < few < many for many, few in plain.values()),
+    "Not reproduced here: without decay, epochs of small batches follow the gradient, "
+    "and more closely than epochs of large ones.",
+    small_and_large_for_SGD_and_Adam=list(plain.values()),
+)
+
+# %% [markdown]
+# So one half of the authors' statement holds here: weight decay does turn the steps against the gradient of the loss. The other half is not reproduced here: small batches alone do not turn them.
+#
+# Why does decay do it? It adds a pull on every weight toward zero. Compare the steps after the drop with the straight way to zero:
+
+
+# %%
+def shrinking(run):
+    late = list(pairwise(run.points))[drop:]
+    pulls = [[lnb.towards(a, b), lnb.scale(a, -1)] for a, b in late]
+    return np.mean([lnb.cosines(pair)[0, 1] for pair in pulls])
+
+
+for choice in choices:
+    print(f"{name(*choice):25} cosine with the way to zero {shrinking(runs[choice]):6.3f}")
+
+# %% [markdown]
+# The optimizer follows the loss *plus* the penalty. Once the loss is small, shrinking the weights is what is left to gain: a step pays a little loss for a little less penalty.
+#
+# Mind what a step is: all of an epoch's updates together, 23 with small batches and 3 with large ones. The noise of single updates cancels in part. The peaks at the drop fit the picture that noise keeps a run up on the walls of a valley: when the steps become short, it comes down.
+
+# %% [markdown]
 # ## 4 · A path that follows nothing
 #
-# A share of 90 % is remarkable only if a path without the effect, a *null model*, has less. The simplest is a random walk: it takes each step in a new random direction. There is no loss. What does PCA find in it?
+# A share of 90 % is remarkable only if it is larger than that of a *null model*, a path that follows no loss. The simplest is a random walk, which takes each step in a new random direction. What does PCA find in it?
 #
-# > **Predict.** In 10,000 dimensions 24 random steps are nearly at right angles to each other: the walk really uses 24 dimensions. Which share does PC1 hold: 1/24, a tenth, more than half?
+# > **Predict.** In 10,000 dimensions 24 random steps are nearly at right angles to each other: the walk really uses 24 dimensions. What share does PC1 hold: 1/24, a tenth, more than half?
 
 # %%
 walks = {m: 100 * lnb.random_walk_variance_ratio(m, 10_000, 2, settings.seed) for m in (5, 10, 25, 100, 400)}
@@ -294,7 +499,7 @@ lnb.claim(
 )
 
 # %% [markdown]
-# So 61 % is what nothing looks like. (The law is the share in infinitely many dimensions, from Antognini and Sohl-Dickstein.) Of the paper's eight values in section 1, six are above it, by 11 to 27 points; the two with small batches and decay are below. A run's steps also shrink when the learning rate drops; a fairer comparison is a walk whose steps are *as long as the run's*, each in a random direction.
+# So 61 % in PC1 is what a path looks like that follows nothing. (The law is the share in infinitely many dimensions, from Antognini and Sohl-Dickstein.) Of the paper's eight values in section 1, six are above it, by 11 to 27 percentage points; the two with small batches and decay are below. A run's steps also shrink when the learning rate drops. A fairer comparison is therefore a walk whose steps are *as long as the run's*, each in a random direction.
 
 
 # %%
@@ -347,12 +552,13 @@ def lissajous(first=1, second=2):
 
 # %%
 alt = (
-    "A training run and a random walk, each drawn in two of its own first four principal components, coloured by time."
+    "A training run and a random walk, each drawn in two of its own first four "
+    "principal components and coloured by time, from dark to bright."
 )
 lnb.explore(lissajous, alt=alt, first=(1, 4), second=(1, 4))
 
 # %% [markdown]
-# A long random walk draws Lissajous figures, curves whose coordinates are cosines of different frequencies: its k-th coordinate is about cos(πkt), with the time t from 0 to 1. (Each axis here is scaled to its largest value.) A smooth arc in the plane of PC1 and PC2 is what a path gives that follows no loss at all.
+# A long random walk draws Lissajous figures, curves whose coordinates are cosines of different frequencies: its k-th coordinate is about cos(πkt), with the time t from 0 to 1. (Each axis here is scaled to its largest value.) Even a path that follows no loss at all gives a smooth arc in the plane of PC1 and PC2.
 
 # %% tags=["answer"]
 figure, (left, middle, right) = plotting.panels(3, size=(5.6, 4.8))
@@ -368,7 +574,10 @@ right.set(title="optimizer, batch, decay", xlim=(50, 100), ylim=(10.2, -0.5))
 right.legend(fontsize=11, loc="lower right")
 lnb.show(
     figure,
-    alt="Left: a training run over the contours of its PCA plane. Middle: a random walk in its PCA plane, coloured by time, is a smooth arc. Right: PC1's share for eight runs and, always smaller, for walks with the same step lengths; the dashed line is 61 percent.",
+    alt="Left: a training run over the contours of its PCA plane. Middle: a random walk "
+    "in its PCA plane, coloured by time, is a smooth arc. Right: PC1's share for eight "
+    "runs and, always smaller, for walks with the same step lengths; the dashed line is "
+    "61 percent.",
 )
 
 # %%
@@ -390,7 +599,7 @@ lnb.claim(
     "10-large-batches-exceed-the-walk",
     min(excess) > 5,
     "With large batches, PC1 holds clearly more than in a random walk with the same steps.",
-    points_of_percent_above_the_walk=excess,
+    percentage_points_above_the_walk=excess,
 )
 
 # %% [markdown]
@@ -398,7 +607,7 @@ lnb.claim(
 #
 # 1. The random walk draws an arc as smooth as the training run's.
 # 2. In the right panel, every dot lies to the right of its cross: PC1 does hold more of a run than of a walk with its steps. But the crosses begin near 60 %, not near 0.
-# 3. In most pairs, the run with small batches is clearly nearer to its walk, in points of percent, than the one with large batches.
+# 3. In most pairs, the run with small batches is clearly nearer to its walk, in percentage points, than the one with large batches.
 
 # %% [markdown]
 # In a random walk successive steps are at right angles: their cosine is 0. And in the runs?
@@ -410,14 +619,14 @@ for choice in choices:
     print(f"{name(*choice):30} mean cosine of successive epochs' steps {np.mean(turns):5.2f}")
 
 # %% [markdown]
-# **Why.** A path is a *sum* of steps. Where it is at epoch 20 depends on all the steps before, so that neighbouring points are close and far ones far: slow waves carry the most variance, even when the steps themselves have nothing in common. For a walk, the eigenvalues fall like 1/k², and 1 + 1/4 + 1/9 + … = π²/6, so that the first has 6/π². Steps of unequal length change it somewhat (the crosses). What exceeds the crosses comes from steps that are not at right angles: they point the same way, epoch after epoch, as the cosines above show for neighbours.
+# **Why.** A path is a *sum* of steps. Where it is at epoch 20 depends on all the steps before, so that points of neighbouring epochs are close together and others far apart: slow waves carry the most variance, even when the steps themselves have nothing in common. For a walk, the eigenvalues fall like 1/k², and 1 + 1/4 + 1/9 + … = π²/6, so that the first has 6/π². Steps of unequal length change it somewhat (the crosses). What exceeds the crosses comes from steps that are not at right angles: they point the same way, epoch after epoch, as the cosines above show for neighbours.
 #
-# So what does the plane say about the loss? That one plane shows most of a path says little: a path without a loss has 76 % in its plane. The excess says that successive steps agree. And the contours say what the loss is *in the plane*, not what it was on the path.
+# So what does the plane say about the loss? That one plane shows most of a path says little: a long random walk has 76 % in its plane. The excess says that successive steps agree. And the contours say what the loss is *in the plane*, not what it was on the path.
 
 # %% [markdown]
 # ## 5 · Four runs in one plane
 #
-# A plane of its own flatters every run. To compare runs, they must share a plane: `lnb.shared_plane` takes the components of all their points together.
+# A plane of its own flatters every run. Runs can only be compared in a plane that they share: `lnb.shared_plane` takes the components of all their points together.
 #
 # > **Predict.** Four runs from the same start. Do they end close to each other, and how much of each path will the common plane show?
 
@@ -433,19 +642,23 @@ for (choice, path), colour in zip(together.items(), ("#0072B2", "#D55E00", "#009
     panel.plot(path.alpha, path.beta, "o-", color=colour, markersize=5, label=name(*choice))
     panel.plot(path.alpha[-1], path.beta[-1], "*", color=colour, markersize=20, markeredgecolor="black")
 panel.plot(path.alpha[0], path.beta[0], "s", color="black", markersize=11)
-panel.set(xlabel=f"PC1 ({first:.0f} %)", ylabel=f"PC2 ({second:.0f} %)", title="one plane for four runs")
+panel.set(xlabel=f"distance along PC1 ({first:.0f} %)")
+panel.set(ylabel=f"distance along PC2 ({second:.0f} %)")
+panel.set(title="one plane for four runs, to scale", aspect="equal")
 panel.legend(fontsize=11)
 lnb.show(
     figure,
-    alt="Paths of four runs in one shared plane: from a common start the two optimizers go different ways, to four ends.",
+    alt="Paths of four runs in one shared plane: from a common start the two optimizers "
+    "go different ways, to four ends.",
 )
 
 # %% [markdown]
-# In this plane the two optimizers part at once, and Adam's two runs go the same way at different speeds. The axes say how much of the four runs' variance it holds. The picture does not say how far each run is from the plane, which goes through the end of the first run, nor how far the ends are from each other:
+# In this plane the two optimizers part at once, and Adam's two runs go the same way at different speeds. The axes say how much of the four runs' variance the plane holds. But the picture does not say how far each run is from the plane, which goes through the end of the first run, nor how far apart the ends are:
 
 # %%
 own, common = (
-    [float((p.distance**2).mean() ** 0.5) for p in group] for group in ([found[c][0] for c in four], together.values())
+    [float((path.distance**2).mean() ** 0.5) for path in group]
+    for group in ([found[c][0] for c in four], together.values())
 )
 farther = [b / a for a, b in zip(own, common, strict=True)]
 apart = [lnb.norm(lnb.towards(a, b)) for a, b in combinations([runs[c].points[-1] for c in four], 2)]
@@ -465,7 +678,7 @@ lnb.claim(
 # %% [markdown]
 # ## Exercises
 #
-# **1 · PC1 by hand** (●○○, 5 minutes). `rows` holds the points of the first run, one a row. Which share of the variance does the first principal component carry? Use NumPy only.
+# **1 · PC1 by hand** (●○○, 5 minutes). `rows` holds the points of the first run, one point in each row. What share of the variance does the first principal component carry? Use NumPy only.
 
 # %%
 rows = np.stack([np.concatenate([w.numpy().ravel() for w in point.values()]) for point in runs[noisy].points])
@@ -482,7 +695,7 @@ exercises.check_share(my_share, rows)
 # ```
 # </details>
 #
-# **2 · Nothing, in two components** (●○○, 3 minutes). Which share do the first *two* components of a long random walk hold together? Compare it with the table of section 1.
+# **2 · Nothing, in two components** (●○○, 3 minutes). What share do the first *two* components of a long random walk hold together? Compare it with the table of section 1.
 
 # %%
 my_walk_share = ...
@@ -497,7 +710,7 @@ exercises.check_walk_share(my_walk_share, 2)
 # 76 %. In the paper's columns, that is more than the 39.6 % and 50.3 % of the two runs with small batches and decay, and less than the others; all of ours have more.
 # </details>
 #
-# **3 · One run in another's plane** (●●○, 10 minutes). Take the way of Adam (small batches, decay) from its start to its end. Which part of its length is outside the PCA plane of SGD (small batches, decay), when that plane is put through Adam's start?
+# **3 · One run in another's plane** (●●○, 10 minutes). Take the straight way of Adam (small batches, decay) from its start to its end. What part of its length is outside the PCA plane of SGD (small batches, decay), when that plane is put through Adam's start?
 
 # %%
 adam, plane = runs["Adam", small, settings.decay], pcas[noisy].directions
@@ -514,7 +727,7 @@ exercises.check_part_outside(my_part, adam.points[-1], plane, adam.points[0])
 # ```
 # </details>
 #
-# **4 · Make a plane look better** (●●●, 10 minutes). Record the same run at fewer epochs: every sixth point of `rows`. What does PC1 hold now? Think first: does it grow or fall, and why?
+# **4 · Make a plane look better** (●●○, 10 minutes). Keep fewer epochs of the same run: every sixth point of `rows`. What does PC1 hold now? Think first: does it grow or fall, and why?
 
 # %%
 my_sparse_share = ...
@@ -528,7 +741,25 @@ exercises.check_share(my_sparse_share, rows[::6])
 # variances = np.linalg.svd(fewer, compute_uv=False) ** 2
 # my_sparse_share = variances[0] / variances.sum()
 # ```
-# It grows, here by several points of percent: five points span four directions at most, and what the path did between them no longer counts. The share depends on which epochs were saved.
+# It grows, here by several percentage points: five points span four directions at most, and what the path did between them no longer counts. The share depends on which epochs were saved.
+# </details>
+#
+# **5 · Less than nothing?** (●●●, 20 minutes). In the paper, SGD with small batches and decay has only 24.6 % in PC1, far *below* the 61 % of a random walk. How can a path have less than one that follows nothing? Invent a rule for such a path, without a loss: 60 points or so in 1,000 dimensions, with at most 25 % in PC1. Each point must still depend on the one before it: steps have to be shorter than the cloud of points is wide.
+
+# %%
+my_path = ...
+exercises.check_lingering_path(my_path, 0.25)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# random, point, my_path = np.random.default_rng(0), np.zeros(1000), []
+# for _ in range(60):
+#     point = 0.75 * point + random.standard_normal(1000)
+#     my_path.append(point)
+# ```
+# A random walk goes away for good, and PC1 shows the way it went. Pull the point back by a quarter before each step, and it wanders around one place: no direction is special, and many components share the variance. That fits the paper's word "orbit". A low share does not mean that a path is complicated, nor a high one that it is simple.
 # </details>
 
 # %% [markdown]
@@ -536,8 +767,9 @@ exercises.check_share(my_sparse_share, rows[::6])
 #
 # - **That training is low-dimensional.** A share of 60 % in one component is what a random walk has. Only the excess over a fair null counts, and ours (steps of the same lengths) is one of many.
 # - **That batch size is the cause.** Large batches here make 3 updates an epoch and small ones 23; in the paper 7 and 391. Fewer updates may make a path shorter and straighter, whatever the noise; nothing here takes the two apart.
-# - **The loss of the networks on the path.** The contours belong to the plane, and to the last network's batch-norm statistics.
-# - **The paper's numbers.** Its small-batch SGD run with decay has a PC1 of 24.6 % over 300 epochs, far *below* a random walk. A likely reason, not tested here: at a large learning rate it wanders around a point, instead of away. Our 24 epochs on digits do not reproduce that low value.
+# - **The loss of the networks on the path.** The contours belong to the plane, with statistics that no network of the run had.
+# - **What a single update does.** The cosines of section 3 are those of whole epochs. And the gradient is that of a network with fixed batch-norm statistics, while training differentiates through them; in the first epochs the recorded statistics lag behind the weights.
+# - **The paper's numbers.** Its small-batch SGD run with decay has a PC1 of 24.6 % over 300 epochs, far *below* a random walk. A likely reason, not tested here: at a large learning rate it wanders around a point instead of leaving it (exercise 5). Our 24 epochs on digits do not reproduce that low value.
 #
 # ## To discuss
 #
@@ -548,8 +780,9 @@ exercises.check_share(my_sparse_share, rows[::6])
 # ## Take away
 #
 # - PCA finds the plane that holds most of a path's variance; two components held most of it in all of our runs.
+# - Whether steps follow the gradient is a question about all dimensions, not about a plane. Here weight decay turns them against it, late in training; small batches alone do not.
 # - A random walk, without any loss, has 61 % in its first component and 76 % in two, and draws the same smooth arcs. Draw the null model beside the data: only the excess says something about training.
-# - Say how far the path is from the plane, and what loss the networks had: the contours do not know.
+# - Say how far the path is from the plane, what loss the networks had, and which batch-norm statistics the contours use: the picture does not tell.
 #
 # ## References
 #

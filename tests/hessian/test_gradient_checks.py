@@ -1,6 +1,5 @@
 """Gradients and products that are not those of the loss are said; right ones are not."""
 
-import copy
 import warnings
 
 import numpy as np
@@ -14,9 +13,9 @@ import landscape_nb as lnb
 from landscape_nb.hessian.gradient_checks import (
     compare_with_differences,
     compare_with_slope,
-    gradient_at,
     graph_nodes,
 )
+from landscape_nb.objective.gradient import gradient_at
 
 
 def test_the_nodes_of_a_graph_are_each_given_once():
@@ -25,16 +24,6 @@ def test_the_nodes_of_a_graph_are_each_given_once():
     names = sorted(type(node).__name__ for node in graph_nodes((doubled * doubled).sum()))
     assert names == ["AccumulateGrad", "MulBackward0", "MulBackward0", "SumBackward0"]
     assert list(graph_nodes(torch.ones(2))) == []
-
-
-@pytest.mark.parametrize("sizes", [(7, 30, 13), (50,)])
-def test_the_gradient_is_autograds_of_all_samples_at_once(sizes):
-    objective = small_objective(sizes=sizes)
-    net = copy.deepcopy(small_net())
-    images, labels = (torch.cat(parts) for parts in zip(*objective.evaluator.batches, strict=True))
-    F.cross_entropy(net(images), labels).backward()
-    wanted = torch.cat([p.grad.flatten() for p in net.parameters()])
-    torch.testing.assert_close(gradient_at(objective.evaluator), wanted, rtol=1e-9, atol=1e-12)
 
 
 def test_a_right_gradient_is_not_complained_of_and_one_of_another_function_is():

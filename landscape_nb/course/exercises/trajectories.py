@@ -1,6 +1,7 @@
 """Checks of exercises about angles in many dimensions, paths of training and the planes they are drawn in."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -9,6 +10,8 @@ from landscape_nb.course.exercises.feedback import OPEN, Feedback, is_close
 from landscape_nb.trajectories.pca import project
 from landscape_nb.trajectories.random_walk import random_walk_ratios
 from landscape_nb.weights.params import Params, add, dot, norm, scale
+
+_LEAST_POINTS = 50
 
 
 def check_expected_cosine(answer: float, dimension: int) -> Feedback:
@@ -127,6 +130,37 @@ def check_walk_share(answer: float, count: int) -> Feedback:
     if is_close(answer, count * ratios[0], 0.005):
         return Feedback(False, "The components are not equal: the k-th carries 1/k² of the first.")
     return Feedback(False, "The k-th component carries 6/(π²k²): add up k = 1, 2, …")
+
+
+def check_lingering_path(answer: Any, share: float = 0.25) -> Feedback:
+    """Check a path that a reader made up: its first component holds little, and yet it is a path.
+
+    Args:
+        answer: The reader's points, one a row, or `...`.
+        share: What the first component may hold at most.
+
+    Returns:
+        Whether the path is one, with praise or a hint.
+
+    Example:
+        >>> check_lingering_path(np.cumsum(np.random.default_rng(0).standard_normal((60, 1000)), axis=0)).text
+        'PC1 holds 59.9%: this path goes away for good. What would keep it in one region?'
+    """
+    if answer is ...:
+        return OPEN
+    points = np.asarray(answer, dtype=float)
+    if points.ndim != 2 or len(points) < _LEAST_POINTS or not np.isfinite(points).all():
+        return Feedback(False, f"The answer is an array of finite numbers with {_LEAST_POINTS} rows or more.")
+    centred = points - points.mean(axis=0)
+    variances = np.linalg.svd(centred, compute_uv=False) ** 2
+    if not variances.any():
+        return Feedback(False, "All points are equal: there is no path.")
+    held, steps = _share(variances, 1), np.diff(points, axis=0)
+    if (steps**2).sum(axis=1).mean() > (centred**2).sum(axis=1).mean():
+        return Feedback(False, "Each point forgets the one before it: steps are as long as the whole cloud is wide.")
+    if held > share:
+        return Feedback(False, f"PC1 holds {held:.1%}: this path goes away for good. What would keep it in one region?")
+    return Feedback(True, f"PC1 holds {held:.1%}, far below a random walk: so does a path that stays near a point.")
 
 
 def check_coordinates(answer: Sequence[float], point: Params, directions: Sequence[Params], origin: Params) -> Feedback:

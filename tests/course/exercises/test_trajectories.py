@@ -13,6 +13,15 @@ LENGTH = np.sqrt(75.0)
 WALK = np.array([[0.0, 0.0, 1.0], [1.0, 2.0, 0.0], [4.0, 2.0, 3.0], [5.0, 7.0, 3.0]])
 
 
+def wandering(pull, count=60, size=1000):
+    """Points that each take a random step, after going a part of the way back to zero."""
+    steps = np.random.default_rng(0).standard_normal((count, size))
+    points = [np.zeros(size)]
+    for step in steps:
+        points.append((1 - pull) * points[-1] + step)
+    return np.array(points[1:])
+
+
 def variances(points):
     return np.linalg.svd(points, compute_uv=False) ** 2
 
@@ -29,6 +38,7 @@ SHARE = CENTRED[0] / CENTRED.sum()
         (exercises.check_share, SHARE, (WALK,)),
         (exercises.check_share, CENTRED[:2].sum() / CENTRED.sum(), (WALK, 2)),
         (exercises.check_walk_share, 7.5 / np.pi**2, (2,)),
+        (exercises.check_lingering_path, wandering(0.25), ()),
         (exercises.check_coordinates, (2.0, 1.0), (POINT, SKEW, ORIGIN)),
         (exercises.check_coordinates, torch.tensor([2.0, 1.0]), (POINT, SKEW, ORIGIN)),
         (exercises.check_part_outside, 7 / LENGTH, (POINT, SKEW, ORIGIN)),
@@ -54,6 +64,11 @@ def test_right_answers_are_right_and_open_ones_are_open(check, answer, rest):
         (exercises.check_share, FROM_LAST[0] / FROM_LAST.sum(), (WALK,), "not centred"),
         (exercises.check_share, CENTRED[0] ** 0.5 / (CENTRED**0.5).sum(), (WALK,), "square of a singular value"),
         (exercises.check_share, 0.1, (WALK,), "Centre"),
+        (exercises.check_lingering_path, wandering(0.0), (), "goes away for good"),
+        (exercises.check_lingering_path, wandering(1.0), (), "forgets"),
+        (exercises.check_lingering_path, wandering(0.25, 49), (), "50 rows"),
+        (exercises.check_lingering_path, 0.2, (), "50 rows"),
+        (exercises.check_lingering_path, np.ones((60, 3)), (), "All points are equal"),
         (exercises.check_walk_share, 76.0, (2,), "percentage"),
         (exercises.check_walk_share, 0.152, (2,), "alone"),
         (exercises.check_walk_share, 1.216, (2,), "not equal"),
