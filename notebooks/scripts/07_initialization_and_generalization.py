@@ -238,6 +238,8 @@ how = {"batch_size": settings.batch, "lr": settings.lr, "seed": settings.seed}
 parts = (0, 1 / 24, 1 / 12, 1 / 8, 1 / 4, 3 / 8, 1 / 2, 1)
 epochs = [round(part * settings.long) for part in parts]
 long = lnb.train(plain, data, settings.long, record=epochs, **how)
+
+# %%
 stages = {epoch: measure(long.model_at(epoch)) for epoch in epochs}
 points = settings.points - 2
 stage_planes = {e: plane(net, 0.5, points) for e, net in stages.items()}
@@ -246,6 +248,8 @@ stage_planes = {e: plane(net, 0.5, points) for e, net in stages.items()}
 loss = {epoch: objective()["loss"] for epoch, objective in stages.items()}
 bends = {epoch: lnb.nonconvex_fraction(p) for epoch, p in stage_planes.items()}
 low = {epoch: float((p.loss < 1).mean()) for epoch, p in stage_planes.items()}
+
+# %%
 for e in epochs:
     print(f"epoch {e:2}: loss {loss[e]:.3f}, below 1 at {low[e]:4.0%}", end=", ")
     print(f"bends down at {bends[e]:4.0%}")
@@ -388,6 +392,8 @@ lnb.show(
 
 # %%
 idle = ("warm-up", "rate / 3", "last layer zero", "no batch norm")
+
+# %%
 lnb.claim(
     "07-a-larger-last-layer-helps",
     accuracy["last layer He's"] > 0.85
