@@ -16,7 +16,7 @@
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/landscape-nb/landscape-nb/blob/main/notebooks/07_initialization_and_generalization.ipynb)
 # [![Launch Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/landscape-nb/landscape-nb/main?urlpath=lab/tree/notebooks/07_initialization_and_generalization.ipynb)
 #
-# **Question.** Two things are often read off a landscape: that training starts inside the basin, and that flat minima generalize. Do our measurements bear them out?
+# **Question.** Two things are often read off a landscape: that training starts inside the basin, and that flat minima generalize. Do our measurements agree?
 #
 # ![Left: on the straight way from a trained network back to its start the loss climbs to the initial height, while straight ways of the same length in random directions stay near the bottom. Right: test error against sharpness for eighteen networks, scattered points.](images/07_initialization_and_generalization.png)
 #
@@ -25,10 +25,10 @@
 # %% [markdown]
 # | | |
 # |---|---|
-# | **You will** | measure the rim of a basin and the height of the start; train a plain network four times as long and watch its plane; rank eighteen networks by sharpness and by test error |
+# | **You will** | measure the rim of a basin and the height of the start; watch a film of the landscape while a plain network learns; try seven changes to its training; rank eighteen networks by sharpness and by test error |
 # | **You need** | notebooks 05 and 06: planes, shortcuts, how often a plane bends down |
 # | **In the paper** | Li et al. (2018), section 6: initialization, generalization |
-# | **Takes** | 0.6 minutes, 1.0 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
+# | **Takes** | 0.8 minutes, 0.9 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
 
 # %%
 import sys
@@ -41,8 +41,11 @@ if "google.colab" in sys.modules:  # Colab keeps its own torch and numpy
     output.enable_custom_widget_manager()
 
 # %%
+import copy
+
 import numpy as np
 import pandas as pd
+import torch
 from scipy.ndimage import label
 
 import landscape_nb as lnb
@@ -88,9 +91,9 @@ for name in names:
     print(f"{name:15} loss at the start {start[name]:.4f}, after training {end[name]:.4f}")
 
 # %% [markdown]
-# The start is at ln 10 = 2.3026, almost exactly, and so it must be: the weights of the last layer are drawn with a standard deviation of 0.001, all ten classes get the same probability, and whatever the layers before do is not seen. The height of the start says nothing of the landscape yet.
+# The start is at ln 10 = 2.3026, almost exactly, and so it must be: the weights of the last layer are drawn with a standard deviation of 0.001, so all ten classes get the same probability, whatever the layers before it do. The height of the start does not yet say anything about the landscape.
 #
-# And the rim? Pour water into the minimum: the rim is the level at which it first reaches the edge of the plane.
+# And the rim? Pour water into the minimum: the rim is the level at which the water first reaches the edge of the plane.
 #
 # > **Predict.** At what loss does the water leave the range ±1, where every filter is changed by its own length? Above or below the start?
 
@@ -118,7 +121,7 @@ rims = {name: rim(p) for name, p in planes.items()}
 rims
 
 # %% [markdown]
-# The authors' own networks, trained on CIFAR-10 for 300 epochs, are shipped as planes. The same measurement on them:
+# Planes around the authors' own networks, trained on CIFAR-10 for 300 epochs, come with this package. The same measurement on them:
 
 # %%
 shipped = {name: rim(p) for name, p in lnb.shipped_planes("05").items()}
@@ -139,14 +142,14 @@ below = {name: float((p.loss < np.log(10)).mean()) for name, p in lnb.shipped_pl
 below
 
 # %% [markdown]
-# So the paper's heights are confirmed, for its network *without* shortcuts as well: both of its networks stand in a hole with a rim above 4. (Their own start is not among the files shipped here; their last layer is drawn as ours is, so it is at ln 10, too.) Our rims are far higher still, and the higher one belongs to the worse network. What differs between the paper's two is the size of the hole: with shortcuts 24 % of the plane lie below ln 10, without 1.4 %. A rim alone does not tell a good landscape from a bad one.
+# So the paper's heights are confirmed, for its network *without* shortcuts as well: each of its networks sits in a hole with a rim above 4. (Their own start is not among the files shipped here; their last layer is drawn as ours is, so it is at ln 10, too.) Our rims are far higher still, and the higher one belongs to the worse network. What differs between the paper's two is the size of the hole: with shortcuts 24 % of the plane lies below ln 10, without them 1.4 %. A rim alone does not tell a good landscape from a bad one.
 
 # %% [markdown]
 # ## 2 · Is the start inside?
 #
-# A height is not a place. The start is not in the drawn plane, and it may be far away. So we measure the distance, and walk: from the trained network straight back to its start, and equally far in two random filter-normalized directions. (Batch norm's statistics are computed anew at every point of every walk, so that none is at a disadvantage.)
+# A height is not a place. The start is not in the drawn plane, and it may be far away. So we measure the distance, and walk: from the trained network straight back to its start, and equally far in two random filter-normalized directions. (Batch norm's statistics are computed anew at every point of every walk, so that the walks can be compared.)
 #
-# > **Predict.** How far is the start, in lengths of the trained weights? Which way is higher at its end: the one to the start, or a random one of the same length?
+# > **Predict.** How far away is the start, measured in lengths of the trained weights? Where is the loss higher: at the start, or at the end of a random way of the same length?
 
 
 # %%
@@ -198,7 +201,10 @@ for panel, name in zip(panels, names):
 panels[0].legend(loc="upper left")
 lnb.show(
     figure,
-    alt="Loss on the straight way from each trained network to its start and on straight ways of the same length in random directions, with the height of the start as a dotted line. To the start it climbs to that line; in random directions it rises little.",
+    alt="Loss on the straight way from each trained network to its start and on "
+    "straight ways of the same length in random directions, with the height of the "
+    "start as a dotted line. To the start it climbs to that line; in random "
+    "directions it rises little.",
 )
 
 # %%
@@ -219,25 +225,50 @@ lnb.claim(
 # %% [markdown]
 # ## 3 · Chaos, or a training that has not ended?
 #
-# The deep plain network of notebook 05 (plain: without shortcuts) and the narrow plain networks of notebook 06 had uneven planes and a high loss. Which is the cause of the other? The paper's pair hints that it is not easily told: its text says the plain ResNet-56 needed a learning rate of 0.01, and that run has 10.83 % test error; the one it draws, with the others' rate of 0.1, has 13.31 %. So part of the error came from the way it was trained.
+# The deep plain network of notebook 05 (plain: without shortcuts) and the narrow plain networks of notebook 06 had uneven planes and a high loss. Which of the two causes the other? The paper's own pair suggests that this is hard to tell: its text says the plain ResNet-56 needed a learning rate of 0.01, and that run has 10.83 % test error; the one it draws, with the others' rate of 0.1, has 13.31 %. So part of the error came from the way it was trained.
 #
-# We take the plain network of notebook 06 (k = 2) and train it four times as long. The learning rate drops at the same fractions of the training, so it stays high for longer, too. The network is the same.
+# We take the plain network of notebook 06 (k = 2) and train it four times as long. The learning rate drops at the same fractions of the training, so it stays high for longer, too. Nothing else changes.
 #
 # > **Predict.** If a plain network's landscape is at fault, no basin should appear, however long it is trained. Will one? And will the plane still bend down?
 
 # %%
-plain = lnb.models.resnet(settings.depth, False, settings.width, **data.shape, seed=settings.seed)
-epochs = [round(part * settings.long) for part in (0, 1 / 24, 1 / 8, 1 / 4, 1)]
-long = lnb.train(plain, data, settings.long, settings.batch, lr=settings.lr, record=epochs, seed=settings.seed)
+shape = data.shape | {"seed": settings.seed}
+plain = lnb.models.resnet(settings.depth, False, settings.width, **shape)
+how = {"batch_size": settings.batch, "lr": settings.lr, "seed": settings.seed}
+parts = (0, 1 / 24, 1 / 12, 1 / 8, 1 / 4, 3 / 8, 1 / 2, 1)
+epochs = [round(part * settings.long) for part in parts]
+long = lnb.train(plain, data, settings.long, record=epochs, **how)
+
+# %%
 stages = {epoch: measure(long.model_at(epoch)) for epoch in epochs}
-stage_planes = {epoch: plane(objective, 0.5, settings.points - 2) for epoch, objective in stages.items()}
+points = settings.points - 2
+stage_planes = {e: plane(net, 0.5, points) for e, net in stages.items()}
 
 # %%
 loss = {epoch: objective()["loss"] for epoch, objective in stages.items()}
 bends = {epoch: lnb.nonconvex_fraction(p) for epoch, p in stage_planes.items()}
 low = {epoch: float((p.loss < 1).mean()) for epoch, p in stage_planes.items()}
-for epoch in epochs:
-    print(f"epoch {epoch:2}: loss {loss[epoch]:.3f}, below 1 at {low[epoch]:4.0%}, bends down at {bends[epoch]:4.0%}")
+
+# %%
+for e in epochs:
+    print(f"epoch {e:2}: loss {loss[e]:.3f}, below 1 at {low[e]:4.0%}", end=", ")
+    print(f"bends down at {bends[e]:4.0%}")
+
+# %% [markdown]
+# The planes make a film. Press play, or drag the slider below the surface; without JupyterLab you see its pictures side by side. Height and colours mean the same in all of them.
+
+# %%
+film = {f"epoch {epoch}": p for epoch, p in stage_planes.items()}
+lnb.show_interactive(
+    plotting.plotly_film(film, bottom=0.01, top=10),
+    plotting.plot_contours(film, columns=4),
+    alt="A film of the landscape around the plain network while it learns, at eight "
+    "epochs: first a level sheet at 2.3, then steep walls around a floor that is "
+    "still at 2, and from epoch 6 on a basin that grows deeper and wider.",
+)
+
+# %% [markdown]
+# For films of large networks, at a scale and with a beauty that a laptop cannot reach, see [losslandscape.com](https://losslandscape.com).
 
 
 # %%
@@ -245,11 +276,11 @@ def draw(epoch=epochs[-1]):
     figure, panels = plotting.panels(2, size=(5.2, 4.4))
     plotting.draw_contours(panels[0], stage_planes[epoch])
     panels[0].set_title(f"no shortcuts, after epoch {epoch}")
-    for values, stroke, colour, name in (
-        (low, "o-", "#0072B2", "loss below 1"),
-        (bends, "s--", "#D55E00", "bends down"),
-    ):
-        panels[1].plot(epochs, list(values.values()), stroke, color=colour, markersize=8, linewidth=2, label=name)
+    look = {"linewidth": 2, "markersize": 8}
+    below = [low[e] for e in epochs]
+    down = [bends[e] for e in epochs]
+    panels[1].plot(epochs, below, "o-", color="#0072B2", label="loss below 1", **look)
+    panels[1].plot(epochs, down, "s--", color="#D55E00", label="bends down", **look)
     panels[1].axvline(epoch, color="black", linewidth=1.5)
     panels[1].set(xlabel="epoch", ylabel="part of the plane", ylim=(-0.03, 1.03))
     panels[1].legend(loc="upper center")
@@ -258,18 +289,21 @@ def draw(epoch=epochs[-1]):
 
 
 # %%
-alt = "Left: contours around the plain network after a chosen epoch. Right: the part of the plane below a loss of 1, and the part that bends down, against the epoch."
+alt = (
+    "Left: contours around the plain network after a chosen epoch. Right: the part of "
+    "the plane below a loss of 1, and the part that bends down, against the epoch."
+)
 lnb.explore(draw, alt=alt, epoch=epochs)
 
 # %% [markdown]
 # **Notice**
 #
-# 1. At epoch 0 the plane is one colour: around the start the loss is ln 10 everywhere in the plane.
-# 2. In the first epochs the loss stays high, and there is no basin of loss below 1.
-# 3. At the end there is one, round and wide (about a third of the plane), in the same network and along directions of the same seed.
-# 4. The part that bends down does not follow the loss: it falls, and rises again while the loss goes on falling. And at epoch 0 it is largest, on level ground: it counts dents however shallow.
+# 1. At epoch 0 the plane has one colour: around the start the loss is ln 10 everywhere.
+# 2. In the first epochs the loss stays high, and no point of the plane lies below 1.
+# 3. At the end there is a basin, round and wide (about a third of the plane lies below 1), of the same network and along directions of the same seed.
+# 4. The part that bends down does not follow the loss: it falls, and rises again while the loss goes on falling. It is largest at epoch 0, on level ground: it counts dents however shallow.
 #
-# **Why.** A plane shows the surroundings of one point. The missing basin of this plain network in notebook 06 was an unfinished training: the same architecture has a basin, once it gets there. That does not acquit the architecture: with shortcuts six epochs were enough for the same width (notebook 06: a loss below 0.1 against more than 1). And it does not explain everything: at paper scale (notebook 05, section 5) the plain ResNet-56 reached a loss of 0.14, and its basin is a narrow hole in ragged ground.
+# **Why.** A plane shows the surroundings of one point. The missing basin of this plain network in notebook 06 was an unfinished training: the same architecture has a basin, once training gets there. That does not acquit the architecture: with shortcuts six epochs were enough at the same width (notebook 06: a loss below 0.1 against more than 1). And it does not explain everything: at the paper's scale (notebook 05, section 5) the plain ResNet-56 reached a loss of 0.14, and its basin is a narrow hole in ragged ground.
 
 # %%
 lnb.claim(
@@ -282,9 +316,110 @@ lnb.claim(
 )
 
 # %% [markdown]
-# ## 4 · Does flat mean good?
+# ## 4 · So what should one do?
 #
-# The paper reads from its plots that flatter minima, filter-normalized, come with lower test errors (its VGG-9, Figures 2 and 3: 7.37 % at batch 128 against 11.07 % at batch 8192; with weight decay 6.0 % against 10.19 %). Four networks make a short list. We train eighteen: three architectures, two batch sizes, three weight decays, on only 400 digits, so that there are errors to compare. The large batch gets more epochs, so that all make about a hundred updates (in the paper it does not: 8192 makes 2,100 updates where 128 makes 117,300).
+# Training longer is one remedy. But suppose that six epochs are all we can pay for: what helps the plain network *now*? We change one thing at a time.
+#
+# - **The learning rate.** A smaller one, a larger one, and a *warm-up*: the first epoch with a tenth of the rate, as He et al. (2016) did for their ResNet-110.
+# - **The initial weights.** *Fixup* (Zhang, Dauphin and Ma, 2019) trains deep residual networks without batch norm, because it starts them small: it scales the convolutions down by a power of the depth, and sets the last layer to zero. Our network has batch norm and no shortcuts, so we borrow the two ideas, not the method: all convolutions divided by √depth; the last layer at zero. And the opposite: a last layer with He's normal weights, as large as those of the layers before it. (The paper's, and ours so far, have a standard deviation of 0.001.)
+# - **Batch norm.** We take it out, to see what it does for us.
+#
+# > **Predict.** Which of these helps the plain network most? Does any do harm?
+
+
+# %%
+def fit_plain(model=plain, lr=settings.lr, warm=0):
+    options = how | {"progress": False}
+    if warm:
+        options["lr"] = lr / 10
+        model = lnb.train(model, data, warm, drops=(), **options).model
+    options["lr"] = lr
+    run = lnb.train(model, data, settings.epochs - warm, **options)
+    return run.history["train_accuracy"][-1]
+
+
+# %%
+def started(convolutions=1.0, last=1.0):
+    """The plain network with its initial weights multiplied by these factors."""
+    model = copy.deepcopy(plain)
+    with torch.no_grad():
+        for p in model.parameters():
+            p *= convolutions if p.ndim == 4 else 1
+        model.linear.weight *= last
+    return model
+
+
+# %%
+def without_batch_norm():
+    model = copy.deepcopy(plain)
+    for name, layer in list(plain.named_modules()):
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            model.set_submodule(name, torch.nn.Identity())
+    return model
+
+
+# %%
+he = np.sqrt(2 / plain.linear.in_features) / 1e-3
+accuracy = {"as before": fit_plain()}
+accuracy["warm-up"] = fit_plain(warm=1)
+accuracy["rate / 3"] = fit_plain(lr=settings.lr / 3)
+accuracy["rate × 3"] = fit_plain(lr=3 * settings.lr)
+
+# %%
+accuracy["convolutions / √depth"] = fit_plain(started(settings.depth**-0.5))
+accuracy["last layer zero"] = fit_plain(started(last=0))
+accuracy["last layer He's"] = fit_plain(started(last=he))
+accuracy["no batch norm"] = fit_plain(without_batch_norm())
+residual = lnb.models.resnet(settings.depth, True, settings.width, **shape)
+accuracy["with shortcuts"] = fit_plain(residual)
+pd.Series(accuracy).round(2).to_frame("training accuracy in the last epoch")
+
+# %%
+figure, (panel,) = plotting.panels(1, size=(8, 4.6))
+colours = ["0.5"] + ["#0072B2"] * (len(accuracy) - 2) + ["#009E73"]
+bars = panel.barh(list(accuracy), list(accuracy.values()), color=colours)
+panel.bar_label(bars, fmt="{:.0%}", padding=4)
+panel.axvline(accuracy["as before"], color="0.3", linestyle=":")
+panel.invert_yaxis()
+panel.set(xlim=(0, 1.1), xlabel="training accuracy in the last of six epochs")
+lnb.show(
+    figure,
+    alt="Bars of the training accuracy after the same six epochs. A last layer with "
+    "He's weights brings the plain network close to the one with shortcuts; a larger "
+    "rate helps; warm-up and a last layer at zero do not; a smaller rate harms; "
+    "without batch norm nothing is learned.",
+)
+
+# %%
+idle = ("warm-up", "rate / 3", "last layer zero", "no batch norm")
+
+# %%
+lnb.claim(
+    "07-a-larger-last-layer-helps",
+    accuracy["last layer He's"] > 0.85
+    and accuracy["rate × 3"] > accuracy["as before"] + 0.1
+    and all(accuracy[name] < accuracy["as before"] + 0.1 for name in idle),
+    "In six epochs a last layer with He's weights lets the plain network learn, and a "
+    "larger rate helps; warm-up, a smaller rate, a last layer at zero and leaving "
+    "batch norm out do not.",
+    as_before=accuracy["as before"],
+    larger_last_layer=accuracy["last layer He's"],
+    larger_rate=accuracy["rate × 3"],
+    the_four_that_do_not=[accuracy[name] for name in idle],
+    smaller_convolutions=accuracy["convolutions / √depth"],
+)
+
+# %% [markdown]
+# **What helped.** A larger last layer brings the plain network close to the one with shortcuts. A likely reason: the gradient reaches all other layers through the last one. Where that layer is 250 times smaller than He's, so are the first gradients, and the plain network spends its few epochs waiting. A larger rate shortens the wait.
+#
+# **What did not help.** Warm-up, a smaller rate and a last layer at zero all make the first steps smaller still. They are remedies for steps that are too large, and here the steps were too small. Without batch norm the plain network learns nothing. Dividing the convolutions by √depth changes no output at all, since batch norm divides the factor out again; the same step is then only larger beside the weights (notebook 02), and whether that helps depends on the seed (the last number of the claim).
+#
+# So there is a remedy even without shortcuts, and it is one number in the initial weights. Do not carry it over blindly: six epochs, twenty layers and digits are an easy case, and a deeper network may need another cure. What does carry over is the method: change one thing at a time, train for the same epochs, compare a number. And the network with shortcuts, which needed none of this, is still ahead.
+
+# %% [markdown]
+# ## 5 · Does flat mean good?
+#
+# The paper reads from its plots that flatter minima, filter-normalized, come with lower test errors (its VGG-9, Figures 2 and 3: 7.37 % at batch 128 against 11.07 % at batch 8192; with weight decay 6.0 % against 10.19 %). Four networks are a short list. We train eighteen: three architectures, two batch sizes, three weight decays, on only 400 digits, so that there are errors to compare. The large batch gets more epochs, so that all make about a hundred updates (in the paper it does not: 8192 makes 2,100 updates where 128 makes 117,300).
 #
 # Two measures of sharpness: how much the loss rises, on average, when every filter is moved by half its length in a random direction; and the largest eigenvalue of the Hessian, the matrix of second derivatives (notebook 08): how strongly the loss bends up in the direction where it bends most. The second depends on the scale of the weights (notebook 02).
 #
@@ -323,7 +458,8 @@ def rise(objective):
 seen = {recipe: measure(run.model) for recipe, run in fits.items()}
 error = [100 * (1 - run.history["test_accuracy"][-1]) for run in fits.values()]
 sharpness = [rise(objective) for objective in seen.values()]
-eigenvalue = [lnb.extreme_eigenvalues(objective, tolerance=0.01).max for objective in seen.values()]
+ends = [lnb.extreme_eigenvalues(net, tolerance=0.02) for net in seen.values()]
+eigenvalue = [pair.max for pair in ends]
 
 # %% tags=["answer"]
 figure, panels = plotting.panels(2, size=(5.8, 4.6))
@@ -340,7 +476,10 @@ panels[1].set_title("filled: small batch, hollow: large")
 panels[1].legend()
 lnb.show(
     figure,
-    alt="Left: the loss on the way from a trained network to its start, and on straight ways of the same length in random directions. Right: test error against sharpness of eighteen networks of three architectures; hollow marks are those of the large batch.",
+    alt="Left: the loss on the way from a trained network to its start, and on "
+    "straight ways of the same length in random directions. Right: test error against "
+    "sharpness of eighteen networks of three architectures; hollow marks are those of "
+    "the large batch.",
 )
 
 
@@ -367,7 +506,7 @@ for name, m in measures.items():
     print(" " * 19, *(f"{kind}: {value:+.2f}  " for kind, value in zip(kinds, within[name])))
 
 # %% [markdown]
-# The interval comes from drawing the eighteen networks anew with replacement, 500 times. It is wide, and contains 0: eighteen networks, with 359 test images each (one image is 0.28 %), do not fix an order. And look inside the architectures: what holds between them need not hold within one.
+# The interval comes from drawing the eighteen networks anew with replacement, 500 times. It is wide, and contains 0: eighteen networks, tested on 359 images (one image is 0.28 %), do not settle an order. And look inside the architectures: what holds between them need not hold within one.
 
 # %%
 least, most = interval(sharpness)
@@ -389,20 +528,20 @@ lnb.claim(
 )
 
 # %% [markdown]
-# So the answer depends on the measure. Weight decay may be one reason: it shortens the weights, and the same function then has larger eigenvalues (notebook 02). The filter-normalized rise does not see the scale, and speaks for the paper here, within an architecture and on average. It does not do so in each architecture at each seed, and over all eighteen networks it does not order them.
+# So the answer depends on the measure. Weight decay may be one reason: it shortens the weights, and the same function then has larger eigenvalues (notebook 02). The filter-normalized rise does not see the scale, and it supports the paper here, within an architecture and on average. It does not do so in each architecture with each seed, and it does not put all eighteen networks in order.
 
 # %% [markdown]
-# ## 5 · What later work says
+# ### What later work says
 #
 # | work | what it found |
 # |---|---|
 # | Dinh et al. (2017) | the sharpness of a ReLU network can be made anything without changing a single output: raw sharpness cannot decide |
-# | Fort & Jastrzębski (2019) | a model of many intersecting low-loss wedges: what is seen around one point is not the shape of the whole |
+# | Fort & Jastrzębski (2019) | low-loss regions behave like many intersecting wedges: what one sees around one point is not the shape of the whole |
 # | Frankle (2020) | on the straight line from start to end, the loss of larger networks hardly rises, but it also stays high until shortly before the end: the simple picture belongs to easy tasks such as ours |
 # | Vlaar & Frankle (2021) | the shape of such a line changes with the initialization and the data, and does not tell how the test accuracy changes |
 # | Andriushchenko et al. (2023) | sharpness that respects rescalings, measured on modern networks, follows the learning rate more than the test error, and can even run against it |
 #
-# So a plot is good for seeing *that* something differs, and for asking why. As a measure of generalization it has not stood up.
+# So a plot is good for seeing *that* something differs, and for asking why. As a measure of generalization, flatness has not held up.
 
 # %% [markdown]
 # ## Exercises
@@ -482,7 +621,8 @@ exercises.check_area_below(my_area, my_plane, np.log(10))
 #
 # - **Why training fails.** Both networks of section 2 start below the rim, with a straight way down. After six epochs the loss is below 0.05 with shortcuts and above 0.5 without.
 # - **The paper's distances.** Six epochs with a small learning rate leave the weights near their start. Three hundred epochs do not.
-# - **A verdict on flatness.** Eighteen small networks on 400 digits, two measures, one seed of directions. They show how little such a list can prove, in either direction.
+# - **A recipe for deep networks.** Section 4 tries seven changes on one small network, one at a time and for six epochs. With more epochs, or more layers, the order may change.
+# - **A verdict on flatness.** Eighteen small networks on 400 digits, two measures, one seed of directions. They show how little such a list can prove, either way.
 # - **Cause.** Batch size and weight decay change sharpness and test error together; a correlation does not say that one makes the other.
 #
 # ## To discuss
@@ -493,15 +633,18 @@ exercises.check_area_below(my_area, my_plane, np.log(10))
 #
 # ## Take away
 #
-# - Starts below 2.5 and rims above 4 are easily confirmed, for good and bad networks alike; the size of the hole is what differs.
-# - The start was inside the basin: no wall on the straight way to it. No random plane had shown that; it has to be measured.
-# - A missing basin may be the portrait of an unfinished training. Compare networks at comparable loss.
+# - Starts below 2.5 and rims above 4 are easily confirmed, for good and bad networks alike; what differs is the size of the hole.
+# - The start was inside the basin: there was no wall on the straight way to it. A random plane does not show that; it has to be measured.
+# - A missing basin may be a picture of an unfinished training. Compare networks at a comparable loss.
+# - A plain network that does not learn may need larger first steps, not smaller ones: change one thing at a time, and measure.
 # - Whether flat means good depends on the measure, the networks and the number of them: give the interval.
 #
 # ## References
 #
 # - H. Li, Z. Xu, G. Taylor, C. Studer, T. Goldstein: *Visualizing the Loss Landscape of Neural Nets*. NeurIPS 2018, [arXiv 1712.09913](https://arxiv.org/abs/1712.09913).
 # - L. Dinh, R. Pascanu, S. Bengio, Y. Bengio: *Sharp Minima Can Generalize For Deep Nets*. ICML 2017, [arXiv 1703.04933](https://arxiv.org/abs/1703.04933).
+# - H. Zhang, Y. Dauphin, T. Ma: *Fixup Initialization: Residual Learning Without Normalization*. ICLR 2019, [arXiv 1901.09321](https://arxiv.org/abs/1901.09321).
+# - K. He, X. Zhang, S. Ren, J. Sun: *Deep Residual Learning for Image Recognition*. CVPR 2016, [arXiv 1512.03385](https://arxiv.org/abs/1512.03385).
 # - S. Fort, S. Jastrzębski: *Large Scale Structure of Neural Network Loss Landscapes*. NeurIPS 2019, [arXiv 1906.04724](https://arxiv.org/abs/1906.04724).
 # - J. Frankle: *Revisiting "Qualitatively Characterizing Neural Network Optimization Problems"*. 2020, [arXiv 2012.06898](https://arxiv.org/abs/2012.06898).
 # - T. Vlaar, J. Frankle: *What Can Linear Interpolation of Neural Network Loss Landscapes Tell Us?* ICML 2022, [arXiv 2106.16004](https://arxiv.org/abs/2106.16004).

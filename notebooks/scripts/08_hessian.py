@@ -25,7 +25,7 @@
 # %% [markdown]
 # | | |
 # |---|---|
-# | **You will** | write down one whole Hessian; see what a random plot makes of it; find both ends of a spectrum with products alone; map them over a plane |
+# | **You will** | write down one whole Hessian; see what a random plot shows of it; find both ends of a spectrum with products alone; map them over a plane |
 # | **You need** | notebook 02 or trust in filter normalization; eigenvalues; that the Hessian is the matrix of second derivatives |
 # | **In the paper** | Li et al. (2018), section 6, Figure 7 |
 # | **Takes** | 0.4 minutes, 0.8 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
@@ -52,7 +52,7 @@ PRESET = "quick"  # "quick": about a minute, on scikit-learn's digits · "full":
 
 # %%
 quick = {"data": "digits", "epochs": (15, 40), "batch": 64, "lr": 0.05, "images": 200, "reach": 1.0}
-quick |= {"points": 17, "map_points": 5, "steps": 80, "probes": 2}
+quick |= {"points": 21, "map_points": 5, "steps": 80, "probes": 2}
 full = {"data": "cifar10", "epochs": (300, 300), "batch": 128, "lr": 0.1, "images": 50_000, "reach": 1.0}
 full |= {"points": 51, "map_points": 31, "steps": 100, "probes": 10}
 settings = lnb.choose_preset(PRESET, quick=quick, gallery=quick, full=full)
@@ -61,7 +61,7 @@ data = lnb.datasets.LOADERS[settings.data]()
 # %% [markdown]
 # ## 1 · A Hessian that can be written down
 #
-# With n weights the Hessian has n² entries: 7 · 10¹¹ for ResNet-56. So we begin with a perceptron of 16 hidden neurons on the digits, in every preset. Its two weight matrices have 1,184 entries; a matrix of that size fits easily. One product with the Hessian, `operator @ v`, costs as much as a few gradients; multiplying it with every unit vector writes it down.
+# With n weights the Hessian has n² entries: 7 · 10¹¹ for ResNet-56. So we begin with a perceptron of 16 hidden neurons on the digits (in every preset). Its two weight matrices have 1,184 entries; a matrix of that size fits easily. One product with the Hessian, `operator @ v`, costs as much as a few gradients; its products with all unit vectors are its columns.
 
 # %%
 digits = lnb.datasets.digits()
@@ -78,7 +78,7 @@ print(f"{len(eigenvalues)} eigenvalues, from {eigenvalues[0]:.3g} to {eigenvalue
 print(f"their sum, the trace, is {eigenvalues.sum():.1f}; the ten largest alone make {eigenvalues[-10:].sum():.1f}")
 
 # %% [markdown]
-# > **Predict.** The perceptron is trained, but not to the end. How many of the 1,184 eigenvalues are negative? And if you draw the loss along 300 random directions, how many of these curves bend down at the centre?
+# > **Predict.** The perceptron has been trained, but not to the end. How many of the 1,184 eigenvalues are negative? And if you draw the loss along 300 random directions, how many of these curves bend down at the centre?
 
 # %%
 raw = lnb.random_directions(perceptron, 300, normalize="none", seed=settings.seed)
@@ -120,16 +120,19 @@ def draw_averages(both, mean, eigenvalues):
 both = {"raw": curvatures, "filter-normalized": filtered}
 lnb.show(
     draw_averages(both, mean, eigenvalues),
-    alt="Left: 1,184 eigenvalues from 7.5 down to −0.3; most are nearly zero, and the last tenth is negative. Right: histograms of the curvature along 300 directions, all positive; the raw ones scatter around trace / n, the filter-normalized ones lie higher on average.",
+    alt="Left: 1,184 eigenvalues from 7.5 down to −0.3; most are nearly zero, and the "
+    "last tenth is negative. Right: histograms of the curvature along 300 directions, "
+    "all positive; the raw ones scatter around trace / n, the filter-normalized ones "
+    "lie higher on average.",
 )
 
 # %% [markdown]
-# No direction sees a negative eigenvalue by itself: each is an average, and the few large positive eigenvalues decide it. So a plot that bends down proves negative curvature, and a plot that bends up proves only that positive curvature dominates. And the average is a fair one along raw directions only: in a filter-normalized direction the weights of long filters count more. (Böttcher & Wheeler, 2022, study this hiding of saddles in random projections.)
+# No direction sees a negative eigenvalue by itself: what it sees is an average, and the few large positive eigenvalues decide it. So a plot that bends down proves negative curvature, and a plot that bends up proves only that positive curvature dominates. And only along raw directions is the average a fair one: in a filter-normalized direction the weights of long filters count more. (Böttcher & Wheeler, 2022, study this hiding of saddles in random projections.)
 
 # %% [markdown]
 # ## 2 · Turn a plot until it bends down
 #
-# The smallest eigenvalue's own direction is one in 1,184. Take a random direction and turn it towards that eigenvector, step by step. All directions are of length one, as near as makes no difference.
+# The smallest eigenvalue's own direction is one in 1,184. Take a random direction and turn it towards that eigenvector, step by step. All directions have very nearly length one.
 #
 # `lnb.extreme_eigenvalues` finds both ends, λmin and λmax, with their eigenvectors v (section 3 says how). Its *residual* is the length of Hv − λv, divided by the largest |λ|: zero for an exact pair.
 
@@ -169,7 +172,10 @@ def draw_turned(degrees=90):
 
 
 # %%
-alt = "Left: the loss along a random direction bends up; turned towards the eigenvector of λmin it bends down. Right: the curvature at the centre against the angle."
+alt = (
+    "Left: the loss along a random direction bends up; turned towards the eigenvector "
+    "of λmin it bends down. Right: the curvature at the centre against the angle."
+)
 lnb.explore(draw_turned, alt=alt, degrees=angles)
 
 # %% [markdown]
@@ -205,7 +211,7 @@ lnb.claim(
 # %% [markdown]
 # ## 3 · Both ends without the matrix
 #
-# For ResNet-56 nobody writes the matrix down. Lanczos' method needs products alone: multiply a random vector with H, make the result orthogonal to all before, multiply again. After k products the Hessian, seen from the k vectors, is a k × k matrix, and its eigenvalues, the *Ritz values*, approach the outermost eigenvalues first.
+# For ResNet-56 nobody writes the matrix down. Lanczos' method needs products alone: multiply a random vector by H, make the result orthogonal to all vectors before it, multiply again. After k products the Hessian, seen from the k vectors, is a k × k matrix, and its eigenvalues, the *Ritz values*, approach the outermost eigenvalues first.
 #
 # > **Predict.** How many products does it take until both ends are right to 5 %: 10, 100, or all 1,184?
 
@@ -249,11 +255,15 @@ def draw_lanczos(steps=40):
 
 
 # %%
-alt = "Left: Ritz values against the number of products; their largest and smallest reach the dashed lines of the exact ends. Right: the relative errors of both ends fall, that of λmax much faster."
+alt = (
+    "Left: Ritz values against the number of products; their largest and smallest "
+    "reach the dashed lines of the exact ends. Right: the relative errors of both ends "
+    "fall, that of λmax much faster."
+)
 lnb.explore(draw_lanczos, alt=alt, steps=(10, settings.steps, 10))
 
 # %% [markdown]
-# The ends come first, and the map of the next section needs no more. The bulk of small eigenvalues stays blurred. `lnb.extreme_eigenvalues` does this with a basis that is restarted, so that memory holds at most 64 vectors, and says how good the result is (the residuals above).
+# The ends come first, and the map of the next section needs nothing else. The bulk of small eigenvalues stays blurred. `lnb.extreme_eigenvalues` does this with a basis that is restarted, so that memory holds at most 64 vectors, and it says how good the result is (the residuals above).
 
 # %%
 lnb.claim(
@@ -316,15 +326,20 @@ for name, net in nets.items():
 # %% [markdown]
 # Around a network that has not learned, the ratio would speak of the training, not of the shortcuts. So the net without shortcuts gets 40 epochs, the other 15; still its loss stays higher.
 #
-# > **Predict.** In which plane will negative curvature be larger beside the positive one? And where: at the centre or at the rim?
+# > **Predict.** In which plane will negative curvature be larger beside the positive one? And where: at the centre, or far from it?
 
 
 # %%
+edge = settings.reach * settings.map_points / (settings.map_points - 1)
+quiet = {"progress": False}
+
+
 def measure(net):
-    directions = lnb.random_directions(net.origin, 2, normalize="filter", seed=settings.seed)
+    """The loss up to the outer edge of the map's squares, and the map."""
+    pair = lnb.random_directions(net.origin, 2, normalize="filter", seed=settings.seed)
+    plane = lnb.evaluate_plane(net, pair, (-edge, edge), settings.points, **quiet)
     reach = (-settings.reach, settings.reach)
-    plane = lnb.evaluate_plane(net, directions, reach, settings.points, progress=False)
-    return plane, lnb.curvature_map(net, directions, reach, settings.map_points, progress=False)
+    return plane, lnb.curvature_map(net, pair, reach, settings.map_points, **quiet)
 
 
 # %%
@@ -335,24 +350,33 @@ maps = {name: pair[1] for name, pair in measured.items()}
 # %%
 def draw_map(panel, cmap, title):
     x, y = np.meshgrid(cmap.alpha, cmap.beta, indexing="ij")
-    shown = panel.pcolormesh(x, y, cmap.ratio, vmin=0, vmax=0.5, cmap="viridis", shading="nearest")
-    for a, b, ratio in zip(x.flat, y.flat, cmap.ratio.values.flat) if x.size < 100 else ():
-        style = {"ha": "center", "va": "center", "fontsize": 9, "color": "black" if ratio > 0.2 else "white"}
-        panel.text(a, b, f"{ratio:.2f}", **style)
-    panel.set(xlabel="α (first direction)", ylabel="β (second direction)", title=title)
+    colours = {"vmin": 0, "vmax": 0.5, "cmap": "viridis"}
+    shown = panel.pcolormesh(x, y, cmap.ratio, shading="nearest", **colours)
+    for a, b, ratio in zip(x.flat, y.flat, cmap.ratio.values.flat):
+        if x.size < 100:
+            style = {"fontsize": 9, "color": "black" if ratio > 0.2 else "white"}
+            panel.text(a, b, f"{ratio:.2f}", ha="center", va="center", **style)
+    panel.set(xlabel="α (first direction)", ylabel="β (second direction)")
+    panel.set(title=title, aspect="equal")
     return shown
 
 
 # %% tags=["answer"]
-figure, axes = plotting.panels(2, 2, (5.4, 4.4))
+figure, axes = plotting.panels(2, 2, (4.8, 4.4))
 for column, (name, (plane, cmap)) in enumerate(measured.items()):
-    plotting.draw_contours(axes[column], plane)
-    axes[column].set(title=f"loss, {name}", xticks=(-settings.reach, 0, settings.reach))
-    shown = draw_map(axes[2 + column], cmap, "abs(λmin / λmax)")
-figure.colorbar(shown, ax=axes[2:], label="abs(λmin / λmax)", extend="max")
+    above, below = axes[column], axes[2 + column]
+    plotting.draw_contours(above, plane)
+    above.set_title(f"loss, {name}")
+    shown = draw_map(below, cmap, "abs(λmin / λmax)")
+    for panel in (above, below):
+        ticks = np.linspace(-settings.reach, settings.reach, 5)
+        panel.set(xlim=(-edge, edge), ylim=(-edge, edge), xticks=ticks, yticks=ticks)
+figure.colorbar(shown, ax=list(axes[2:]), label="abs(λmin / λmax)", extend="max")
 lnb.show(
     figure,
-    alt="Contours of the loss, a round bowl with shortcuts and a dented one without; below each, abs(λmin / λmax) at 25 points: close to 0 at the centre, and anything from there to about 0.7 at the rim.",
+    alt="Contours of the loss, a round bowl with shortcuts and a dented one without; "
+    "below each, over the same range, abs(λmin / λmax) at 25 points: close to 0 at "
+    "the centre, and anything from there to about 0.7 at the rim.",
 )
 
 # %%
@@ -397,7 +421,7 @@ lnb.claim(
 )
 
 # %% [markdown]
-# **Not reproduced at this scale.** In the paper's map ResNet-56 without shortcuts stands out by its ratio. Here it depends on the seed which of the two medians is larger (table; on another processor the networks end a little elsewhere). At the trained network λmin *and* λmax grow without shortcuts, and their ratio does not tell. What does show is the share of points at which the plane bends down, and the size of both ends.
+# **Not reproduced at this scale.** In the paper's map ResNet-56 without shortcuts stands out by its ratio. Here it depends on the seed which of the two medians is larger (table; on another processor the networks end a little elsewhere). At the trained network both λmin *and* λmax are larger without shortcuts, so their ratio does not tell the networks apart. What does is the share of points at which the plane bends down, and the size of both ends.
 #
 # | abs(λmin / λmax) | at the centre | over the plane |
 # |---|---|---|
@@ -409,7 +433,7 @@ lnb.claim(
 # %% [markdown]
 # ### The map of the paper's own networks
 #
-# The two ResNet-56 that the paper's authors trained on CIFAR-10 and published both reached a low loss (0.0007 and 0.12 on the images used here), so no failed training excuses their maps, although the second is not as good. Even on 100 images a pair of eigenvalues takes 40 seconds on two cores; 25 points in the plane of each network were computed once and ship with this package.
+# The two ResNet-56 that the paper's authors trained on CIFAR-10 and published both reached a low loss (0.0007 and 0.12 on the images used here), so a failed training does not explain their maps, although the second is not as good. Even on 100 images a pair of eigenvalues takes 40 seconds on two cores; 25 points in the plane of each network were computed once and ship with this package.
 #
 # > **Predict.** On the digits the ratio could not tell the two networks apart. Will it here?
 
@@ -421,7 +445,10 @@ for panel, (name, cmap) in zip(axes, shipped.items()):
 figure.colorbar(shown, ax=list(axes), label="abs(λmin / λmax)", extend="max")
 lnb.show(
     figure,
-    alt="abs(λmin / λmax) at 25 points of two planes, range ±1. The authors' ResNet-56: 0.01 at the centre, 0.05 to 0.1 around it, mostly about 0.1 at the rim, and 0.25 to 0.6 at four points there. Without shortcuts: close to 0 at the centre, and 0.4 to 1.1 at more than half of the points.",
+    alt="abs(λmin / λmax) at 25 points of two planes, range ±1. The authors' "
+    "ResNet-56: 0.01 at the centre, 0.05 to 0.1 around it, mostly about 0.1 at the "
+    "rim, and 0.25 to 0.6 at four points there. Without shortcuts: close to 0 at the "
+    "centre, and 0.4 to 1.1 at more than half of the points.",
 )
 
 # %%
@@ -445,8 +472,8 @@ lnb.claim(
 # %% [markdown]
 # **Notice**
 #
-# 1. With shortcuts the ratio is at most 0.15 at 21 of 25 points: there the strongest bend upwards is more than six times the strongest downwards. The bowl is convex up to dents.
-# 2. Without them the ratio is above 0.3 at 15 points, and above 0.7 at nine: there the loss bends down almost as strongly as up. No bowl, a saddle.
+# 1. With shortcuts the ratio is at most 0.15 at 21 of 25 points: there the strongest bend upwards is more than six times the strongest downwards. The bowl is convex up to shallow dents.
+# 2. Without them the ratio is above 0.3 at 15 points, and above 0.7 at nine: there the loss bends down almost as strongly as up. This is not a bowl but a saddle.
 # 3. At both centres the ratio is small. But a small ratio does not mean little negative curvature: without shortcuts λmin is 34 times larger in size than with them, and λmax hides it, being a thousand times larger.
 
 # %% [markdown]
@@ -480,7 +507,10 @@ for panel, (name, net) in zip(axes[1:], nets.items()):
     panel.set_xlim(1.5 * smallest[1], 1.2 * largest[1])
 lnb.show(
     figure,
-    alt="Three spectral densities on a logarithmic axis: a tall peak at zero and single large eigenvalues far to the right. The estimate follows the exact histogram of the small perceptron; without shortcuts the spectrum reaches much further.",
+    alt="Three spectral densities on a logarithmic axis: a tall peak at zero and "
+    "single large eigenvalues far to the right. The estimate follows the exact "
+    "histogram of the small perceptron; without shortcuts the spectrum reaches much "
+    "further.",
 )
 
 # %% [markdown]
@@ -539,6 +569,28 @@ exercises.check_mixed_curvature(my_curvature, ends)
 # my_curvature = lnb.curvature_along(objective, lnb.add(ends.min_vector, ends.max_vector))
 # ```
 # It is (λmin + λmax) / 2, positive, although half of the direction points downhill from a ridge.
+# </details>
+#
+# **4 · Why filter-normalized curvatures are larger** (●●●, 20 minutes). In section 1 the curvatures along filter-normalized directions did not average to trace / n. What do they average to, exactly? Compute it from the Hessian's diagonal and the lengths of the filters, and compare it with `filtered.mean()`. (In a filter of k weights and length ℓ, all weights have the same share of the direction's squared length on average: ℓ² / k.)
+
+# %%
+diagonal = np.diag(hessian)
+weights = [w for w in perceptron.parameters() if w.ndim > 1]
+weights = [w.detach() for w in weights]  # a row of each is a filter
+
+my_mean = ...
+exercises.check_filtered_mean(my_mean, diagonal, weights)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# filters = [row for w in weights for row in w]
+# squares = [float(row.square().sum()) for row in filters]
+# parts = np.split(diagonal, np.cumsum([len(row) for row in filters])[:-1])
+# my_mean = float(np.average([part.mean() for part in parts], weights=squares))
+# ```
+# Off the diagonal the signs cancel on average. Each filter's mean curvature counts by the filter's squared length, and the ten filters of the output layer, where the loss bends most, have 14 % of the weights but about 30 % of the squared length.
 # </details>
 
 # %% [markdown]

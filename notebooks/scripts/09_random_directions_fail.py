@@ -16,7 +16,7 @@
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/landscape-nb/landscape-nb/blob/main/notebooks/09_random_directions_fail.ipynb)
 # [![Launch Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/landscape-nb/landscape-nb/main?urlpath=lab/tree/notebooks/09_random_directions_fail.ipynb)
 #
-# **Question.** Random planes show the surroundings of a minimum well. Why do they show nothing of the way that led there?
+# **Question.** Random planes show the surroundings of a minimum well. Why do they show almost nothing of the way that led there?
 #
 # ![Three panels with the same path on the same axes: in the plane of two random directions it is a dot, in the plane of the direction from start to end and a random one a straight line, in its PCA plane a curve.](images/09_random_directions_fail.png)
 #
@@ -85,25 +85,32 @@ for n in dimensions:
     print(f"n = {n:6,}: mean |cos| {size[n]:.4f}, √(2/(πn)) = {law(n):.4f}, largest |cos| of 400 {largest:.2f}")
 
 # %% [markdown]
-# The cosine shrinks like 1/√n. Its expected size is **E|cos| ≈ √(2/(πn))** for large n (in two dimensions it is 2/π ≈ 0.64). In 10,000 dimensions every angle is still possible, but all 400 pairs are nearly orthogonal. Move the dimension:
+# The cosine shrinks like 1/√n. Its expected size is **E|cos| ≈ √(2/(πn))** for large n (in two dimensions it is 2/π ≈ 0.64). In 10,000 dimensions every angle is still possible, but all 400 pairs are nearly orthogonal. Choose the dimension:
 
 
 # %%
-def draw(n=2):
+def draw(n=1000):
     figure, (fan, histogram) = plotting.panels(2, size=(5.6, 4.4))
     c = angles[n][:80]
-    rays = np.stack([[0 * c, 0 * c], [c, np.sqrt(1 - c**2)], np.full((2, 80), np.nan)])  # a gap after each
+    gap = np.full((2, 80), np.nan)
+    rays = np.stack([[0 * c, 0 * c], [c, np.sqrt(1 - c**2)], gap])
     fan.plot(*rays.transpose(1, 2, 0).reshape(2, -1), color="#0072B2", alpha=0.5, linewidth=1.5)
     fan.plot([0, 1], [0, 0], color="#D55E00", linewidth=4)
-    fan.set(xlim=(-1.05, 1.05), ylim=(-0.05, 1.1), aspect="equal", yticks=[], xlabel="cosine", title="their angles")
-    fan.set_xticks([-1, -0.5, 0, 0.5, 1])
-    histogram.hist(angles[n], np.linspace(-1, 1, 81), histtype="stepfilled", color="#0072B2")
-    histogram.set(xlim=(-1, 1), ylim=(0, 400), xlabel="cosine", ylabel="pairs", title=f"{n:,} dimensions")
+    fan.set(xlim=(-1.05, 1.05), ylim=(-0.05, 1.1), aspect="equal", xlabel="cosine")
+    fan.set(yticks=[], xticks=[-1, -0.5, 0, 0.5, 1], title="80 of the directions")
+    bins = np.linspace(-1, 1, 81)
+    histogram.hist(angles[n], bins, histtype="stepfilled", color="#0072B2")
+    histogram.set(xlim=(-1, 1), ylim=(0, 220), xlabel="cosine", ylabel="pairs")
+    histogram.set_title(f"{n:,} dimensions")
     return figure
 
 
 # %%
-alt = "Random directions by their angle to a fixed one, and the histogram of 400 cosines, in a chosen dimension: in 2 they point everywhere, in 10,000 all are at right angles to it."
+alt = (
+    "Random directions by their angle to a fixed one, and the histogram of 400 "
+    "cosines, in a chosen dimension: in 2 they point everywhere, in 1,000 nearly all, "
+    "and in 10,000 all are nearly at right angles to it."
+)
 lnb.explore(draw, alt=alt, n=dimensions)
 
 # %%
@@ -118,7 +125,7 @@ lnb.claim(
 # %% [markdown]
 # ## 2 · The same in networks
 #
-# Now the directions are those of networks: VGG-9 from 4 to 64 channels in its first layer. Next to raw Gaussian directions we take filter-normalized ones: each filter's numbers are scaled to the length of the filter, so that long filters have more weight than short ones, and biases and batch norm's weights stay where they are.
+# Now the directions are those of networks: VGG-9 from 4 to 64 channels in its first layer. Beside raw Gaussian directions we take filter-normalized ones: each filter's numbers are scaled to the length of the filter, so that long filters count more than short ones, and biases and batch norm's weights stay as they are.
 
 # %%
 widths = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1)
@@ -146,7 +153,9 @@ panel.set(xlabel="number of weights n", ylabel="mean |cos| of 15 pairs")
 panel.legend()
 lnb.show(
     figure,
-    alt="Mean cosine of random directions against the number of weights, on logarithmic axes: raw directions lie about the law's line, filter-normalized ones above it, all of them near 0.01 or below.",
+    alt="Mean cosine of random directions against the number of weights, on "
+    "logarithmic axes: raw directions lie about the law's line, filter-normalized "
+    "ones above it, all of them near 0.01 or below.",
 )
 
 # %%
@@ -183,7 +192,7 @@ run = runs[choices[0]]
 first, final = run.points[0], run.points[-1]
 
 # %% [markdown]
-# > **Predict.** From its first to its last point, a run covers a certain distance. Projected on the plane of two random directions, which part of that distance is left?
+# > **Predict.** From its first to its last point, a run covers a certain distance. Projected on the plane of two random directions, what part of that distance is left?
 
 
 # %%
@@ -208,7 +217,7 @@ lnb.claim(
 )
 
 # %% [markdown]
-# Raw Gaussian directions would leave about √(2/n) of it, 0.008 here (section 5 says why). The directions above are filter-normalized and weigh filters unequally; with the seeds 0, 1 and 2 the medians lie between about 0.4 and 3 times that. In the paper's Figure 8a the same happens: the path moves by about 0.001 in the picture.
+# Raw Gaussian directions would leave about √(2/n) of it, 0.008 here (section 5 says why). The directions above are filter-normalized and weigh filters unequally; with the seeds 0, 1 and 2 the medians lie between about 0.4 and 3 times that. The same happens in the paper's Figure 8a: the path moves by about 0.001 in the picture.
 #
 # ## 4 · One good direction is not enough
 #
@@ -265,7 +274,9 @@ for panel, number in zip(panels, sideways, strict=True):
     draw_side_panel(panel, ZOOMS[-1], number)
 lnb.show(
     figure,
-    alt="The path in the planes of two random directions, the vertical axis zoomed in by 50: two different jagged curves over contours that are nearly vertical stripes.",
+    alt="The path in the planes of two random directions, the vertical axis zoomed in "
+    "by 50: two different jagged curves over contours that are nearly vertical "
+    "stripes.",
 )
 
 # %% [markdown]
@@ -337,7 +348,10 @@ for panel, (title, path) in zip(panels, seen_by.items(), strict=True):
     panel.set(title=f"{title}: {shares[title]:.2%}", xlabel="distance", ylabel="distance")
 lnb.show(
     figure,
-    alt="One training run in three planes, all axes alike. On two random directions it is a dot, on start to end and a random direction a straight line, on two principal components a curve. The titles give the shares of the squared distances that each plane holds.",
+    alt="One training run in three planes, all axes alike. On two random directions it "
+    "is a dot, on start to end and a random direction a straight line, on two "
+    "principal components a curve. The titles give the shares of the squared "
+    "distances that each plane holds.",
 )
 
 # %%
@@ -350,7 +364,7 @@ lnb.claim(
 )
 
 # %% [markdown]
-# **Why.** Let u be a random unit vector in n dimensions, and x any fixed one. ‖x‖² is the sum of n squared coordinates; by symmetry each random coordinate holds 1/n of it on average. So ⟨u, x⟩ is about ‖x‖/√n, two random directions hold 2/n of the square, and √(2/n) of the length. Nothing about training is used here. A random plane misses *every* path. It shows something around a minimum because there one asks for no particular direction: a random one holds a little of each, and the curvature along it is an average over all of them (notebook 08).
+# **Why.** Let u be a random unit vector in n dimensions, and x any fixed one. ‖x‖² is the sum of n squared coordinates; by symmetry each random coordinate holds 1/n of it on average. So ⟨u, x⟩ is about ‖x‖/√n, two random directions hold 2/n of the square, and √(2/n) of the length. Nothing about training is used here. A random plane misses *every* path. It does show something around a minimum, because there one does not ask for a particular direction: a random one holds a little of each, and the curvature along it is an average over all of them (notebook 08).
 #
 # **The paper's own numbers**, read off its Figure 8 (VGG-9 with 2.79 million weights):
 #
@@ -378,7 +392,7 @@ exercises.check_expected_cosine(my_cosine, 25_557_032)
 # 1.6 ⋅ 10⁻⁴: on average, the angle differs from 90° by less than a hundredth of a degree.
 # </details>
 #
-# **2 · What the picture leaves out** (●○○, 5 minutes). Which part of the displacement from the end of `run` back to its middle (`run.points[12]`) is off the plane `unit["start to end, random"]`? The origin is `final`.
+# **2 · What the picture leaves out** (●○○, 5 minutes). What part of the displacement from the end of `run` back to its middle (`run.points[12]`) is off the plane `unit["start to end, random"]`? The origin is `final`.
 
 # %%
 middle = run.points[len(run.points) // 2]
@@ -427,6 +441,25 @@ exercises.check_coordinates(my_coordinates, first, skew, final)
 # my_coordinates = np.linalg.solve(gram, [lnb.dot(x, d) for d in skew])
 # ```
 # `lnb.project` finds the same by a QR decomposition, which is more exact when the directions are nearly parallel.
+# </details>
+#
+# **5 · How many dimensions does a filter-normalized direction have?** (●●●, 20 minutes). In the figure of section 2, filter-normalized directions are less orthogonal than raw ones, as if there were fewer dimensions: N of them, if E cos² = 1/N. Find N for the network `start` from the lengths and sizes of its filters. (In a filter of k weights and length ℓ, the parts of two independent directions have E⟨d, d'⟩² = ℓ⁴ / k, and the filters' products are not correlated.)
+
+# %%
+filters = [row for w in start.parameters() if w.ndim > 1 for row in w.detach()]
+
+my_dimension = ...
+exercises.check_effective_dimension(my_dimension, [row[None] for row in filters])
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# squares = np.array([float(row.square().sum()) for row in filters])
+# sizes = np.array([row.numel() for row in filters])
+# my_dimension = squares.sum() ** 2 / (squares**2 / sizes).sum()
+# ```
+# In the quick preset N is about 10,700, although `start` has 29,026 weights, and √(2/(πN)) is close to the mean |cos| that section 2 measured. Two things cost dimensions. All convolutions' filters start about equally long, so one of the first layer, with 9 weights, counts as much as one of the last, with 288. And the filters of the linear layers start so short that they hardly count.
 # </details>
 
 # %% [markdown]

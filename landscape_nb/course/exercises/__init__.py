@@ -23,10 +23,16 @@ from landscape_nb.course.exercises.own_model import (
     check_moving_share,
     check_sound_plane,
 )
-from landscape_nb.course.exercises.spectra import check_largest_eigenvalue, check_mixed_curvature, check_trace
+from landscape_nb.course.exercises.spectra import (
+    check_filtered_mean,
+    check_largest_eigenvalue,
+    check_mixed_curvature,
+    check_trace,
+)
 from landscape_nb.course.exercises.trajectories import (
     check_coordinates,
     check_directions_needed,
+    check_effective_dimension,
     check_expected_cosine,
     check_lingering_path,
     check_part_outside,
@@ -43,8 +49,10 @@ __all__ = [
     "check_curvature_gap",
     "check_detour",
     "check_directions_needed",
+    "check_effective_dimension",
     "check_expected_cosine",
     "check_filter_normalized",
+    "check_filtered_mean",
     "check_foreign_direction",
     "check_label_smoothing",
     "check_largest_eigenvalue",

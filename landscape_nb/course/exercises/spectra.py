@@ -1,8 +1,10 @@
-"""Checks of exercises about the Hessian: its largest eigenvalue, its trace, and what a direction sees of it."""
+"""Checks of exercises about the Hessian: its largest eigenvalue, its trace, and what directions see of it."""
 
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Float
+from torch import Tensor
 
 from landscape_nb.course.exercises.feedback import OPEN, Feedback, is_close
 from landscape_nb.hessian.extremes import Extremes
@@ -90,3 +92,41 @@ def check_mixed_curvature(answer: float, ends: Extremes) -> Feedback:
     if is_close(answer, (ends.max - ends.min) / 2, 0.02):
         return Feedback(False, "The smallest eigenvalue is negative: it takes away from the curvature.")
     return Feedback(False, "Write d = v₁ + v₂, Hd = λ₁v₁ + λ₂v₂, and use that v₁ and v₂ are orthogonal.")
+
+
+def check_filtered_mean(answer: float, diagonal: Float[np.ndarray, "n"], weights: Sequence[Tensor]) -> Feedback:
+    """Check the mean curvature along filter-normalized random directions.
+
+    Args:
+        answer: The reader's mean, or `...`.
+        diagonal: The diagonal of the Hessian.
+        weights: The weights it belongs to, in the same order; their filters lie along dimension 0.
+
+    Returns:
+        Whether the answer is right, with praise or a hint.
+
+    Example:
+        >>> import torch
+        >>> check_filtered_mean(2.0, np.array([1.0, 3.0]), [torch.tensor([[1.0], [2.0]])]).text
+        'That is trace / n: the mean along raw directions, which treat all weights alike.'
+    """
+    if answer is ...:
+        return OPEN
+    filters = [row.ravel() for weight in weights for row in np.asarray(weight, float)]
+    parts = np.split(np.asarray(diagonal, float), np.cumsum([row.size for row in filters])[:-1])
+    means = np.array([part.mean() for part in parts])
+    squares = np.array([row @ row for row in filters])
+    right = float(np.average(means, weights=squares))
+    if is_close(answer, right):
+        return Feedback(True, f"{right:.4g}: filters count by their squared length.")
+    if is_close(answer, float(np.mean(diagonal))):
+        return Feedback(False, "That is trace / n: the mean along raw directions, which treat all weights alike.")
+    if is_close(answer, float(squares @ means)):
+        return Feedback(False, "That is the mean of dᵀHd. Divide by ‖d‖², the sum of the filters' squared lengths.")
+    if is_close(answer, float(np.average(means, weights=np.sqrt(squares)))):
+        return Feedback(False, "Those weights are the filters' lengths. The direction is squared: so are they.")
+    if is_close(answer, float(means.mean())):
+        return Feedback(False, "Every filter counts the same there. A long filter has a long piece of the direction.")
+    return Feedback(
+        False, "A weight's mean squared share of d is ‖filter‖² / its size; the Hessian's diagonal does the rest."
+    )

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from torch import Tensor
 
 from landscape_nb.course.exercises.feedback import OPEN, Feedback, is_close
 from landscape_nb.trajectories.pca import project
@@ -69,6 +70,40 @@ def check_directions_needed(answer: int, dimension: int, share: float) -> Feedba
     if is_close(answer, share / np.sqrt(2 / (np.pi * dimension)), 0.02):
         return Feedback(False, "Projections on orthogonal directions do not add up; their squares do.")
     return Feedback(False, "Squared projections on k random directions add up to about k/n of the squared length.")
+
+
+def check_effective_dimension(answer: float, weights: Sequence[Tensor]) -> Feedback:
+    """Check the number of dimensions in which filter-normalized directions are as orthogonal as Gaussian ones.
+
+    Args:
+        answer: The reader's number, one divided by the mean squared cosine, or `...`.
+        weights: The weights of the network; their filters lie along dimension 0.
+
+    Returns:
+        Whether the answer is right, with praise or a hint.
+
+    Example:
+        >>> import torch
+        >>> check_effective_dimension(4, [torch.ones(2, 2)]).right
+        True
+    """
+    if answer is ...:
+        return OPEN
+    filters = [np.asarray(row, float).ravel() for weight in weights for row in weight.detach()]
+    squares, sizes = np.array([(row @ row, row.size) for row in filters]).T
+    mean_square = float((squares**2 / sizes).sum())
+    right = float(squares.sum()) ** 2 / mean_square
+    if is_close(answer, right):
+        return Feedback(True, f"About {right:,.0f}, of {sizes.sum():,.0f} weights: the long filters decide.")
+    if is_close(answer, 1 / right):
+        return Feedback(False, "That is the mean squared cosine; the dimension is one divided by it.")
+    if is_close(answer, right**0.5):
+        return Feedback(False, "That is one divided by the cosine; the dimension goes with its square.")
+    if is_close(answer, float(sizes.sum())):
+        return Feedback(False, "That is the number of weights. Long filters count more than short ones.")
+    if is_close(answer, mean_square):
+        return Feedback(False, "That is the mean of ⟨d, d'⟩². The cosine also divides by both lengths.")
+    return Feedback(False, "In one filter, ⟨d, d'⟩² is ‖filter‖⁴ / its size on average; the filters add up.")
 
 
 def check_share(answer: float, points: Float[np.ndarray, "points dimension"], count: int = 1) -> Feedback:

@@ -2,8 +2,15 @@
 
 import numpy as np
 import pytest
+import torch
 
-from landscape_nb.course.exercises.spectra import check_largest_eigenvalue, check_mixed_curvature, check_trace
+import landscape_nb as lnb
+from landscape_nb.course.exercises.spectra import (
+    check_filtered_mean,
+    check_largest_eigenvalue,
+    check_mixed_curvature,
+    check_trace,
+)
 from landscape_nb.hessian.extremes import Extremes
 
 EIGENVALUES = [-2.0, 0.0, 0.5, 10.0]
@@ -49,3 +56,33 @@ def test_the_trace(answer, hint):
 def test_the_curvature_between_two_eigenvectors(answer, hint):
     assert hint in check_mixed_curvature(answer, ENDS).text
     assert check_mixed_curvature(4.0, ENDS).right
+
+
+WEIGHTS = [torch.tensor([[3.0, 4.0], [1.0, 0.0]]), torch.tensor([[0.0, 0.0, 2.0]])]
+DIAGONAL = np.array([1.0, 3.0, -2.0, 0.0, 5.0, 0.0, 4.0])
+
+
+def test_the_mean_along_filter_normalized_directions_is_that_of_many():
+    params = dict(zip("ab", WEIGHTS, strict=True))
+    directions = lnb.random_directions(params, 1000, normalize="filter", seed=0)
+    flat = np.array([torch.cat([d[name].ravel() for name in "ab"]).numpy() for d in directions])
+    measured = float(((flat**2) @ DIAGONAL / (flat**2).sum(axis=1)).mean())
+    right = (25 * 2 + 1 * -1 + 4 * 3) / 30
+    assert measured == pytest.approx(right, rel=0.05)
+    assert check_filtered_mean(right, DIAGONAL, WEIGHTS).right
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (..., "Replace"),
+        (11 / 7, "trace / n"),
+        (61.0, "Divide by"),
+        ((5 * 2 - 1 + 2 * 3) / 8, "filters' lengths"),
+        (4 / 3, "Every filter counts the same"),
+        (100.0, "diagonal"),
+    ],
+)
+def test_the_usual_mistakes_about_that_mean(answer, hint):
+    assert hint in check_filtered_mean(answer, DIAGONAL, WEIGHTS).text
+    assert not check_filtered_mean(answer, DIAGONAL, WEIGHTS).right

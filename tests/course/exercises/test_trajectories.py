@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+import landscape_nb as lnb
 from landscape_nb import exercises
 
 SKEW = [{"w": torch.tensor([2.0, 0.0, 0.0])}, {"w": torch.tensor([1.0, 1.0, 0.0])}]
@@ -91,3 +92,32 @@ def test_usual_mistakes_have_hints_of_their_own(check, answer, rest, hint):
     feedback = check(answer, *rest)
     assert not feedback.right
     assert hint in feedback.text
+
+
+FILTERS = [torch.tensor([[3.0, 4.0], [1.0, 0.0]]), torch.tensor([[0.0, 0.0, 2.0]])]
+MEAN_SQUARE = 25**2 / 2 + 1 / 2 + 16 / 3
+
+
+def test_the_effective_dimension_is_one_by_the_mean_squared_cosine_of_many():
+    directions = lnb.random_directions(dict(zip("ab", FILTERS, strict=True)), 1000, normalize="filter", seed=0)
+    flat = np.array([torch.cat([d[name].ravel() for name in "ab"]).numpy() for d in directions])
+    cosines = (flat[:500] * flat[500:]).sum(axis=1) / np.sqrt((flat[:500] ** 2).sum(1) * (flat[500:] ** 2).sum(1))
+    right = 30**2 / MEAN_SQUARE
+    assert 1 / (cosines**2).mean() == pytest.approx(right, rel=0.1)
+    assert exercises.check_effective_dimension(right, FILTERS).right
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (..., "Replace"),
+        (MEAN_SQUARE / 900, "mean squared cosine"),
+        (30 / MEAN_SQUARE**0.5, "goes with its square"),
+        (7, "number of weights"),
+        (MEAN_SQUARE, "divides by both lengths"),
+        (100, "the filters add up"),
+    ],
+)
+def test_the_usual_mistakes_about_the_effective_dimension(answer, hint):
+    assert hint in exercises.check_effective_dimension(answer, FILTERS).text
+    assert not exercises.check_effective_dimension(answer, FILTERS).right
