@@ -28,7 +28,7 @@
 # | **You will** | draw eight training runs in their PCA planes; measure whether their steps follow the gradient; compare with paths that follow no loss |
 # | **You need** | what a principal component is; a contour plot of a loss (notebook 05); what random planes leave out (notebook 09) |
 # | **In the paper** | Li et al. (2018), section 7, Figure 9 |
-# | **Takes** | 0.8 minutes, 0.9 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
+# | **Takes** | 0.9 minutes, 0.95 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
 
 # %%
 import sys
@@ -57,7 +57,7 @@ PRESET = "quick"  # "quick": a minute, on scikit-learn's digits · "full": the p
 
 # %%
 quick = {"data": "digits", "width": 0.125, "epochs": 24, "batches": (64, 480)}
-quick |= {"decay": 5e-3, "adam": 3e-3, "record": 1, "images": 100, "points": 11}
+quick |= {"decay": 5e-3, "adam": 3e-3, "record": 1, "images": 100, "points": 9}
 full = {"data": "cifar10", "width": 1, "epochs": 300, "batches": (128, 8192)}
 full |= {"decay": 5e-4, "adam": 1e-3, "record": 5, "images": 5000, "points": 51}
 settings = lnb.choose_preset(PRESET, quick=quick, full=full)
@@ -386,7 +386,7 @@ for i in (0, 1, 3, 6, 12):
 
 # %%
 def compare_steps(run):
-    objective = lnb.Objective(run.model, data.subset(480), batch_size=240)
+    objective = lnb.Objective(run.model, data.subset(480), batch_size=120)
     return lnb.step_cosines(run, objective)
 
 
