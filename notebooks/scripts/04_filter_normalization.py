@@ -28,7 +28,7 @@
 # | **You will** | draw four minima in relative steps; compare four ways to normalize and find what each of them misses; see how much hangs on the random direction |
 # | **You need** | notebooks 02 and 03 |
 # | **In the paper** | Li et al. (2018), section 4, Figure 3, and the appendix |
-# | **Takes** | 0.3 minutes, 0.9 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
+# | **Takes** | 0.4 minutes, 0.9 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
 
 # %%
 import sys

@@ -28,7 +28,7 @@
 # | **You will** | measure the rim of a basin and the height of the start; watch a film of the landscape while a plain network learns; try seven changes to its training; rank eighteen networks by sharpness and by test error |
 # | **You need** | notebooks 05 and 06: planes, shortcuts, how often a plane bends down |
 # | **In the paper** | Li et al. (2018), section 6: initialization, generalization |
-# | **Takes** | 0.8 minutes, 0.9 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
+# | **Takes** | 0.9 minutes, 1.0 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
 
 # %%
 import sys

@@ -28,7 +28,7 @@
 # | **You will** | write down one whole Hessian; see what a random plot shows of it; find both ends of a spectrum with products alone; map them over a plane |
 # | **You need** | notebook 02 or trust in filter normalization; eigenvalues; that the Hessian is the matrix of second derivatives |
 # | **In the paper** | Li et al. (2018), section 6, Figure 7 |
-# | **Takes** | 0.4 minutes, 0.8 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
+# | **Takes** | 0.5 minutes, 0.8 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
 
 # %%
 import sys

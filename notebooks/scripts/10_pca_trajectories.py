@@ -28,7 +28,7 @@
 # | **You will** | draw eight training runs in their PCA planes; measure whether their steps follow the gradient; compare with paths that follow no loss |
 # | **You need** | what a principal component is; a contour plot of a loss (notebook 05); what random planes leave out (notebook 09) |
 # | **In the paper** | Li et al. (2018), section 7, Figure 9 |
-# | **Takes** | 0.9 minutes, 0.95 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
+# | **Takes** | 0.7 minutes, 0.9 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
 
 # %%
 import sys
