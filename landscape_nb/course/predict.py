@@ -53,6 +53,9 @@ def predict(question: str, choices: Sequence[str]) -> "Prediction":
 def predictions() -> "Summary":
     """All predictions of a notebook so far beside their results; make this the last line of a cell.
 
+    Returns:
+        What the notebook displays: a table, and how many predictions came true.
+
     Example:
         >>> isinstance(predictions(), Summary)
         True

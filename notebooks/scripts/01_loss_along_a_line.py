@@ -515,6 +515,19 @@ lnb.claim(
 # > **Predict.** With B renumbered, is the wall between A and B gone? And the one between the two VGG-9, which have eight hidden layers instead of two?
 
 # %%
+left = {
+    name: lnb.predict(
+        f"Of the wall between the two {name} networks, how much is left after renumbering?",
+        ["nearly all", "about half or more", "less than a third"],
+    )
+    for name in ("perceptron", "VGG-9")
+}
+left["perceptron"]
+
+# %%
+left["VGG-9"]
+
+# %%
 first, second = (run.model for run in vggs)
 renumbered = lnb.match_neurons(A, B)
 vgg_renumbered = lnb.match_neurons(first, second)
@@ -555,6 +568,13 @@ lnb.show(figure, alt=alt)
 # %%
 small, large = ([barrier(each) for each in both.values()] for both in walls.values())
 shares = small[1] / small[0], large[1] / large[0]
+results = [
+    guess.choices[int(share < 0.9) + int(share < 1 / 3)] for guess, share in zip(left.values(), shares, strict=True)
+]
+left["perceptron"].reveal(results[0])
+
+# %%
+left["VGG-9"].reveal(results[1])
 
 # %%
 lnb.claim(
@@ -579,6 +599,9 @@ lnb.claim(
 # | weight decay 0.0005 | 6.0 % | 10.19 % |
 #
 # What such a width is worth is the subject of notebooks 02 to 04, and notebook 03 puts our own numbers beside these.
+
+# %%
+lnb.predictions()
 
 # %% [markdown]
 # ## Exercises

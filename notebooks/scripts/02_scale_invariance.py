@@ -144,8 +144,19 @@ def rescale_vgg(c):
 # > **Predict.** For the perceptron, c made one layer larger and another smaller. Here every layer grows. What will the raw curve do as c grows from 0.1 to 10?
 
 # %%
+grows = lnb.predict(
+    "As all convolutions grow by c, with the same outputs, the raw curve becomes",
+    ["steeper", "flatter", "neither"],
+)
+grows
+
+# %%
 raw_vgg = {c: curve(rescale_vgg(c), "none", 0.1) for c in factors}
 {c: round(float(raw_vgg[c].loss[-1]), 2) for c in factors}  # the loss at α = 0.1
+
+# %%
+rise = float(raw_vgg[10.0].loss[-1] / raw_vgg[0.1].loss[-1])
+grows.reveal("flatter" if rise < 0.9 else "steeper" if rise > 1.1 else "neither")
 
 # %% [markdown]
 # ## 4 · The remedy: measure steps in units of the filter
@@ -229,6 +240,9 @@ lnb.claim(
 
 # %% [markdown]
 # **Why.** Let a network's layer 1 be scaled by c and layer 2 by 1/c. The filter-normalized direction is scaled in the same way, because ‖w‖ is. So θ + α·d of the rescaled network *is* the rescaled version of θ + α·d, for every α: the same function again, and the same loss. A raw direction stays as it is, and θ + α·d becomes another function.
+
+# %%
+lnb.predictions()
 
 # %% [markdown]
 # ## Exercises

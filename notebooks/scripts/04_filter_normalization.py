@@ -150,6 +150,7 @@ def width(line, level=0.5):
     return below.mean("alpha") * (fine[-1] - fine[0])
 
 
+# %%
 def width_above_centre(line, rise=0.5):
     return width(line, line.loss.sel(alpha=0, method="nearest") + rise)
 
@@ -157,6 +158,8 @@ def width_above_centre(line, rise=0.5):
 # %%
 widths = {key: width(line) for key, line in curves.items()}
 above = {key: width_above_centre(line) for key, line in curves.items()}
+
+# %%
 print(f"{'':23}below 0.5        less than 0.5 above the centre   (mean ± deviation of ten)")
 for key, values in widths.items():
     both = [f"{v.mean().item():.2f} ± {v.std(ddof=1).item():.2f}" for v in (values, above[key])]
@@ -169,6 +172,7 @@ def smallest_ratios(measured):
     return [float(ratio.min()) for ratio in ratios]
 
 
+# %%
 lnb.claim(
     "04-no-flip",
     min(smallest_ratios(widths) + smallest_ratios(above)) > 1.2,
@@ -362,6 +366,8 @@ lnb.show(
 # %%
 area = {name: float((p.loss < 0.5).mean()) for name, p in planes.items()}
 small_first = list(area.values())
+
+# %%
 lnb.claim(
     "04-bowls-keep-the-order",
     small_first[0] > 1.5 * small_first[1] and small_first[2] > 1.5 * small_first[3],

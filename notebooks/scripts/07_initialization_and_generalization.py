@@ -326,6 +326,13 @@ lnb.claim(
 #
 # > **Predict.** Which of these helps the plain network most? Does any do harm?
 
+# %%
+helps = lnb.predict(
+    "What helps the plain network most?",
+    ["warm-up", "rate / 3", "rate × 3", "convolutions / √depth", "last layer zero", "last layer He's"],
+)
+helps
+
 
 # %%
 def fit_plain(model=plain, lr=settings.lr, warm=0):
@@ -389,6 +396,9 @@ lnb.show(
     "rate helps; warm-up and a last layer at zero do not; a smaller rate harms; "
     "without batch norm nothing is learned.",
 )
+
+# %%
+helps.reveal(max(helps.choices, key=accuracy.get))
 
 # %%
 idle = ("warm-up", "rate / 3", "last layer zero", "no batch norm")
@@ -542,6 +552,9 @@ lnb.claim(
 # | Andriushchenko et al. (2023) | sharpness that respects rescalings, measured on modern networks, follows the learning rate more than the test error, and can even run against it |
 #
 # So a plot is good for seeing *that* something differs, and for asking why. As a measure of generalization, flatness has not held up.
+
+# %%
+lnb.predictions()
 
 # %% [markdown]
 # ## Exercises

@@ -81,10 +81,21 @@ print(f"their sum, the trace, is {eigenvalues.sum():.1f}; the ten largest alone 
 # > **Predict.** The perceptron has been trained, but not to the end. How many of the 1,184 eigenvalues are negative? And if you draw the loss along 300 random directions, how many of these curves bend down at the centre?
 
 # %%
+bending = lnb.predict(
+    "Of 300 random directions, how many curves bend down at the centre?",
+    ["as many as there are negative eigenvalues", "some, but fewer", "none"],
+)
+bending
+
+# %%
 raw = lnb.random_directions(perceptron, 300, normalize="none", seed=settings.seed)
 curvatures = np.array([lnb.curvature_along(objective, d) for d in raw])
 negative = (eigenvalues < -1e-4 * eigenvalues[-1]).mean()  # what is smaller is rounding
-print(f"negative: {negative:.0%} of the eigenvalues, {(curvatures < 0).mean():.1%} of the curvatures")
+down = float((curvatures < 0).mean())
+print(f"negative: {negative:.0%} of the eigenvalues, {down:.1%} of the curvatures")
+
+# %%
+bending.reveal(bending.choices[2 if down == 0 else int(down < negative / 2)])
 
 # %% [markdown]
 # In the Hessian's eigenbasis a direction d has components aᵢ, and its curvature is dᵀHd / ‖d‖² = Σ λᵢaᵢ² / Σ aᵢ²: an average of *all* eigenvalues. A Gaussian direction has Gaussian aᵢ, so the weights aᵢ² are χ² distributed and their mean is the same for every eigenvalue. The curvature's mean is therefore the mean of the eigenvalues, trace / n, and its standard deviation is theirs times √(2/n).
@@ -515,6 +526,9 @@ lnb.show(
 
 # %% [markdown]
 # **Why.** Most eigenvalues are nearly zero, a handful is large and positive, and some are negative but smaller. A random direction averages over all of them, so the handful decides, and the plot bends up. Turn the direction by twenty degrees towards the right eigenvector, or let Lanczos look for the ends, and the negative ones appear. So the convexity of a plane is real in one sense (positive curvature dominates, mostly by a factor of more than ten at a trained network) and an illusion in another (a true minimum has no negative eigenvalue at all).
+
+# %%
+lnb.predictions()
 
 # %% [markdown]
 # ## Exercises

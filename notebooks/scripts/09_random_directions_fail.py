@@ -194,6 +194,13 @@ first, final = run.points[0], run.points[-1]
 # %% [markdown]
 # > **Predict.** From its first to its last point, a run covers a certain distance. Projected on the plane of two random directions, what part of that distance is left?
 
+# %%
+seen = lnb.predict(
+    "What part of the distance does a random plane show?",
+    ["most of it", "about a tenth", "less than a twentieth"],
+)
+seen
+
 
 # %%
 def part_of_way(run, seed):
@@ -209,6 +216,9 @@ for (optimizer, batch, _), values in parts.items():
 
 # %%
 typical = [float(np.median(values)) for values in parts.values()]
+seen.reveal(seen.choices[int(max(typical) < 0.5) + int(max(typical) < 0.05)])
+
+# %%
 lnb.claim(
     "09-a-random-plane-shows-nothing",
     max(typical) < 0.05,
@@ -221,7 +231,7 @@ lnb.claim(
 #
 # ## 4 · One good direction is not enough
 #
-# We could take the direction from start to end (the line of Goodfellow, Vinyals and Saxe) as the first axis, and a random one as the second. That is the paper's Figure 8b: 0 is the start, a square; 1 is the end, a star. A red dot marks each drop of the learning rate; here they are all close to the star.
+# We could take the direction from start to end (the line of Goodfellow, Vinyals and Saxe) as the first axis, and a random one as the second. That is the paper's Figure 8b: 0 is the start, a square; 1 is the end, a star. An orange ring marks each drop of the learning rate; here they are all close to the star.
 #
 # > **Predict.** The path in this picture will look like a straight line. Did training go straight?
 
@@ -373,6 +383,9 @@ lnb.claim(
 # | 8a, two random directions: movement in the picture | about 10⁻³ | about 10⁻², as a part of the way (section 3) |
 # | 8b, start to end × random: vertical axis | ±1 | the first zoom |
 # | 8c, zoom: vertical axis on which the path has a shape | ±0.001 | ±0.02 |
+
+# %%
+lnb.predictions()
 
 # %% [markdown]
 # ## Exercises

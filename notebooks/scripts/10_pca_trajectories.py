@@ -92,6 +92,13 @@ runs = {choice: train(*choice) for choice in choices}
 # > **Predict.** Two directions out of tens of thousands. What part of the path's variance will they hold: under 1 %, about 10 %, more than half? And which kind of run will have the largest part?
 
 # %%
+held = lnb.predict(
+    "How much of the path's variance do two components hold, in each run?",
+    ["under 1 %", "about 10 %", "more than half"],
+)
+held
+
+# %%
 pcas = {choice: lnb.pca_directions(run, 2) for choice, run in runs.items()}
 ours = {choice: 100 * pca.explained_variance_ratio for choice, pca in pcas.items()}
 
@@ -113,6 +120,9 @@ for choice in choices:
 
 # %%
 both = [sum(share) for share in ours.values()]
+held.reveal(held.choices[int(min(both) > 3) + int(min(both) > 50)])
+
+# %%
 lnb.claim(
     "10-two-components-hold-most",
     min(both) > 60,
@@ -674,6 +684,9 @@ lnb.claim(
     "Each run is farther from the shared plane than from its own.",
     times_farther_for_each_run=farther,
 )
+
+# %%
+lnb.predictions()
 
 # %% [markdown]
 # ## Exercises

@@ -242,6 +242,13 @@ steps  # the smallest and the largest ‖d‖ / ‖w‖ over all filters
 # > **Predict.** With frozen statistics, what will the curve show at α = 1, where the second trained network is?
 
 # %%
+at_end = lnb.predict(
+    "With frozen statistics, the curve at the second trained network shows",
+    ["its loss", "a little more", "over ten times as much"],
+)
+at_end
+
+# %%
 between = objective_of(vggs[0], settings.vgg_images)
 policies = ("frozen", "interpolated", "recalibrated")
 paths = {p: lnb.interpolate(between, *vggs, resolution=21, batch_norm=p, progress=False) for p in policies}
@@ -269,6 +276,12 @@ lnb.explore(draw_between, alt=alt, statistics=list(policies))
 frozen = float(paths["frozen"].loss.sel(alpha=1, method="nearest"))
 statistics_found = {policy: "wrong-statistics" in verdict(path) for policy, path in paths.items()}
 lnb.diagnose(paths["frozen"])
+
+# %% [markdown]
+# The prediction:
+
+# %%
+at_end.reveal(at_end.choices[int(frozen > 1.1 * own[1]) + int(frozen > 10 * own[1])])
 
 # %% [markdown]
 # With frozen statistics the curve passes far above the second network at α = 1: that network's weights run there with the first one's statistics.
@@ -469,6 +482,9 @@ lnb.claim(
 # | one seed | a note, `one-seed` | mean and spread over draws |
 #
 # **The paper's own practice** for the same six: ±1 wherever networks are compared by filter-normalized plots; levels 0.1, 0.6, …, 9.6; filter normalization, each network by its own weights; running statistics interpolated with the weights, and frozen on planes; and one draw a figure, with ten directions for a curve and repeated planes in the appendix.
+
+# %%
+lnb.predictions()
 
 # %% [markdown]
 # ## Exercises

@@ -153,6 +153,10 @@ print(f"{len(batches)} steps")
 # > **Predict.** The loss of a perfect network, every class right and the ink exact: is it 0?
 
 # %%
+zero = lnb.predict("Is the loss of a perfect network 0?", ["yes", "no"])
+zero
+
+# %%
 objective = lnb.Objective(
     model,
     loader,
@@ -169,6 +173,9 @@ objective()
 wanted = torch.full((10,), 0.01)
 wanted[0] = 0.91
 floor = float(-(wanted * wanted.log()).sum())
+zero.reveal("no" if floor > 0 else "yes")
+
+# %%
 lnb.claim(
     "12-a-loss-has-its-own-floor",
     objective()["loss"] > floor and objective()["accuracy"] > 0.95,
@@ -614,6 +621,9 @@ def zoom(reach=1.0, top=9.6):
 reaches = [round(float(a), 4) for a in second_try.alpha.values if a > 0]
 alt = "Contours of the transformer's loss with a chosen range and highest level, and what diagnose says of it."
 lnb.explore(zoom, alt=alt, reach=reaches, top=[1.0, 2.0, 5.0, 9.6, 50.0])
+
+# %%
+lnb.predictions()
 
 # %% [markdown]
 # ## Exercises

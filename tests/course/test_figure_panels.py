@@ -54,8 +54,8 @@ def test_figure_9_names_the_shares_and_marks_the_drops(quick):
     panel = FIGURE_DRAWERS["9"](quick).axes[0]
     path = quick("vgg9-sgd-small-decay", "path")
     assert panel.get_xlabel() == f"PC1: {100 * path.attrs['shares'][0]:.1f} %"
-    reds = [line for line in panel.lines if line.get_color() == "red"]
-    assert sum(len(line.get_xdata()) for line in reds) == len(path.attrs["lr_drops"])
+    rings = [line for line in panel.lines if line.get_markerfacecolor() == "none"]
+    assert [len(ring.get_xdata()) for ring in rings] == [len(path.attrs["lr_drops"])] * 2  # each on a white rim
 
 
 def test_a_caption_is_broken_into_lines(quick):

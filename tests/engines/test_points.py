@@ -87,7 +87,7 @@ def test_an_error_at_a_point_ends_all_and_the_threads_are_as_before(monkeypatch)
     objective = convolutional()
     affine = Affine(objective.origin, lnb.random_directions(objective.origin, 2))
     engine = choose_engine(objective, affine)
-    monkeypatch.setattr(type(engine.evaluator.forward), "states_along", lambda *_: lambda *coords, buffer: 1 / 0)
+    monkeypatch.setattr(type(engine.evaluator.forward), "states_along", lambda *_: lambda *coords, scratch: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         engine(affine, np.zeros((5, 2)))
     with ThreadPoolExecutor(1) as pool:
