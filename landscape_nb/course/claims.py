@@ -46,7 +46,7 @@ class Claim:
     def _repr_markdown_(self) -> str:
         sign, verdict = ("✅", "holds") if self.holds else ("❌", "**does not hold here**")
         lines = [f"{sign} **Claim {in_markdown(self.id)}** {verdict}: {in_markdown(self.text)}"]
-        draw = " (one draw, shipped with the course)" if self.shipped else ""
+        draw = " (shipped with the course: the same with every seed)" if self.shipped else ""
         lines.append(f"*{in_markdown(self.shown)}{draw}*")
         for other in self.others:
             held = "holds" if other.holds else "fails"

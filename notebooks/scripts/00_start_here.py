@@ -87,7 +87,7 @@ lnb.show_interactive(
 #
 # ## 2 · A network is a point
 #
-# The data are real: 816 handwritten digits of 8×8 pixels. The network is the paper's ResNet-56. Its weights are 855,770 numbers, so the network is a *point* in a space of 855,770 dimensions (a few less here, for grey images), and its training loss is a height above that point.
+# The data are real: 816 handwritten digits of 8×8 pixels. The network is the paper's ResNet-56. Its weights are 855,770 numbers, so the network is a *point* in a space of 855,770 dimensions (a few fewer here, because the images are grey), and its training loss is a height above that point.
 
 
 # %%
@@ -179,7 +179,7 @@ lnb.show(
 # 2. Without shortcuts even the lowest point of the plane is not far below the loss of guessing, 2.3; with them it is far lower.
 # 3. This plain network's surface is high, not ragged as in section 1: in six epochs on digits it has hardly learned. What is the same is the order of the two.
 #
-# Move a horizontal cut through both surfaces. The dark part lies below the level: all those networks are at least that good.
+# Move a horizontal cut through both surfaces. The bright part lies below the level: all those networks are at least that good.
 
 
 # %%

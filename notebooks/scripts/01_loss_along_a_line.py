@@ -233,7 +233,7 @@ lnb.claim(
 )
 
 # %% [markdown]
-# It looks as if training were a walk downhill without obstacles. But the line is not the path: exercise 3 measures how far training strays from it. And the shape says less than it seems to. Frankle (2020) repeated the experiment with modern networks and found lines that stay flat almost to the end; Vlaar and Frankle (2021) found that the shape of the line does not tell how well the network does on test data.
+# It looks as if training were a walk downhill without obstacles. But the line is not the path: exercise 3 measures how far training strays from it. And the shape says less than it seems to. Frankle (2020) repeated the experiment with modern networks and found lines that stay flat almost to the end; Vlaar and Frankle (2022) found that the shape of the line does not tell how well the network does on test data.
 #
 # Let us push that to the extreme: 200 images with *random* labels. All that a network can do is to learn the images by heart.
 #
@@ -517,8 +517,8 @@ lnb.claim(
 # %%
 left = {
     name: lnb.predict(
-        f"Of the wall between the two {name} networks, how much is left after renumbering?",
-        ["nearly all", "about half or more", "less than a third"],
+        f"Of the wall between two {name}s, how much is left after renumbering?",
+        ["nearly all", "from a third to nearly all", "less than a third"],
     )
     for name in ("perceptron", "VGG-9")
 }

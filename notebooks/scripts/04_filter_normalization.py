@@ -27,7 +27,7 @@
 # |---|---|
 # | **You will** | draw four minima in relative steps; compare four ways to normalize and find what each of them misses; see how much hangs on the random direction |
 # | **You need** | notebooks 02 and 03 |
-# | **In the paper** | Li et al. (2018), section 4, Figure 3, and the appendix |
+# | **In the paper** | Li et al. (2018), sections 4 and 5, Figure 3, and the appendix |
 # | **Takes** | 0.4 minutes, 0.9 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
 
 # %%
@@ -397,7 +397,7 @@ exercises.check_relative_length(my_ratio, direction, weights)
 # ```python
 # my_ratio = lnb.norm(direction) / lnb.norm({name: w for name, w in weights.items() if w.ndim > 1})
 # ```
-# Every filter of the direction is as long as its filter of the weights, so the whole is, too. At α = 1 nothing of the trained weights is larger than the noise.
+# Every filter of the direction is as long as its filter of the weights, so the whole is, too. At α = 1 the noise is as long as the trained weights, in every filter.
 # </details>
 #
 # **2 · Layer normalization by hand** (●○○, 5 minutes). Make the layer-normalized version of `raw`: one factor for each tensor; tensors of one dimension become zero.

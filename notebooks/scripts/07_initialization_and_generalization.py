@@ -220,7 +220,7 @@ lnb.claim(
 )
 
 # %% [markdown]
-# The start is near: training moved the weights by about a tenth of their length (0.11 and 0.10). But it lies in a direction that a random plane hardly shows (notebook 09). Equally far away in a random direction the loss is still below 0.1 with shortcuts, and almost unchanged without; on the way home it rises to the height of the start, without a wall in between. So the start is inside the basin here, as the paper supposes. But the drawn planes did not tell us so: their edges are about ten such distances away, in other directions. (After hundreds of epochs with weight decay the start is much farther than here: in the paper's Figure 2, at batch 128 with weight decay, the length of VGG-9's weights falls from about 60 to about 23, so its start is at least 1.6 of its final lengths away.)
+# The start is near: training moved the weights by about a tenth of their length (0.11 and 0.09). But it lies in a direction that a random plane hardly shows (notebook 09). Equally far away in a random direction the loss is still below 0.1 with shortcuts, and almost unchanged without; on the way home it rises to the height of the start, without a wall in between. So the start is inside the basin here, as the paper supposes. But the drawn planes did not tell us so: their edges are about ten such distances away, in other directions. (After hundreds of epochs with weight decay the start is much farther than here: in the paper's Figure 2, at batch 128 with weight decay, the length of VGG-9's weights falls from about 60 to about 23, so its start is at least 1.6 of its final lengths away.)
 
 # %% [markdown]
 # ## 3 · Chaos, or a training that has not ended?
@@ -548,7 +548,7 @@ lnb.claim(
 # | Dinh et al. (2017) | the sharpness of a ReLU network can be made anything without changing a single output: raw sharpness cannot decide |
 # | Fort & Jastrzębski (2019) | low-loss regions behave like many intersecting wedges: what one sees around one point is not the shape of the whole |
 # | Frankle (2020) | on the straight line from start to end, the loss of larger networks hardly rises, but it also stays high until shortly before the end: the simple picture belongs to easy tasks such as ours |
-# | Vlaar & Frankle (2021) | the shape of such a line changes with the initialization and the data, and does not tell how the test accuracy changes |
+# | Vlaar & Frankle (2022) | the shape of such a line changes with the initialization and the data, and does not tell how the test accuracy changes |
 # | Andriushchenko et al. (2023) | sharpness that respects rescalings, measured on modern networks, follows the learning rate more than the test error, and can even run against it |
 #
 # So a plot is good for seeing *that* something differs, and for asking why. As a measure of generalization, flatness has not held up.

@@ -427,9 +427,10 @@ panels[0].legend(loc="lower left", fontsize=11)
 lnb.show(
     figure,
     alt="Cosine between each epoch's step and the negative gradient, for eight runs in "
-    "four panels. Until the first drop of the learning rate, a dotted line, all are "
-    "small. After it the runs with weight decay fall below zero, and those without stay "
-    "above, for small batches and for large ones.",
+    "four panels. Until the first drop of the learning rate, the first dotted line, all "
+    "are small, and large batches with weight decay have sunk below zero. After it the "
+    "runs with weight decay lie below zero nearly everywhere, and those without at zero "
+    "or above.",
 )
 
 # %%
@@ -442,7 +443,7 @@ for choice in choices:
 # **Notice**
 #
 # 1. Before the first drop all cosines are small, a few hundredths to a few tenths. That is little, and yet not chance: for two random directions in n dimensions a cosine is about ±1/√n, here 0.006.
-# 2. After the drop, every run with weight decay steps against the gradient, on average, and every run without follows it. Batch size does not decide which.
+# 2. After the drop, every run with weight decay steps against the gradient, on average, and every run without follows it. Batch size does not decide which. With large batches and decay the steps turn before the drop already.
 # 3. In the first epoch after the drop, most runs with small batches have a peak: there they go down with the gradient. Those with large batches have none.
 
 # %%
@@ -461,8 +462,8 @@ plain = {o: (whole[o, small, 0.0], whole[o, large, 0.0]) for o in ("SGD", "Adam"
 lnb.claim(
     "10-small-batches-alone-do-not",
     all(0 < few < many for many, few in plain.values()),
-    "Not reproduced here: without decay, epochs of small batches follow the gradient, "
-    "and more closely than epochs of large ones.",
+    "Without decay, epochs of small batches follow the gradient, and more closely than "
+    "epochs of large ones: the authors' half about small batches is not reproduced here.",
     small_and_large_for_SGD_and_Adam=list(plain.values()),
 )
 
@@ -793,7 +794,7 @@ exercises.check_lingering_path(my_path, 0.25)
 # ## Take away
 #
 # - PCA finds the plane that holds most of a path's variance; two components held most of it in all of our runs.
-# - Whether steps follow the gradient is a question about all dimensions, not about a plane. Here weight decay turns them against it, late in training; small batches alone do not.
+# - Whether steps follow the gradient is a question about all dimensions, not about a plane. Here weight decay turns them against it, at the latest in the second half of training; small batches alone do not.
 # - A random walk, without any loss, has 61 % in its first component and 76 % in two, and draws the same smooth arcs. Draw the null model beside the data: only the excess says something about training.
 # - Say how far the path is from the plane, what loss the networks had, and which batch-norm statistics the contours use: the picture does not tell.
 #

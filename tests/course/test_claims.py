@@ -43,8 +43,8 @@ def test_a_claim_about_a_shipped_result_is_one_draw(tmp_path, monkeypatch):
         json.dumps({"99-x": [{"id": "99-x", "holds": True, "text": "X.", "numbers": {"x": 3.0}, "seed": 1}]})
     )
     shown = lnb.claim("99-x", True, "X.", shipped=True, x=2)._repr_markdown_()
-    assert "x: 2 (one draw, shipped with the course)" in shown
-    assert "seed" not in shown
+    assert "x: 2 (shipped with the course: the same with every seed)" in shown
+    assert "run before" not in shown
 
 
 def test_shipped_seeds_belong_to_the_notebooks_claims():
