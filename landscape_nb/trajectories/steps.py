@@ -72,4 +72,4 @@ def _compared(rows: Rows, number: int, objective: Objective, buffers: Buffers) -
         gradient = gradient_at(objective.evaluator, point, {name: state[name] for name in buffers}).cpu().double()
     length = float(step.norm())
     cosine = -(step @ gradient) / (length * gradient.norm())
-    return float(cosine), length
+    return float(cosine.clamp(-1, 1)), length
