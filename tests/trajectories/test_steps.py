@@ -144,6 +144,9 @@ def test_what_cannot_be_compared_is_said():
         lnb.step_cosines(points[:1], objective)
     with pytest.raises(ValueError, match=r"trajectory\[1\]: has no tensor for 'weight'"):
         lnb.step_cosines([points[0], {"bias": torch.zeros(1)}], objective)
+    for points_of_another_kind, kind in (("ab", "str"), ([1, 2], "int")):
+        with pytest.raises(TypeError, match=rf"trajectory\[1\]: got {kind}, wants a dict of tensors"):
+            lnb.step_cosines(points_of_another_kind, objective)
     with pytest.raises(TypeError, match=r"trajectory: got dict, wants a Trajectory or a sequence"):
         lnb.step_cosines(points[0], objective)
     with pytest.raises(TypeError, match=r"objective: got Linear, wants an Objective"):
