@@ -158,6 +158,8 @@ def _named(argument: str, plots: Any, kind: str) -> dict[str, tuple[str, Plot]]:
     """By title: the name of each in messages, and what it is."""
     if isinstance(plots, Mapping) and not isinstance(plots, xr.Dataset):
         named = {str(key): (f"{argument}[{key!r}]", plot) for key, plot in plots.items()}
+        if len(named) < len(plots):
+            raise ValueError(f"{argument}: got the names {list(plots)}, of which two read the same")
     elif isinstance(plots, list | tuple):
         named = {str(number): (f"{argument}[{number}]", plot) for number, plot in enumerate(plots)}
     else:

@@ -140,10 +140,14 @@ def shipped_claims(id: str | None = None) -> list[Claim]:
 
 
 def _plain(name: str, value: object) -> float | list[float]:
+    wants = "wants a number or a list of numbers"
     try:
-        array = np.asarray(value, dtype=float)
+        array = np.asarray(value)
     except (TypeError, ValueError):
-        raise TypeError(f"{name}: got {value!r}, wants a number or a list of numbers") from None
+        raise TypeError(f"{name}: got {value!r}, {wants}") from None
+    if array.dtype.kind not in "biuf":  # NumPy would make a float of a text, and NaN of None
+        raise TypeError(f"{name}: got {value!r}, {wants}")
+    array = array.astype(float)
     return array.ravel().tolist() if array.ndim else array.item()
 
 

@@ -1,6 +1,7 @@
 """The shape of a measured plane: how it is curved, and how much of it bends down."""
 
 import numpy as np
+import xarray as xr
 from jaxtyping import Float
 from numpy.lib.stride_tricks import sliding_window_view
 
@@ -11,6 +12,8 @@ from landscape_nb._common.schema import DIMS
 _NEARBY, _REACH = 1 / 12, 2.5
 """Standard deviation of the weights in `roughness`, of half a plane, and after how many of them they end. With fewer a
 window on 25×25 points has too few to fit; with more it holds whole basins, which are not roughness."""
+_UNEVEN = 1e-2
+"""Steps that differ by less than this part are even: an axis in float32 is rounded."""
 
 
 def plane_curvatures(plane: Plot, variable: str = "loss") -> Float[np.ndarray, "a b two"]:
@@ -28,7 +31,7 @@ def plane_curvatures(plane: Plot, variable: str = "loss") -> Float[np.ndarray, "
 
     Raises:
         TypeError: `plane` is not a Dataset.
-        ValueError: It has fewer than three points along an axis, several draws, or no such variable.
+        ValueError: It has fewer than three points along an axis, uneven steps, several draws, or no such variable.
 
     Example:
         >>> import xarray as xr
@@ -39,15 +42,14 @@ def plane_curvatures(plane: Plot, variable: str = "loss") -> Float[np.ndarray, "
 
     Source: Li et al. (2018), section 6, on what such curvatures say.
     """
-    values = single("plane", plane, "plane", variable)
     z = _heights(plane, variable)
-    a, b = (float(axis[1] - axis[0]) for axis in (values.alpha, values.beta))
+    a, b = (_step(plane[dim]) for dim in DIMS)
     with np.errstate(invalid="ignore"):
         along_a = (z[2:, 1:-1] - 2 * z[1:-1, 1:-1] + z[:-2, 1:-1]) / a**2
         along_b = (z[1:-1, 2:] - 2 * z[1:-1, 1:-1] + z[1:-1, :-2]) / b**2
         mixed = (z[2:, 2:] - z[2:, :-2] - z[:-2, 2:] + z[:-2, :-2]) / (4 * a * b)
         mean, spread = (along_a + along_b) / 2, np.hypot((along_a - along_b) / 2, mixed)
-    return np.stack([mean - spread, mean + spread], axis=-1)
+        return np.stack([mean - spread, mean + spread], axis=-1)
 
 
 def nonconvex_fraction(plane: Plot, tolerance: float = 0.05) -> float:
@@ -63,8 +65,8 @@ def nonconvex_fraction(plane: Plot, tolerance: float = 0.05) -> float:
 
     Raises:
         TypeError: `plane` is not a Dataset.
-        ValueError: It has fewer than three points along an axis, several draws, or no such variable; or a
-            tolerance below 0.
+        ValueError: It has fewer than three points along an axis, uneven steps, several draws, or no such variable; or
+            a tolerance below 0.
 
     Example:
         >>> import xarray as xr
@@ -106,7 +108,7 @@ def local_minima(plane: Plot) -> int:
     """
     z = _heights(plane)
     around = [_shifted(z, i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]
-    finite = np.isfinite(around).all(0)
+    finite = np.isfinite([z[1:-1, 1:-1], *around]).all(0)
     return int((finite & (z[1:-1, 1:-1] < np.min(around, 0))).sum())
 
 
@@ -129,8 +131,8 @@ def roughness(plane: Plot) -> float:
 
     Raises:
         TypeError: `plane` is not a Dataset.
-        ValueError: It has fewer than five points along an axis, several draws, no such variable, or a loss that is
-            not above 0.
+        ValueError: It has fewer than five points along an axis, uneven steps, several draws, no such variable, or a
+            loss that is not above 0.
 
     Example:
         >>> import xarray as xr
@@ -142,6 +144,8 @@ def roughness(plane: Plot) -> float:
     z = _heights(plane, least=5)
     if (z <= 0).any():
         raise ValueError(f"plane: got a loss of {np.nanmin(z):.3g}, which has no logarithm; wants losses above 0")
+    for dim in DIMS:
+        _step(plane[dim])
     fit = _fit_at_centre(*z.shape)
     windows = sliding_window_view(np.log(z), fit.shape)
     rows, columns = (reach // 2 for reach in fit.shape)
@@ -166,6 +170,15 @@ def _heights(plane: Plot, variable: str = "loss", least: int = 3) -> Float[np.nd
     if min(z.shape) < least:
         raise ValueError(f"plane: got {z.shape[0]}×{z.shape[1]} points, wants {least}×{least} or more")
     return z
+
+
+def _step(axis: xr.DataArray) -> float:
+    """The step of an axis; differences between points say nothing if their steps are not the same."""
+    steps = np.diff(axis.values.astype(float))
+    if not np.allclose(steps, steps.mean(), rtol=_UNEVEN, atol=0):
+        smallest, largest = sorted(np.abs(steps))[:: len(steps) - 1]
+        raise ValueError(f"plane: got steps of {smallest:.3g} to {largest:.3g} along {axis.name!r}, wants even ones")
+    return float(steps.mean())
 
 
 def _shifted(z: Float[np.ndarray, "a b"], i: int, j: int) -> Float[np.ndarray, "c d"]:

@@ -78,7 +78,8 @@ def _check_ends(bottom: Any, top: Any, values: Iterable[xr.DataArray], log: bool
         raise ValueError(f"bottom: got {bottom:g}, wants a finite number{' above 0' * log}")
     low = low if bottom is None else float(bottom)
     least = max(low, 0) if log else low
-    if top is not None and (low < high or log or bottom is not None) and not float(top) > least:
+    cuts = low < high or log or bottom is not None
+    if top is not None and (np.isnan(float(top)) or (cuts and not float(top) > least)):
         raise ValueError(f"top: got {top:g}, wants more than {least:.3g}, or all heights are cut off")
     if top is None and bottom is not None and not high > low:
         raise ValueError(f"bottom: got {bottom:g}, wants less than {high:.3g}, or all heights are raised to it")
@@ -93,7 +94,7 @@ def _height(values: xr.DataArray, log: bool, bottom: float | None, top: float | 
 def _ends(bottom: float | None, top: float | None, log: bool) -> tuple[float | None, float | None]:
     """The ends of the height, as they are drawn; None where the values decide."""
     low, high = (None if end is None else np.log10(max(end, _LEAST)) if log else float(end) for end in (bottom, top))
-    return low, high if bottom is not None and top is not None else None
+    return low, high if bottom is not None and top is not None and np.isfinite(top) else None
 
 
 def _range(

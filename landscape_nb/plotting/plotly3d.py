@@ -10,7 +10,7 @@ from scipy.interpolate import RegularGridInterpolator
 
 from landscape_nb._common.checks import check_kind, check_whole
 from landscape_nb._common.drawable import Plot, Plots, by_name, check_path, check_plot
-from landscape_nb._common.schema import DIMS, EPOCH
+from landscape_nb._common.schema import DIMS, EPOCH, REPEAT
 from landscape_nb.plotting.heights import Heights, heights_of
 from landscape_nb.plotting.smooth import smooth
 
@@ -107,6 +107,7 @@ def plotly_film(
     check_kind("planes", planes, dict, "a dict of planes by name")
     named, (variable,) = by_name("planes", planes, "plane", (variable,))
     check_kind("title", title, str, "a text")
+    _check_draws(planes, variable)
     shown = {name: plane[variable].transpose(*DIMS) for name, plane in named.items()}
     _check_grids(shown)
     heights = heights_of(shown, log, bottom, top)
@@ -168,7 +169,7 @@ def plotly_path(
     figure.add_trace(_track(points))
     epochs = path[EPOCH].values if EPOCH in path.coords else np.arange(len(points))
     frames = [
-        {"name": f"{epoch:g}", "data": [_track(points[: number + 1])], "traces": [1]}
+        {"name": f"{epoch:.8g}", "data": [_track(points[: number + 1])], "traces": [1]}
         for number, epoch in enumerate(epochs.tolist())
     ]
     _play(figure, frames, "play", _FRAME_MS, active=len(frames) - 1)
@@ -178,6 +179,14 @@ def plotly_path(
 def _loss_of(plane: Plot) -> dict[str, xr.DataArray]:
     draws, (variable,) = by_name("plane", plane, "plane", ("loss",))
     return {name: draw[variable].transpose(*DIMS) for name, draw in draws.items()}
+
+
+def _check_draws(planes: Mapping[str, Plot], variable: str) -> None:
+    for name, plane in planes.items():
+        values = plane[variable] if isinstance(plane, xr.Dataset) else plane
+        if values.sizes.get(REPEAT, 1) > 1:
+            draws, one = values.sizes[REPEAT], f"planes[{name!r}].isel(repeat=0)"
+            raise ValueError(f"planes[{name!r}]: has {draws} draws, wants one; take one with {one}")
 
 
 def _check_grids(shown: Mapping[str, xr.DataArray]) -> None:
@@ -217,8 +226,8 @@ def _surface(heights: Heights, name: str, values: xr.DataArray, scene: str = "sc
     return go.Surface(
         x=values.alpha.values,
         y=values.beta.values,
-        z=heights.of[name].T.astype(np.float32),
-        customdata=values.transpose(*DIMS).values.T.astype(np.float32),
+        z=_short(heights.of[name].T),
+        customdata=_short(values.transpose(*DIMS).values.T.astype(float)),
         colorscale="Viridis",
         cmin=heights.low,
         cmax=heights.high,
@@ -228,6 +237,16 @@ def _surface(heights: Heights, name: str, values: xr.DataArray, scene: str = "sc
         scene=scene,
         hovertemplate=f"α %{{x:.2f}}<br>β %{{y:.2f}}<br>{values.name} %{{customdata:.3g}}<extra></extra>",
     )
+
+
+def _short(numbers: Float[np.ndarray, "b a"]) -> Float[np.ndarray, "b a"]:
+    """The numbers in float32, half as long in a notebook, unless their differences would be lost, or the largest."""
+    finite = numbers[np.isfinite(numbers)]
+    span = np.ptp(finite) if finite.size else 0.0
+    seen = 1e-3 * span or 1e-6 * abs(finite).max(initial=0)
+    with np.errstate(over="ignore"):
+        short = numbers.astype(np.float32)
+    return short if np.allclose(short, numbers, rtol=0, atol=seen, equal_nan=True) else numbers
 
 
 def _axes(heights: Heights, variable: str) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """Heights between measured points, by splines: straight lines cut off the bends of a surface."""
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Real
 from scipy.interpolate import Akima1DInterpolator
 from scipy.ndimage import distance_transform_edt
 
 
 def smooth(
-    axes: tuple[Float[np.ndarray, "rows"], Float[np.ndarray, "columns"]],
+    axes: tuple[Real[np.ndarray, "rows"], Real[np.ndarray, "columns"]],
     heights: Float[np.ndarray, "rows columns"],
     cells: int,
 ) -> tuple[tuple[Float[np.ndarray, "fine_rows"], Float[np.ndarray, "fine_columns"]], Float[np.ndarray, "..."]]:
@@ -33,9 +33,9 @@ def smooth(
     missing = ~np.isfinite(heights)
     if missing.all():
         return axes, heights
+    axes = axes[0].astype(float), axes[1].astype(float)  # steps of small or unsigned integers would overflow
     fine = tuple(_refined(axis, cells) for axis in axes)
-    nearest = np.asarray(distance_transform_edt(missing, return_distances=False, return_indices=True))
-    filled = heights[tuple(nearest)]
+    filled = beside_missing(heights)
     # A cubic spline rings beside a cliff: it would draw valleys that nobody measured. Akima's slopes, as modified by
     # MathWorks, look at the two neighbours on each side only and lean to the flatter side.
     found = filled
@@ -46,6 +46,18 @@ def smooth(
     if missing.any():
         found[_touched(missing, found.shape)] = np.nan
     return (fine[0], fine[1]), found
+
+
+def beside_missing(heights: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
+    """Heights with the nearest finite one in the place of each that is not finite.
+
+    Example:
+        >>> beside_missing(np.array([[1.0, np.nan, np.nan, 4.0]]))
+        array([[1., 1., 4., 4.]])
+    """
+    missing = ~np.isfinite(heights)
+    nearest = np.asarray(distance_transform_edt(missing, return_distances=False, return_indices=True))
+    return heights[tuple(nearest)]
 
 
 def _refined(axis: Float[np.ndarray, "points"], cells: int) -> Float[np.ndarray, "fine"]:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from landscape_nb._common.checks import check_kind, check_whole
 from landscape_nb._common.drawable import Plots, by_name
 from landscape_nb.plotting.heights import heights_of
-from landscape_nb.plotting.smooth import smooth
+from landscape_nb.plotting.smooth import beside_missing, smooth
 from landscape_nb.plotting.style import LABELS, colormap, panels, say_nothing_finite
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _surface(
     (alpha, beta), heights = smooth((values.alpha.values, values.beta.values), heights, _CELLS)
     x, y = np.meshgrid(alpha, beta, indexing="ij")
     if np.isfinite(heights).any():
-        colours = _lit(heights, cmap, norm)
+        colours = _lit(heights, cmap, norm, (alpha, beta))
         strokes = {"linewidth": 0, "antialiased": False, "rstride": 1, "cstride": 1}
         panel.plot_surface(x, y, heights, facecolors=colours, shade=False, **strokes)
     else:
@@ -111,15 +111,20 @@ def _surface(
     panel.set_box_aspect(_BOX, zoom=0.95)
 
 
-def _lit(heights: Float[np.ndarray, "a b"], cmap: Colormap, norm: Normalize) -> Float[np.ndarray, "a b 4"]:
+def _lit(
+    heights: Float[np.ndarray, "a b"],
+    cmap: Colormap,
+    norm: Normalize,
+    axes: tuple[Float[np.ndarray, "a"], Float[np.ndarray, "b"]],
+) -> Float[np.ndarray, "a b 4"]:
     """The colours of a surface in the light of a lamp: what turns away from it is darker.
 
     matplotlib's `shade=` takes the slopes in units of the data, in which a surface of small heights is flat, and its
     `LightSource` gives each surface all of the contrast, also one that is almost flat. Here slopes are those of the
     box that is drawn, and the same slope is as bright in every panel.
     """
-    rise = _BOX[2] * norm(np.nan_to_num(heights)).data
-    slopes = np.gradient(rise, *(length / (count - 1) for length, count in zip(_BOX, rise.shape, strict=False)))
+    rise = _BOX[2] * norm(beside_missing(heights)).data
+    slopes = np.gradient(rise, *(side * axis / np.ptp(axis) for side, axis in zip(_BOX, axes, strict=False)))
     normals = np.stack([-slopes[0], -slopes[1], np.ones_like(rise)], -1)
     brightness = (normals @ _LAMP / np.linalg.norm(normals, axis=-1) / np.linalg.norm(_LAMP)).clip(0)
     colours = np.asarray(cmap(norm(heights)))

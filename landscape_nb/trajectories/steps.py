@@ -1,5 +1,7 @@
 """The steps of a training run, compared with the gradient of the whole loss."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 import xarray as xr
@@ -54,7 +56,7 @@ def step_cosines(trajectory: Points, objective: Objective) -> xr.Dataset:
         raise ValueError(f"trajectory: got {len(points)} point(s), wants two or more")
     rows = Rows("trajectory", points, scale(objective.origin, 0))
     buffers = own_buffers(objective, trajectory)
-    found = np.array([_compared(rows, i, objective, buffers(i)) for i in range(len(rows) - 1)])
+    found = np.array([_compared(rows, i, objective, buffers) for i in range(len(rows) - 1)])
     epochs, attrs = list(range(len(points))), {KIND: "steps", "versions": versions()}
     if isinstance(trajectory, Trajectory):
         epochs, attrs = trajectory.epochs, attrs | {LR_DROPS: trajectory.lr_drops}
@@ -62,14 +64,16 @@ def step_cosines(trajectory: Points, objective: Objective) -> xr.Dataset:
     return xr.Dataset(values, {EPOCH: epochs[:-1]}, attrs)
 
 
-def _compared(rows: Rows, number: int, objective: Objective, buffers: Buffers) -> tuple[float, float]:
+def _compared(
+    rows: Rows, number: int, objective: Objective, buffers_at: Callable[[int], Buffers]
+) -> tuple[float, float]:
     """The cosine between a step and the negative gradient where it begins, and the step's length."""
     step = rows[number + 1].double() - rows[number].double()
-    point = rows.params(rows[number])
+    point, buffers = rows.params(rows[number]), buffers_at(number)
     with torch.no_grad(), preserved_rng():
         state = objective.evaluator.state(point, buffers)
     with torch.enable_grad():
         gradient = gradient_at(objective.evaluator, point, {name: state[name] for name in buffers}).cpu().double()
     length = float(step.norm())
     cosine = -(step @ gradient) / (length * gradient.norm())
-    return float(cosine), length
+    return float(cosine.clamp(-1, 1)), length

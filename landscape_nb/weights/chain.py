@@ -23,12 +23,18 @@ _POINTWISE = {
     Tensor.relu, Tensor.sigmoid, Tensor.tanh,
 }  # fmt: skip
 _POOLING = {
-    nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d,
-    nn.AdaptiveMaxPool3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d,
-    nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_max_pool2d,
-    F.avg_pool1d, F.avg_pool2d, F.max_pool1d, F.max_pool2d,
+    nn.Conv1d: {
+        nn.AdaptiveAvgPool1d, nn.AdaptiveMaxPool1d, nn.AvgPool1d, nn.Dropout1d, nn.MaxPool1d, F.adaptive_avg_pool1d,
+        F.avg_pool1d, F.max_pool1d,
+    },
+    nn.Conv2d: {
+        nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.AvgPool2d, nn.Dropout2d, nn.MaxPool2d, F.adaptive_avg_pool2d,
+        F.adaptive_max_pool2d, F.avg_pool2d, F.max_pool2d,
+    },
+    nn.Conv3d: {nn.AdaptiveAvgPool3d, nn.AdaptiveMaxPool3d, nn.AvgPool3d, nn.Dropout3d, nn.MaxPool3d},
 }  # fmt: skip
-"""What treats each channel of an image alike, and by itself."""
+"""What treats each channel of an image alike, and by itself. With one more dimension than the convolution has it would
+take a batch for one image, and its channels for rows of pixels."""
 _FLATTENS = {nn.Flatten, torch.flatten, Tensor.flatten}
 _SUPPORTED = (
     "supported are Linear and Conv layers in one chain, between them BatchNorm, pointwise activations, Dropout, "
@@ -176,6 +182,7 @@ def _hidden_layer(calls: Sequence[fx.Node], modules: Mapping[str, nn.Module]) ->
     """A layer with weights, from its call to that of the next."""
     first, *between, last = calls
     has_images, is_flat = _kind(first, modules) in _CONVOLUTIONS, False
+    pooling = _POOLING.get(_kind(first, modules), set())
     tensors = _own_tensors(first, modules)
     for call in between:
         kind = _kind(call, modules)
@@ -183,7 +190,7 @@ def _hidden_layer(calls: Sequence[fx.Node], modules: Mapping[str, nn.Module]) ->
             is_flat = True
         elif kind in _NORMS and (has_images or kind is nn.BatchNorm1d):
             tensors |= _own_tensors(call, modules)
-        elif not (kind in _POINTWISE or (kind in _POOLING and has_images and not is_flat)):
+        elif not (kind in _POINTWISE or (kind in pooling and not is_flat)):
             raise _NoChainError(f"{_where(call)} lies between {_where(first)} and {_where(last)}")
     weights, units = _own_tensors(last, modules)[f"{last.target}.weight"], len(tensors[f"{first.target}.weight"])
     sizes = {weights.shape[1], *map(len, tensors.values())}

@@ -159,3 +159,8 @@ def test_a_variable_is_drawn_under_its_own_name():
     for one, two in zip(ours, theirs, strict=True):
         np.testing.assert_array_equal(one.vertices, two.vertices)
     assert plotting.plot_lines(plane_of(BOWL).loss.isel(alpha=0)).axes[0].get_xlabel().startswith("β")
+
+
+def test_no_plot_is_lost_because_two_names_read_the_same():
+    with pytest.raises(ValueError, match=r"^lines: got the names \[1, '1'\], of which two read the same$"):
+        by_name("lines", {1: LINE, "1": LINE}, "line", ("loss",))

@@ -74,3 +74,6 @@ def test_a_condition_is_true_or_false(condition):
 def test_numbers_are_numbers():
     with pytest.raises(TypeError, match="x: got 'many', wants a number"):
         lnb.claim("99-x", True, "X.", x="many")
+    for wrong in (None, [1.0, None], "3", 1j, [[1.0], [1.0, 2.0]]):
+        with pytest.raises(TypeError, match="x: got .*, wants a number or a list of numbers"):
+            lnb.claim("99-x", True, "X.", x=wrong)

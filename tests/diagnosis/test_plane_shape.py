@@ -65,6 +65,16 @@ def test_minima_are_strict_and_not_beside_what_is_missing():
     hollow = np.argwhere(box.loss.values[1:-1, 1:-1] == box.loss.values.min())[0] + 1
     box.loss[tuple(hollow + 1)] = np.nan
     assert lnb.local_minima(box) == 11
+    box.loss[50, 50] = -np.inf
+    assert lnb.local_minima(box) == 11
+
+
+@pytest.mark.filterwarnings("error")
+def test_infinite_neighbours_are_left_out_without_a_warning():
+    plane = quadratic(np.diag([1.0, -1.0]), (7, 7))
+    plane.loss[:2, :2] = np.inf
+    plane.loss[3, 6] = -np.inf
+    assert lnb.nonconvex_fraction(plane) == 1
 
 
 @pytest.mark.parametrize(("count", "reach"), [(25, 3), (51, 6)])
@@ -118,3 +128,12 @@ def test_what_has_no_roughness_is_refused():
         lnb.roughness(egg_box(25).isel(alpha=slice(0, 4)))
     with pytest.raises(ValueError, match="^plane: got a loss of -1, which has no logarithm"):
         lnb.roughness(egg_box(25) * 0 - 1)
+
+
+@pytest.mark.parametrize("measure", [lnb.plane_curvatures, lnb.nonconvex_fraction, lnb.roughness])
+def test_uneven_steps_are_refused(measure):
+    plane = egg_box(25)
+    single = plane.assign_coords(alpha=plane.alpha.astype("float32"), beta=plane.beta.astype("float32"))
+    np.testing.assert_allclose(measure(single), measure(plane), rtol=1e-4, atol=1e-4)
+    with pytest.raises(ValueError, match="^plane: got steps of .* to .* along 'beta', wants even ones$"):
+        measure(plane.isel(beta=[0, 1, 2, 3, 4, 6, 8, 10]))

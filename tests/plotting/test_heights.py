@@ -24,6 +24,15 @@ def test_without_ends_the_axis_is_that_of_all_values():
     assert (found.low, found.high) == pytest.approx((0, np.log10(float(10 * BOWL.max()))))
 
 
+def test_an_infinite_top_cuts_nothing_off():
+    for bottom in (None, 0.5):
+        found, without = (heights_of({"bowl": BOWL}, log=True, bottom=bottom, top=top) for top in (np.inf, None))
+        np.testing.assert_array_equal(found.of["bowl"], without.of["bowl"])
+        assert (found.low, found.high) == (without.low, without.high)
+    with pytest.raises(ValueError, match="^top: got nan, wants more than 1, or all heights are cut off$"):
+        heights_of({"flat": BOWL * 0 + 1}, log=False, top=np.nan)
+
+
 def test_below_zero_heights_are_linear():
     found = heights_of({"bowl": BOWL - 5}, log=True)
     assert not found.log

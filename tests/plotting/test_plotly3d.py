@@ -84,3 +84,28 @@ def test_a_path_over_several_draws_is_refused():
     draws = xr.concat([BOWL, BOWL], "repeat")
     with pytest.raises(ValueError, match=r"^plane: has 2 draws, wants one; take one with isel\(repeat=0\)$"):
         plotting.plotly_path(draws, xr.Dataset({"alpha": ("point", [0.0]), "beta": ("point", [0.0])}))
+
+
+def test_a_film_of_several_draws_is_refused():
+    draws = xr.concat([BOWL, BOWL], "repeat")
+    message = r"^planes\['end'\]: has 2 draws, wants one; take one with planes\['end'\].isel\(repeat=0\)$"
+    for plane in (draws, draws.loss):
+        with pytest.raises(ValueError, match=message):
+            plotting.plotly_film({"start": BOWL, "end": plane})
+    assert len(plotting.plotly_film({"start": BOWL, "end": draws.isel(repeat=[0])}).frames) == 2
+
+
+def test_late_epochs_have_a_name_each():
+    path = xr.Dataset({"alpha": ("point", [0.5, 0.0]), "beta": ("point", [0.5, 0.0])})
+    figure = plotting.plotly_path(BOWL, path.assign_coords(epoch=("point", [1_000_000, 1_000_001])))
+    assert [frame.name for frame in figure.frames] == ["1000000", "1000001"]
+
+
+@pytest.mark.parametrize("change", [lambda loss: loss * 1e100, lambda loss: loss + 1e8, lambda loss: loss * 1e-100])
+def test_values_that_float32_does_not_hold_keep_their_differences(change):
+    plane = change(BOWL)
+    surface = plotting.plotly_surface(plane, log=False).data[0]
+    wanted = plane.loss.transpose("beta", "alpha").values
+    for found in (surface.z, surface.customdata):
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-3 * np.ptp(wanted))
+    assert plotting.plotly_surface(BOWL).data[0].z.dtype == "float32"

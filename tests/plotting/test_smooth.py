@@ -10,7 +10,14 @@ from landscape_nb.plotting.smooth import smooth
 AXIS = np.linspace(-1, 1, 9)
 
 
-@pytest.mark.parametrize("axis", [AXIS, AXIS[::-1], np.sinh(AXIS)], ids=["up", "down", "uneven"])
+SMALL = np.array([-128, -90, -50, -20, 0, 30, 60, 90, 127], "int8")
+
+
+@pytest.mark.parametrize(
+    "axis",
+    [AXIS, AXIS[::-1], np.sinh(AXIS), np.arange(9, dtype="uint8")[::-1], SMALL],
+    ids=["up", "down", "uneven", "unsigned", "small"],
+)
 def test_measured_points_keep_their_heights(axis):
     heights = np.random.default_rng(0).normal(size=(9, 9))
     (rows, columns), found = smooth((axis, axis), heights, cells=30)

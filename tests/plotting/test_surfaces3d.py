@@ -31,3 +31,17 @@ def test_of_the_two_sides_of_a_roof_one_is_in_the_shade():
     assert shade < 0.8 * light
     flat = plane_over(lambda a, b: 1 + 0 * a + 0 * b)
     assert np.ptp(plotting.plot_surfaces(flat, cmap=grey).axes[0].collections[0].get_facecolors()[:, 0]) < 1e-6
+
+
+def brightness(plane):
+    return plotting.plot_surfaces(plane, cmap=ListedColormap(["#808080"])).axes[0].collections[0].get_facecolors()[:, 0]
+
+
+def test_the_light_does_not_depend_on_the_order_of_the_points_or_on_holes():
+    ramp = plane_over(lambda a, b: 10.0**a + 0 * b)
+    bright = brightness(ramp)
+    np.testing.assert_allclose(bright, bright[0])
+    np.testing.assert_allclose(brightness(ramp.isel(alpha=slice(None, None, -1))), bright[0])
+    ramp.loss[4, 5] = np.nan
+    holed = brightness(ramp)
+    np.testing.assert_allclose(holed[holed > 0], bright[0], rtol=0.1)

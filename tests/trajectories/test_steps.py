@@ -47,6 +47,16 @@ def test_every_update_of_gradient_descent_follows_the_gradient(rate):
     np.testing.assert_allclose(lnb.step_cosines(points_of(descended(rate)), quadratic()).cosine, 1, atol=1e-9)
 
 
+def test_rounding_makes_no_cosine_larger_than_one():
+    net = nn.Linear(2, 1, bias=False)
+    objective = lnb.Objective(net, (2 * torch.eye(2), torch.zeros(2, 1)), F.mse_loss)
+    rows = np.random.default_rng(0).standard_normal((60, 2))
+    rows[1::2] = 0.5 * rows[::2]  # the gradient points to the centre
+    cosines = lnb.step_cosines([{"weight": torch.tensor(row[None], dtype=torch.float32)} for row in rows], objective)
+    assert np.abs(cosines.cosine).max() <= 1
+    np.testing.assert_allclose(cosines.cosine[::2], 1)
+
+
 def test_many_small_updates_in_one_step_still_do_and_many_large_ones_do_not():
     few = [lnb.step_cosines(points_of(descended(rate, 40)[::20]), quadratic()).cosine[0] for rate in (1e-5, 0.1)]
     assert few[0] > 1 - 1e-6
@@ -134,6 +144,9 @@ def test_what_cannot_be_compared_is_said():
         lnb.step_cosines(points[:1], objective)
     with pytest.raises(ValueError, match=r"trajectory\[1\]: has no tensor for 'weight'"):
         lnb.step_cosines([points[0], {"bias": torch.zeros(1)}], objective)
+    for points_of_another_kind, kind in (("ab", "str"), ([1, 2], "int")):
+        with pytest.raises(TypeError, match=rf"trajectory\[1\]: got {kind}, wants a dict of tensors"):
+            lnb.step_cosines(points_of_another_kind, objective)
     with pytest.raises(TypeError, match=r"trajectory: got dict, wants a Trajectory or a sequence"):
         lnb.step_cosines(points[0], objective)
     with pytest.raises(TypeError, match=r"objective: got Linear, wants an Objective"):

@@ -114,6 +114,10 @@ BAD = {
         lambda: Calls(lambda net, x: net.layer1(torch.cumsum(net.layer0(x), 1)), **linears(3, 3, 3)),
         "'cumsum' lies between 'layer0' and 'layer1'",
     ),
+    "pooled channels": (
+        lambda: nn.Sequential(nn.Conv1d(1, 4, 1), nn.MaxPool2d(3, 1, 1), nn.Conv1d(4, 2, 1)),
+        "'1' lies between '0' and '2'",
+    ),
     "pooled rows": (lambda: nn.Sequential(nn.Linear(4, 4), nn.MaxPool1d(1), nn.Linear(4, 4)), "'1' lies between"),
     "pixels": (
         lambda: Calls(in_pixels, first=nn.Conv2d(1, 4, 3), second=nn.Linear(4, 2)),
