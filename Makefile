@@ -2,6 +2,8 @@
 PIP_OPTIONS ?=
 PYTHON ?= python3
 THREADS ?= 1
+# Side by side, threads of two halves would wait for each other's: with more than one, the halves take turns.
+HALVES := $(if $(filter 1,$(THREADS)),2,1)
 BIN := .venv/bin
 COURSE := tests/notebooks/test_run.py tests/course/test_runner.py tests/gallery notebooks/solutions
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -19,7 +21,7 @@ test: .venv/installed
 	ruff format --check .
 	ruff check .
 	pyrefly check
-	OMP_NUM_THREADS=$(THREADS) $(MAKE) -j2 test-library test-course
+	OMP_NUM_THREADS=$(THREADS) $(MAKE) -j$(HALVES) test-library test-course
 
 # One thread each: for networks this small, two halves side by side are done sooner.
 # -v writes a test's name before it runs: where the process dies, the log says in which.
