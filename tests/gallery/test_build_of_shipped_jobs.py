@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from tiny_jobs import same
 
 from landscape_nb.gallery.build import build, passes
@@ -19,11 +20,13 @@ def test_passes_count_what_training_and_surfaces_take():
 
 @pytest.fixture(scope="module")
 def rebuilt(tmp_path_factory):
-    """The two smallest jobs, built from scratch."""
-    folder = tmp_path_factory.mktemp("rebuilt")
+    """The two smallest jobs, built from scratch, in one thread: with more, sums are rounded otherwise."""
+    folder, threads = tmp_path_factory.mktemp("rebuilt"), torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LANDSCAPE_NB_CACHE", str(folder / "cache"))
+        torch.set_num_threads(1)
         build(SMALLEST, folder / "out", echo=lambda text: None)
+    torch.set_num_threads(threads)
     return folder / "out"
 
 
@@ -41,5 +44,6 @@ def test_the_smallest_shipped_jobs_are_what_a_build_gives(rebuilt, name):
 
 def test_several_jobs_at_once_give_the_same(rebuilt, tmp_path, monkeypatch):
     monkeypatch.setenv("LANDSCAPE_NB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     build(SMALLEST, tmp_path / "out", n_jobs=2, echo=lambda text: None)
     same(rebuilt, tmp_path / "out")
