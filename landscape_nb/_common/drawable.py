@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from landscape_nb._common.checks import check_kind
-from landscape_nb._common.schema import ALPHA, BETA, DIMS, POINT, REPEAT
+from landscape_nb._common.schema import ALPHA, BETA, DIMS, EPOCH, POINT, REPEAT
 
 Plot = xr.Dataset | xr.DataArray
 Plots = Plot | Sequence[Plot] | Mapping[str, Plot]
@@ -121,7 +121,7 @@ def check_variable(argument: str, dataset: xr.Dataset, kind: str, variable: str)
 
 
 def check_path(argument: str, path: Any, dims: Sequence[str]) -> None:
-    """Raise unless a Dataset has these coordinates for each point of a path.
+    """Raise unless a Dataset has these coordinates for each point of a path, and numbers as epochs, if any.
 
     Example:
         >>> check_path("path", xr.Dataset({"alpha": ("point", [1.0])}), ("alpha", "beta"))
@@ -136,6 +136,8 @@ def check_path(argument: str, path: Any, dims: Sequence[str]) -> None:
     for name in dims:
         if path[name].dims != (POINT,) or not path.sizes[POINT]:
             raise ValueError(f"{argument}: wants {name!r} for one 'point' or more, has it over {path[name].dims}")
+    if EPOCH in path.coords and path[EPOCH].dtype.kind not in "fiu":
+        raise ValueError(f"{argument}: has {path[EPOCH].values[:1]!r} as epochs, wants numbers")
 
 
 def _check_axis(argument: str, dataset: xr.Dataset, dim: Hashable, strictly: bool) -> None:

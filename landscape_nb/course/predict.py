@@ -79,6 +79,13 @@ class Prediction:
     vote: str | None = None
     result: str | None = None
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "vote" and value is not None:
+            check_choice("vote", value, self.choices)
+            if self.result is not None:
+                raise ValueError("vote: the result is known, and the vote no longer changes")
+        super().__setattr__(name, value)
+
     def reveal(self, result: str) -> "Verdict":
         """Show the result beside the vote; make this the last line of a cell.
 

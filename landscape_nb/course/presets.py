@@ -14,6 +14,8 @@ GALLERY = Path(__file__).parent.parent / "gallery"
 PRESETS = ("quick", "gallery", "full")
 _SHOWN = {"05": "plane", "08": "map-5-100"}
 """By notebook, the product of the authors' networks that it shows."""
+_SEEDS = 10
+"""As many seeds of directions are looked for."""
 
 
 def shipped_planes(notebook: str, seed: int = 0) -> "dict[str, xr.Dataset]":
@@ -36,19 +38,25 @@ def shipped_planes(notebook: str, seed: int = 0) -> "dict[str, xr.Dataset]":
         >>> planes["ResNet-56"].loss.shape, planes["ResNet-56"].attrs["samples"]
         ((51, 51), 1000)
     """
+    check_kind("notebook", notebook, str, "a notebook's number, such as '05'")
+    if notebook not in _SHOWN:
+        raise ValueError(f"notebook: got {notebook!r}, wants one of {', '.join(map(repr, _SHOWN))}")
+    planes = _planes_of_seed(notebook, check_whole("seed", seed, 0))
+    if not planes:
+        shipped = [str(each) for each in range(_SEEDS) if _planes_of_seed(notebook, each)]
+        raise ValueError(f"seed: got {seed}, wants one that is shipped: {', '.join(shipped)}")
+    return planes
+
+
+def _planes_of_seed(notebook: str, seed: int) -> "dict[str, xr.Dataset]":
+    """What is shipped of both networks for directions of this seed; empty if it is not there for both."""
     from landscape_nb.gallery.jobs import find_job
     from landscape_nb.gallery.results import SHIPPED, read
 
-    check_kind("notebook", notebook, str, "a notebook's number, such as '05'")
-    if notebook not in _SHOWN:
-        raise ValueError(f"notebook: got {notebook!r}, nothing is shipped for it")
-    product = _SHOWN[notebook] + (f"-{seed}" if check_whole("seed", seed, 0) else "")
+    product = _SHOWN[notebook] + (f"-{seed}" if seed else "")
     jobs = [find_job(f"authors-resnet56-{kind}") for kind in ("shortcuts", "plain")]
-    found = {job.title: read(job, product, SHIPPED) for job in jobs}
-    planes = {title: dataset for title, dataset in found.items() if dataset is not None}
-    if len(planes) < len(jobs):
-        raise ValueError(f"seed: got {seed}, nothing is shipped for directions of this seed")
-    return planes
+    found = {job.title: dataset for job in jobs if (dataset := read(job, product, SHIPPED)) is not None}
+    return found if len(found) == len(jobs) else {}
 
 
 def choose_preset(name: str, **settings: dict) -> SimpleNamespace:

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from landscape_nb._common.checks import check_kind
+from landscape_nb._common.checks import check_kind, check_number
 from landscape_nb._common.levels import check_span, is_below_zero, limits
 from landscape_nb._common.schema import DIMS
 
@@ -73,6 +73,8 @@ def _check_ends(bottom: Any, top: Any, values: Iterable[xr.DataArray], log: bool
     for name, end in {"bottom": bottom, "top": top}.items():
         if end is not None and (isinstance(end, bool) or not isinstance(end, Real)):
             raise TypeError(f"{name}: got {end!r}, wants a number, or None for the {_FARTHEST[name]} value")
+        if end is not None:
+            check_number(name, end)
     low, high = limits(each.values for each in values)
     if bottom is not None and ((log and not float(bottom) > 0) or not np.isfinite(float(bottom))):
         raise ValueError(f"bottom: got {bottom:g}, wants a finite number{' above 0' * log}")

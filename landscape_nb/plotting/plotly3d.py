@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _HEIGHT = 520
 _FRAME_MS = 400
 _TURN_MS = 60
+_MOST_TURNS = 360
 _EYE = np.array([1.25, 1.25])
 """Where plotly's camera stands, seen from above."""
 _LIFT = 0.01
@@ -45,7 +46,7 @@ def plotly_surface(
         top: Heights above are cut off there; default the largest finite value.
         title: Title of the figure.
         bottom: Heights below are raised to it; default the smallest finite value.
-        turns: With so many pictures a button turns all surfaces once around; 0 means no button.
+        turns: With so many pictures, at most 360, a button turns all surfaces once around; 0 means no button.
 
     Returns:
         A plotly figure; the label under the mouse gives the value itself.
@@ -65,7 +66,7 @@ def plotly_surface(
     shown = {name: plane[variable] for name, plane in planes.items()}
     heights = heights_of(shown, log, bottom, top)
     figure = _scenes(heights, shown, title)
-    if check_whole("turns", turns, 0):
+    if check_whole("turns", turns, 0, _MOST_TURNS):
         cameras = [_layout_of_cameras(angle, len(shown)) for angle in np.linspace(0, 2 * np.pi, turns, endpoint=False)]
         frames = [{"name": str(number), "layout": cameras} for number, cameras in enumerate(cameras)]
         _play(figure, frames, "turn", _TURN_MS)
@@ -128,7 +129,7 @@ def plotly_path(
     title: str = "",
     bottom: float | None = None,
 ) -> "go.Figure":
-    """A training run that walks over the surface of the loss, step by step.
+    """A training run on the surface of the loss, and a ball that walks along it.
 
     Each point stands on the surface above its projection, where the loss is that of the plane, not the run's own.
 
@@ -145,8 +146,8 @@ def plotly_path(
 
     Raises:
         TypeError: `plane` or `path` is not a Dataset, or another argument has the wrong type.
-        ValueError: A Dataset that is not a plane, or has several draws; a path without coordinates; ends as in
-            `plot_surfaces`.
+        ValueError: A Dataset that is not a plane, or has several draws; a path without coordinates, or with epochs
+            that are not numbers; ends as in `plot_surfaces`.
 
     Example:
         >>> a = np.linspace(-1, 1, 5)
@@ -166,11 +167,11 @@ def plotly_path(
     heights = heights_of({name: values}, log, bottom, top)
     figure = _scenes(heights, {name: values}, title)
     points = _on_surface(heights, name, values, path)
-    figure.add_trace(_track(points))
+    figure.add_traces([_track(points), _walker(points[-1])])
     epochs = path[EPOCH].values if EPOCH in path.coords else np.arange(len(points))
     frames = [
-        {"name": f"{epoch:.8g}", "data": [_track(points[: number + 1])], "traces": [1]}
-        for number, epoch in enumerate(epochs.tolist())
+        {"name": f"{epoch:.8g}", "data": [_walker(point)], "traces": [2]}
+        for epoch, point in zip(epochs.tolist(), points, strict=True)
     ]
     _play(figure, frames, "play", _FRAME_MS, active=len(frames) - 1)
     return figure
@@ -275,10 +276,18 @@ def _on_surface(
 def _track(points: Float[np.ndarray, "points three"]) -> "go.Scatter3d":
     import plotly.graph_objects as go
 
-    coordinates = dict(zip("xyz", points.T, strict=True))
-    sizes = [3] * (len(points) - 1) + [7]
-    style = {"line": {"color": "black", "width": 5}, "marker": {"color": "black", "size": sizes}}
+    coordinates = dict(zip("xyz", _short(points.T), strict=True))
+    style = {"line": {"color": "black", "width": 5}, "marker": {"color": "black", "size": 3}}
     return go.Scatter3d(**coordinates, mode="lines+markers", showlegend=False, hoverinfo="skip", **style)
+
+
+def _walker(point: Float[np.ndarray, "three"]) -> "go.Scatter3d":
+    """The ball that walks along a path: frames that hold it alone keep a long run's figure small."""
+    import plotly.graph_objects as go
+
+    x, y, z = point[:, None].tolist()
+    style = {"color": "#d62728", "size": 9, "line": {"color": "white", "width": 1}}
+    return go.Scatter3d(x=x, y=y, z=z, mode="markers", showlegend=False, hoverinfo="skip", marker=style)
 
 
 def _play(figure: "go.Figure", frames: Sequence[dict[str, Any]], word: str, pause: int, active: int = 0) -> None:

@@ -54,9 +54,10 @@ def step_cosines(trajectory: Points, objective: Objective) -> xr.Dataset:
     points = points_of("trajectory", trajectory)
     if len(points) < 2:
         raise ValueError(f"trajectory: got {len(points)} point(s), wants two or more")
-    rows = Rows("trajectory", points, scale(objective.origin, 0))
-    buffers = own_buffers(objective, trajectory)
-    found = np.array([_compared(rows, i, objective, buffers) for i in range(len(rows) - 1)])
+    with torch.inference_mode(False):  # inside a caller's own, no gradient could be computed
+        rows = Rows("trajectory", points, scale(objective.origin, 0))
+        buffers = own_buffers(objective, trajectory)
+        found = np.array([_compared(rows, i, objective, buffers) for i in range(len(rows) - 1)])
     epochs, attrs = list(range(len(points))), {KIND: "steps", "versions": versions()}
     if isinstance(trajectory, Trajectory):
         epochs, attrs = trajectory.epochs, attrs | {LR_DROPS: trajectory.lr_drops}

@@ -157,10 +157,14 @@ def _check_modules(modules: Mapping[str, nn.Module], calls: Sequence[fx.Node]) -
 
 
 def _check_parameters(model: nn.Module, calls: Sequence[fx.Node]) -> None:
-    """Raise unless each parameter belongs to one layer, which is called, and is read by nothing else."""
+    """Raise unless each parameter belongs to one layer, which is called, and nothing else reads what is the layer's."""
     own = {name for name, _ in model.named_parameters()}
     called = {str(call.target) for call in calls if call.op == "call_module"}
     read = {str(call.target) for call in calls if call.op == "get_attr"}
+    of_layers = (*_WEIGHTED, *_NORMS)
+    for layer in (layer for layer, module in model.named_modules() if isinstance(module, of_layers)):
+        if found := sorted(name for name in read if name.rpartition(".")[0] == layer):
+            raise _NoChainError(f"{found[0]!r} is read outside its layer")
     for name, _ in model.named_parameters(remove_duplicate=False):
         if name not in own:
             raise _NoChainError(f"{name!r} is shared")

@@ -73,9 +73,9 @@ def matching_orders(layers: Sequence[HiddenLayer], params: Params, others: Param
         others: The weights whose units change places.
         seed: Seed of the order in which layers have their turns.
     """
-    found = []
+    found, ends = [], (_scaled(params), _scaled(others))
     for by_inputs in (False, True):
-        matching, generator = Matching(layers, params, others), np.random.default_rng(seed)
+        matching, generator = Matching(layers, *ends), np.random.default_rng(seed)
         if by_inputs:
             matching.begin_by_inputs()
         while matching.sweep(generator.permutation(len(layers))) > 0:
@@ -129,7 +129,7 @@ class Matching:
         """The inner product of each unit's weights, there and here, with each other's."""
         total = torch.zeros(units, units, dtype=torch.float64)
         for part in parts:
-            if part.name in self.params:  # a buffer is none
+            if part.name in self.params:  # a buffer is not one
                 total += _rows(self.params, part, units) @ _rows(self.others, part, units).T
         return total
 
@@ -161,6 +161,13 @@ def _renumbered(model: Net, layers: Sequence[HiddenLayer], orders: Sequence[Tens
             for part in layer.parts:
                 tensors[part.name].copy_(reordered(tensors[part.name], part.axis, order))
     return copied
+
+
+def _scaled(params: Params) -> dict[str, Tensor]:
+    """The weights divided by the largest: products of huge ones stay finite, and no order of them changes."""
+    doubles = _doubles(params)
+    largest = max((float(tensor.abs().max()) for tensor in doubles.values() if tensor.numel()), default=0.0) or 1.0
+    return {name: tensor / largest for name, tensor in doubles.items()}
 
 
 def _doubles(params: Params) -> dict[str, Tensor]:

@@ -94,3 +94,14 @@ def test_bad_questions_are_refused(question, choices, kind, message):
 def test_a_result_is_one_of_the_choices():
     with pytest.raises(ValueError, match="^result: got 'medium', wants one of 'small', 'large', '<neither>'"):
         lnb.predict(QUESTION, CHOICES).reveal("medium")
+
+
+def test_a_vote_in_code_is_one_of_the_choices_and_comes_before_the_result():
+    prediction = lnb.predict("In code?", CHOICES)
+    with pytest.raises(ValueError, match="^vote: got 'medium', wants one of"):
+        prediction.vote = "medium"
+    prediction.vote = "large"
+    prediction.reveal("small")
+    with pytest.raises(ValueError, match="^vote: the result is known"):
+        prediction.vote = "small"
+    assert prediction.vote == "large"

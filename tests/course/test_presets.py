@@ -27,9 +27,9 @@ def test_shipped_planes_are_those_of_the_seed_that_is_asked_for():
         planes = lnb.shipped_planes("05", seed)
         assert [plane.attrs["seed"] for plane in planes.values()] == [seed, seed]
     assert not np.array_equal(planes["ResNet-56"].loss, lnb.shipped_planes("05")["ResNet-56"].loss)
-    with pytest.raises(ValueError, match="^seed: got 7, nothing is shipped for directions of this seed"):
+    with pytest.raises(ValueError, match="^seed: got 7, wants one that is shipped: 0, 1, 2, 3$"):
         lnb.shipped_planes("05", 7)
-    with pytest.raises(ValueError, match="^seed: got 1, nothing is shipped"):
+    with pytest.raises(ValueError, match="^seed: got 1, wants one that is shipped: 0$"):
         lnb.shipped_planes("08", 1)
     with pytest.raises(ValueError, match="^seed: got 0.5, wants a whole number from 0 up"):
         lnb.shipped_planes("05", 0.5)

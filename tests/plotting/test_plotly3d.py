@@ -60,24 +60,40 @@ def test_a_film_of_different_grids_is_refused():
         plotting.plotly_film([BOWL])
 
 
-def test_a_path_stands_on_its_surface_and_grows_point_by_point():
+def test_a_path_stands_on_its_surface_and_a_ball_walks_along_it():
     alpha, beta = np.array([0.93, 0.51, 0.0]), np.array([-1.7, 0.3, 0.0])
     path = xr.Dataset({"alpha": ("point", alpha), "beta": ("point", beta)}, {"epoch": ("point", [0, 5, 10])})
     figure = plotting.plotly_path(BOWL, path)
     assert [frame.name for frame in figure.frames] == ["0", "5", "10"]
-    assert [len(frame.data[0].x) for frame in figure.frames] == [1, 2, 3]
-    drawn = figure.frames[-1].data[0]
-    np.testing.assert_allclose(drawn.x, alpha)
-    np.testing.assert_allclose(drawn.y, beta)
     lift = 0.01 * (np.log10(2.5) - np.log10(0.5))
-    np.testing.assert_allclose(drawn.z, np.log10(0.5 + alpha**2 + beta**2 / 4) + lift, atol=2e-3)
+    wanted = np.stack([alpha, beta, np.log10(0.5 + alpha**2 + beta**2 / 4) + lift])
+    _, track, ball = figure.data
+    np.testing.assert_allclose([track.x, track.y, track.z], wanted, atol=2e-3)
+    walked = [frame.data[0] for frame in figure.frames]
+    np.testing.assert_allclose(np.hstack([[at.x, at.y, at.z] for at in walked]), wanted, atol=2e-3)
+    assert {frame.traces for frame in figure.frames} == {(figure.data.index(ball),)}
+
+
+def test_a_figure_grows_with_a_path_and_not_with_its_square():
+    def size(count):
+        along = np.linspace(1, 0, count)
+        path = xr.Dataset({"alpha": ("point", along), "beta": ("point", along)})
+        return len(plotting.plotly_path(BOWL, path).to_json())
+
+    assert size(400) - size(200) < 1.5 * (size(200) - size(1))
 
 
 def test_what_lies_outside_the_plane_is_not_drawn():
     path = xr.Dataset({"alpha": ("point", [3.0, 0.0]), "beta": ("point", [0.0, 0.0])})
-    z = plotting.plotly_path(BOWL, path).frames[-1].data[0].z
+    z = plotting.plotly_path(BOWL, path).data[1].z
     assert np.isnan(z[0])
     assert np.isfinite(z[1])
+
+
+def test_epochs_that_are_text_are_refused():
+    path = xr.Dataset({"alpha": ("point", [0.5]), "beta": ("point", [0.5])}, {"epoch": ("point", ["last"])})
+    with pytest.raises(ValueError, match="^path: has .*'last'.* as epochs, wants numbers$"):
+        plotting.plotly_path(BOWL, path)
 
 
 def test_a_path_over_several_draws_is_refused():

@@ -42,6 +42,15 @@ def test_cosines_and_lengths_on_a_quadratic_are_those_of_its_closed_form():
     np.testing.assert_array_equal(found.epoch, range(5))
 
 
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_a_callers_mode_without_gradients_changes_nothing(mode):
+    rows = np.random.default_rng(0).standard_normal((3, 3))
+    points, objective = points_of(rows), quadratic()
+    with mode():
+        found = lnb.step_cosines(points, objective)
+    np.testing.assert_array_equal(found.cosine, lnb.step_cosines(points, objective).cosine)
+
+
 @pytest.mark.parametrize("rate", [1e-3, 0.1])
 def test_every_update_of_gradient_descent_follows_the_gradient(rate):
     np.testing.assert_allclose(lnb.step_cosines(points_of(descended(rate)), quadratic()).cosine, 1, atol=1e-9)

@@ -86,6 +86,11 @@ def skip(net, x):
     return net.layer2(x + net.layer1(x))
 
 
+def reads_a_buffer():
+    layers = linears(3, 3, 2) | {"norm": nn.BatchNorm1d(3)}
+    return Calls(lambda net, x: net.layer1(net.norm(net.layer0(x - net.norm.running_mean))), **layers)
+
+
 def in_pixels(net, x):
     return net.second(net.first(x))
 
@@ -96,6 +101,7 @@ BAD = {
     "skip": (lambda: Calls(skip, **linears(3, 3, 3, 3)), "the result of 'layer0' goes to 'layer1' and to 'add'"),
     "twice": (lambda: Calls(twice, **linears(3, 3, 3)), "'layer0' is called 2 times"),
     "tied": (tied, "'layer1.weight' is shared"),
+    "a buffer read elsewhere": (reads_a_buffer, "'norm.running_mean' is read outside its layer"),
     "unused": (lambda: Calls(lambda net, x: net.layer0(x), **linears(3, 3, 3)), "'layer1.weight' is not used"),
     "read": (
         lambda: Calls(lambda net, x: net.layer0(x) @ net.layer0.weight, **linears(3, 3)),

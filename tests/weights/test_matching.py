@@ -126,6 +126,16 @@ def test_one_hidden_layer_is_matched_as_well_as_can_be(seed):
     assert distance(model, lnb.match_neurons(model, other, seed)) == pytest.approx(best, rel=1e-6)
 
 
+def test_huge_weights_are_matched():
+    model = MAKERS["mlp"](0).double()
+    other = shuffled(model, 1)
+    with torch.no_grad():
+        for param in (*model.parameters(), *other.parameters()):
+            param *= 1e200
+    found = lnb.match_neurons(model, other).state_dict()
+    assert all(torch.equal(found[name], tensor) for name, tensor in model.state_dict().items())
+
+
 def test_blocks_move_as_a_whole():
     tensor = torch.arange(12).reshape(2, 6)
     assert reordered(tensor, 1, torch.tensor([1, 2, 0])).tolist() == [[2, 3, 4, 5, 0, 1], [8, 9, 10, 11, 6, 7]]

@@ -135,6 +135,8 @@ TABLE = {
     "top: a text": (lambda: plotting.plot_surfaces(PLANE, top="10"), TypeError, "top: got '10', wants a number"),
     "top: zero": (lambda: plotting.plot_surfaces(PLANE, top=0), ValueError, "top: got 0, wants more than 1"),
     "top: NaN": (lambda: plotting.plotly_surface(PLANE, top=np.nan), ValueError, "top: got nan, wants more than 1"),
+    "top: huge": (lambda: plotting.plotly_surface(PLANE, top=10**400), ValueError, "top: got 10.*, wants a float"),
+    "turns": (lambda: plotting.plotly_surface(PLANE, turns=10**6), ValueError, "turns: got 1000000, .* 0 to 360"),
     "top: too low": (lambda: plotting.plotly_surface(PLANE, log=False, top=0.5), ValueError, "top: got 0.5"),
     "ylim": (lambda: plotting.plot_lines(LINE, ylim=3), TypeError, "ylim: got 3, wants two numbers"),
     "ylim: texts": (lambda: plotting.plot_lines(LINE, ylim=("a", "b")), TypeError, "ylim: got"),
