@@ -1,70 +1,75 @@
 """Draw the loss landscapes of neural networks honestly (Li et al., NeurIPS 2018)."""
 
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
-from landscape_nb import datasets, models, plotting
-from landscape_nb.course import exercises
-from landscape_nb.course.claims import claim
-from landscape_nb.course.explore import explore
-from landscape_nb.course.paper_figures import paper_figure
-from landscape_nb.course.predict import predict, predictions
-from landscape_nb.course.presets import choose_preset, shipped_planes
-from landscape_nb.diagnosis import (
-    Diagnosis,
-    Finding,
-    diagnose,
-    local_minima,
-    nonconvex_fraction,
-    plane_curvatures,
-    roughness,
-)
-from landscape_nb.hessian import (
-    Extremes,
-    curvature_along,
-    curvature_map,
-    extreme_eigenvalues,
-    hessian_operator,
-    hessian_vector_product,
-    spectral_density,
-)
-from landscape_nb.models import load_authors_checkpoint
-from landscape_nb.objective import Objective, accuracy
-from landscape_nb.plotting.show import show, show_interactive
-from landscape_nb.surfaces import evaluate_line, evaluate_plane, interpolate, progressive_plane
-from landscape_nb.trajectories import (
-    PCA,
-    Trajectory,
-    pca_directions,
-    plane_gap,
-    project,
-    random_walk_ratios,
-    random_walk_variance_ratio,
-    shared_plane,
-    step_cosines,
-    train,
-)
-from landscape_nb.weights import (
-    Direction,
-    Params,
-    add,
-    cosines,
-    dead_filters,
-    dot,
-    match_neurons,
-    move,
-    norm,
-    normalize_direction,
-    orthogonalized,
-    parameters_of,
-    random_directions,
-    relative_steps,
-    rescale_batch_norm,
-    rescale_relu,
-    scale,
-    towards,
-)
+from landscape_nb._common.lazy import first_used
+
+if TYPE_CHECKING:
+    from landscape_nb import datasets, models, plotting
+    from landscape_nb.course import exercises
+    from landscape_nb.course.claims import claim
+    from landscape_nb.course.explore import explore
+    from landscape_nb.course.paper_figures import paper_figure
+    from landscape_nb.course.predict import predict, predictions
+    from landscape_nb.course.presets import choose_preset, shipped_planes
+    from landscape_nb.diagnosis import (
+        Diagnosis,
+        Finding,
+        diagnose,
+        local_minima,
+        nonconvex_fraction,
+        plane_curvatures,
+        roughness,
+    )
+    from landscape_nb.hessian import (
+        Extremes,
+        curvature_along,
+        curvature_map,
+        extreme_eigenvalues,
+        hessian_operator,
+        hessian_vector_product,
+        spectral_density,
+    )
+    from landscape_nb.models import load_authors_checkpoint
+    from landscape_nb.objective import Objective, accuracy
+    from landscape_nb.plotting.show import show, show_interactive
+    from landscape_nb.surfaces import evaluate_line, evaluate_plane, interpolate, progressive_plane
+    from landscape_nb.trajectories import (
+        PCA,
+        Trajectory,
+        pca_directions,
+        plane_gap,
+        project,
+        random_walk_ratios,
+        random_walk_variance_ratio,
+        shared_plane,
+        step_cosines,
+        train,
+    )
+    from landscape_nb.weights import (
+        Direction,
+        Params,
+        add,
+        cosines,
+        dead_filters,
+        dot,
+        match_neurons,
+        move,
+        norm,
+        normalize_direction,
+        orthogonalized,
+        parameters_of,
+        random_directions,
+        relative_steps,
+        rescale_batch_norm,
+        rescale_relu,
+        scale,
+        towards,
+    )
 
 __version__ = version("landscape-nb")
+__getattr__, __dir__ = first_used(__name__)
 
 __all__ = [
     "PCA",

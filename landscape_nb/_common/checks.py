@@ -5,7 +5,6 @@ from os import PathLike
 from typing import Any, TypeGuard
 
 import numpy as np
-import torch
 
 _MOST = 2**31 - 1
 _MOST_SEED = 2**63 - 1
@@ -114,25 +113,3 @@ def check_kind(name: str, value: object, kind: type | tuple[type, ...], wants: s
     """
     if not isinstance(value, kind):
         raise TypeError(f"{name}: got {type(value).__name__}, wants {wants}")
-
-
-def find_device(device: Any) -> torch.device:
-    """The device that an argument names, if this machine has it.
-
-    Raises:
-        TypeError: It is not the name of a device.
-        ValueError: The device is unknown, or not on this machine.
-
-    Example:
-        >>> find_device("gpu")
-        Traceback (most recent call last):
-        ValueError: device: got 'gpu', wants 'cpu', or 'cuda' or 'mps' where there is one
-    """
-    check_kind("device", device, (str, int, torch.device), "a device's name, such as 'cpu', or a torch.device")
-    try:
-        found = torch.empty(1, device=device)
-        found.cpu()
-        return found.device
-    except (RuntimeError, AssertionError):
-        wants = "'cpu', or 'cuda' or 'mps' where there is one"
-        raise ValueError(f"device: got {str(device)!r}, wants {wants}") from None

@@ -2,12 +2,8 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from landscape_nb._common.checks import check_kind
-
-if TYPE_CHECKING:
-    pass
 
 _PACKAGE = Path(__file__).parent.parent
 

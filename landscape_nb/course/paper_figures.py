@@ -7,7 +7,8 @@ from tempfile import TemporaryDirectory
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from landscape_nb._common.checks import check_choice, check_positive, find_device
+from landscape_nb._common.checks import check_choice, check_positive
+from landscape_nb._common.devices import find_device
 from landscape_nb.course.figure_panels import FIGURE_DRAWERS, with_caption
 from landscape_nb.course.presets import PRESETS
 from landscape_nb.gallery.build import build, missing

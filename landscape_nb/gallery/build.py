@@ -9,7 +9,8 @@ from pathlib import Path
 import joblib
 import torch
 
-from landscape_nb._common.checks import check_kind, check_positive, check_whole, find_device
+from landscape_nb._common.checks import check_kind, check_positive, check_whole
+from landscape_nb._common.devices import find_device
 from landscape_nb._common.paths import local_path
 from landscape_nb.gallery.jobs import JOBS, SCALES, Job, find_job
 from landscape_nb.gallery.products import compute

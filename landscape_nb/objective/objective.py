@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from landscape_nb._common.checks import check_choice, check_kind, check_whole, find_device
+from landscape_nb._common.checks import check_choice, check_kind, check_whole
+from landscape_nb._common.devices import find_device
 from landscape_nb._common.provenance import fingerprint
 from landscape_nb._common.rng import preserved_rng
 from landscape_nb._common.schema import STDERR

@@ -16,7 +16,6 @@ from landscape_nb._common.checks import (
     check_pathlike,
     check_positive,
     check_whole,
-    find_device,
 )
 
 NAN, INF = float("nan"), float("inf")
@@ -123,14 +122,3 @@ def test_kinds_and_paths():
     for wrong in (3, b"a", None, ["a"]):
         with pytest.raises(TypeError, match=f"^x: got {type(wrong).__name__}, wants a path: text or a pathlib.Path$"):
             check_pathlike("x", wrong)
-
-
-def test_a_device_is_one_that_tensors_can_be_read_from():
-    for name in ("cpu", torch.device("cpu"), "cpu:0"):
-        assert find_device(name).type == "cpu"
-    for wrong in ("gpu", "cuda:99", "meta", ""):
-        with pytest.raises(ValueError, match=f"^device: got {wrong!r}, wants 'cpu', or 'cuda' or 'mps' where there"):
-            find_device(wrong)
-    for wrong in (None, 1.5, ["cpu"]):
-        with pytest.raises(TypeError, match=f"^device: got {type(wrong).__name__}, wants a device's name"):
-            find_device(wrong)

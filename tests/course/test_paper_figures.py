@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 import landscape_nb as lnb
-from landscape_nb.cli import main
+from landscape_nb.__main__ import main
 from landscape_nb.course.notebooks import NOTEBOOKS
 from landscape_nb.course.paper_figures import FIGURES, find_figure, jobs_of, paper_figure
 

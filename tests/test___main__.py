@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 from helpers import ROOT
 
-from landscape_nb.cli import main
+from landscape_nb.__main__ import main
 from landscape_nb.course.notebooks import NOTEBOOKS
 
 
@@ -68,7 +68,7 @@ def test_an_unknown_figure_is_named():
 
 
 def test_the_module_is_the_command(tmp_path):
-    command = [sys.executable, "-m", "landscape_nb.cli", "run", "99", "--out", str(tmp_path / "out")]
+    command = [sys.executable, "-m", "landscape_nb", "run", "99", "--out", str(tmp_path / "out")]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 1
     assert "number: got '99'" in result.stderr
