@@ -9,6 +9,7 @@ import click
 from landscape_nb.course.notebooks import NOTEBOOKS, find_notebook
 from landscape_nb.course.presets import PRESETS
 
+_OUT = "build/course"
 _MOST_SEED = 2**63 - 1
 """What torch's and NumPy's generators both take, with a few more for a notebook's repeats."""
 
@@ -29,9 +30,7 @@ def list_notebooks() -> None:
 @main.command()
 @click.argument("number")
 @click.option("--preset", type=click.Choice(PRESETS), default="quick", show_default=True, help="What to run.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), default="build/course", show_default=True, help="Where to write."
-)
+@click.option("--out", type=click.Path(path_type=Path), default=_OUT, show_default=True, help="Where to write.")
 @click.option("--seed", type=click.IntRange(0, _MOST_SEED), default=0, show_default=True, help="Seed of the networks.")
 def run(number: str, preset: str, out: Path, seed: int) -> None:
     """Run the notebook with this NUMBER, or `all` of them; write notebooks, pages, figures and an index."""
@@ -130,9 +129,17 @@ def build_jobs(
         click.echo(path)
 
 
+def _with_remedy(folder: Path, remedy: str) -> str:
+    """A directory, and whether files can be written there; if not, what to do."""
+    from landscape_nb._common.paths import why_unwritable
+
+    why = why_unwritable(folder)
+    return f"{folder} (cannot be written: {why}; {remedy} to name another)" if why else f"{folder} (can be written)"
+
+
 @main.command()
 def doctor() -> None:
-    """Tell versions, threads, memory, and which data are found."""
+    """Tell versions, threads, memory, which data are found, and whether directories can be written."""
     import psutil
     import torch
 
@@ -141,7 +148,11 @@ def doctor() -> None:
     from landscape_nb.trajectories.run_files import cache_directory
 
     try:
-        folders = {"data directory": data_directory(), "trained networks": cache_directory()}
+        folders = {
+            "data directory": _with_remedy(data_directory(), "set LANDSCAPE_NB_DATA"),
+            "trained networks": _with_remedy(cache_directory(), "set LANDSCAPE_NB_CACHE"),
+            "output": _with_remedy(Path(_OUT).absolute(), "run with --out"),
+        }
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     memory = psutil.virtual_memory()

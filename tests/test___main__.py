@@ -28,6 +28,18 @@ def test_doctor_tells_what_it_found(tmp_path, monkeypatch):
         assert word in result.output
 
 
+def test_doctor_says_what_cannot_be_written_and_what_to_do(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("LANDSCAPE_NB_CACHE", str(tmp_path / "file" / "nets"))
+    monkeypatch.setenv("LANDSCAPE_NB_DATA", str(tmp_path / "missing" / "data"))
+    lines = call("doctor").output.splitlines()
+    (cache,) = [line for line in lines if line.startswith("trained networks")]
+    assert f"cannot be written: {tmp_path / 'file'} is not a directory; set LANDSCAPE_NB_CACHE" in cache
+    (data,) = [line for line in lines if line.startswith("data directory")]
+    assert data.endswith("data (can be written)")
+    assert not (tmp_path / "missing").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -4,6 +4,7 @@ import os
 import platform
 import re
 import shutil
+import tempfile
 import time
 import unicodedata
 import uuid
@@ -56,6 +57,28 @@ def local_path(name: str, path: str | PathLike[str]) -> Path:
         return Path(text).expanduser().absolute()
     except RuntimeError as error:
         raise ValueError(f"{name}: got {text!r}, whose home directory is not known ({error})") from error
+
+
+def why_unwritable(folder: Path) -> str:
+    """Why no file can be written into a directory, which need not be there yet; empty if one can.
+
+    Nothing is left there: where the directory is missing, the nearest one above it is tried.
+
+    Args:
+        folder: An absolute path.
+
+    Example:
+        >>> why_unwritable(Path("/dev/null/nets"))
+        '/dev/null is not a directory'
+    """
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir():
+        return f"{there} is not a directory"
+    try:
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
+        return str(error)
+    return ""
 
 
 def check_array_names(names: Sequence[str], taken: Collection[str]) -> None:

@@ -249,8 +249,11 @@ class Replayed(Wrapper):
             return None
         same = {name: origin[name] for name in factors}
         nothing = self._read_at({name: torch.zeros_like(tensor) for name, tensor in origin.items()} | same)
-        parts = [self._read_at(direction | same) for direction in directions]
-        return Affine(start, [{name: tensor - nothing[name] for name, tensor in part.items()} for part in parts])
+        parts = (self._read_at(direction | same) for direction in directions)
+        moved = ({name: tensor - nothing[name] for name, tensor in part.items()} for part in parts)
+        # One after the other, and a template without memory: in tiles a wide network's weights take four times theirs.
+        shapes = {name: tensor.new_empty(()).expand(tensor.shape) for name, tensor in start.items()}
+        return Affine(start, moved, shapes)
 
     def _read_at(self, params: State) -> State:
         """What programs read at a point, without buffers."""
@@ -316,6 +319,7 @@ class _Last:
         kept = self.kept
         if kept and kept[0]() is forward and kept[1] is affine:
             return kept[2]
+        self.kept = None  # its memory is free before more is taken
         made = forward.made_along(affine)
         prepared = _Prepared(made) if made else None
         self.kept = weakref.ref(forward, self._forget), affine, prepared

@@ -1,7 +1,7 @@
 """A point or a direction in weight space, as a dict of tensors keyed like `named_parameters()`."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -193,7 +193,7 @@ class Affine:
         0.5
     """
 
-    def __init__(self, origin: Params, directions: Sequence[Params], template: Params | None = None):
+    def __init__(self, origin: Params, directions: Iterable[Params], template: Params | None = None):
         self.template = origin if template is None else template
         self.origin = flatten(formatted_like(origin, self.template))
         self.directions = [flatten(formatted_like(direction, self.template)) for direction in directions]

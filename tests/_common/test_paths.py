@@ -13,7 +13,7 @@ import xarray as xr
 from helpers import SMALL_VALUES, batch_norm_net, small_data, small_store
 
 import landscape_nb as lnb
-from landscape_nb._common.paths import check_array_names, local_path, made_beside
+from landscape_nb._common.paths import check_array_names, local_path, made_beside, why_unwritable
 
 
 @pytest.mark.parametrize("given", ["a/b", Path("a/b"), "./a/b", "~/a/b"])
@@ -207,3 +207,11 @@ def test_a_faster_process_wins(tmp_path, monkeypatch):
     monkeypatch.setattr(xr.Dataset, "to_zarr", overtaken)
     assert list(small_store(tmp_path / "a.zarr").read()) == [0]
     assert [path.name for path in tmp_path.iterdir()] == ["a.zarr"]
+
+
+def test_whether_a_directory_can_be_written_is_found_without_making_it(tmp_path):
+    assert why_unwritable(tmp_path / "a" / "b") == ""
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("")
+    assert why_unwritable(tmp_path / "file" / "b") == f"{tmp_path / 'file'} is not a directory"
+    assert "/proc" in why_unwritable(Path("/proc/nets"))
