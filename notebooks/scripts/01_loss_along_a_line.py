@@ -43,13 +43,11 @@ if "google.colab" in sys.modules:  # Colab keeps its own torch and numpy
 # %%
 import copy
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import xarray as xr
 
 # %%
-from matplotlib.colors import LogNorm
 from scipy.ndimage import label as connected_parts
 from torch.func import functional_call
 
@@ -429,10 +427,9 @@ def slide(plane="the trained bend M", beta=0.0):
 
 # %%
 def height(panel, plane):
-    colours = plt.get_cmap("viridis")(LogNorm(0.01, 5, clip=True)(plane.loss.values.T))
-    panel.imshow(colours, origin="lower", extent=(-0.525, 1.525, -0.525, 1.525), interpolation="nearest")
+    plotting.draw_contours(panel, plane, levels=levels)
     panel.plot([0, 1], [0, 0], "o", color="white", markeredgecolor="black", markersize=9)
-    panel.set(xlabel="α (from A to B)", ylabel="β", title="bright is high (logarithmic)", xticks=[-0.5, 0, 0.5, 1, 1.5])
+    panel.set(xlabel="α (from A to B)", ylabel="β", title="bright is high", xticks=[-0.5, 0, 0.5, 1, 1.5])
 
 
 # %%

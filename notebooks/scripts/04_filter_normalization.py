@@ -264,7 +264,17 @@ lnb.claim(
 #
 # **Not reproduced at this scale:** a full flip along raw *random* directions. Decay only shrinks the small batches' lead there (the ratio printed above stays over 1). The straight line of notebook 03 does flip.
 #
-# So would layer normalization do? It undoes a factor on a whole layer. But batch norm cancels a factor on *every single filter*. Let us give each filter of a network its own factor between 1/4 and 4, without changing an answer.
+# So would layer normalization do? The paper's appendix shows two trained networks that it puts in the wrong order. Let us look for such a pair among our four: from the widest valley to the narrowest, by each of the two.
+
+# %%
+for method in ("filter", "layer"):
+    ranked = sorted(runs, key=lambda key: -widths[method, *key])
+    print(f"{method}: " + " > ".join(f"{side}, {name} ({error[side, name]:.1%} errors)" for side, name in ranked))
+
+# %% [markdown]
+# **Not found here:** the two orders are the same, or differ only between neighbours whose widths are nearly equal. In both, the wider of two valleys need not make fewer errors. Networks that were trained alike have filters of like lengths, and then the two normalizations differ little.
+#
+# What can go wrong is plain all the same. Layer normalization undoes a factor on a whole layer. But batch norm cancels a factor on *every single filter*. Let us give each filter of a network its own factor between 1/4 and 4, without changing an answer.
 
 
 # %%

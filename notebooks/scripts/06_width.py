@@ -49,7 +49,7 @@ PRESET = "quick"  # "quick": about a minute, on scikit-learn's digits · "full":
 
 # %%
 small = {"data": "digits", "train": 816, "depth": 20, "channels": 4, "epochs": 6, "batch": 48, "lr": 0.03}
-quick = small | {"images": 100, "reach": 0.5, "points": 13, "groups": (4, 4, 4), "growth": 8}
+quick = small | {"images": 100, "reach": 0.5, "points": 17, "groups": (4, 4, 4), "growth": 8}
 large = {"data": "cifar10", "train": 50_000, "depth": 56, "channels": 16, "epochs": 300, "batch": 128, "lr": 0.1}
 full = large | {"images": 50_000, "reach": 1.0, "points": 51, "groups": (6, 12, 24, 16), "growth": 32}
 settings = lnb.choose_preset(PRESET, quick=quick, full=full)
@@ -85,8 +85,7 @@ def measure(run):
 
 
 # %%
-objectives = {which: measure(run) for which, run in runs.items()}
-reached = {which: objective() for which, objective in objectives.items()}
+reached = {which: measure(run)() for which, run in runs.items()}
 for (k, shortcuts), values in reached.items():
     error = 100 * (1 - runs[k, shortcuts].history["test_accuracy"][-1])
     name = f"k = {k}, {'with' if shortcuts else 'no'} shortcuts"
@@ -119,14 +118,15 @@ where
 
 
 # %%
-def plane(objective):
+def plane(run):
+    objective = measure(run)
     directions = lnb.random_directions(objective.origin, 2, normalize="filter", seed=settings.seed)
     extent = (-settings.reach, settings.reach)
     return lnb.evaluate_plane(objective, directions, extent, settings.points, progress=False)
 
 
 # %%
-planes = {which: plane(objective) for which, objective in objectives.items()}
+planes = {which: plane(run) for which, run in runs.items()}
 
 # %% tags=["answer"]
 figure, panels = plotting.panels(4, 2, size=(3.6, 3.5))
@@ -301,7 +301,7 @@ for shortcuts, row in papers.items():
 # %%
 dense = lnb.models.densenet(settings.groups, growth=settings.growth, **data.shape, seed=settings.seed)
 dense_run = lnb.train(dense, data, settings.epochs, settings.batch, lr=0.1, seed=settings.seed)
-dense_plane = plane(measure(dense_run))
+dense_plane = plane(dense_run)
 
 # %%
 three = {
@@ -354,10 +354,13 @@ def prune(weights, fraction):
 
 # %%
 fractions = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
-kept = {
-    which: [objective(prune(objective.origin, f))["accuracy"] for f in fractions]
-    for which, objective in objectives.items()
-}
+
+
+def accuracies(objective):
+    return [objective(prune(objective.origin, f))["accuracy"] for f in fractions]
+
+
+kept = {which: accuracies(measure(run)) for which, run in runs.items()}
 
 # %%
 figure, panels = plotting.panels(2, size=(5.6, 4.4))
@@ -378,7 +381,7 @@ lnb.show(
 
 # %%
 for k in widths:
-    objective = objectives[k, True]
+    objective = measure(runs[k, True])
     (d,) = lnb.random_directions(runs[k, True].model, 1, seed=settings.seed)
     step = lnb.norm(lnb.towards(objective.origin, prune(objective.origin, 0.4))) / lnb.norm(d)
     losses = [objective(at)["loss"] for at in (prune(objective.origin, 0.4), lnb.move(objective.origin, [d], [step]))]
@@ -431,7 +434,7 @@ exercises.check_weight_growth(my_factor, narrow, wide)
 # **2 · Prune by hand** (●●○, 8 minutes). Set the smaller half of the weights to zero in every tensor with more than one dimension, each with its own threshold. The result is a dict like `weights`.
 
 # %%
-weights = objectives[8, True].origin
+weights = lnb.parameters_of(runs[8, True].model)
 
 my_weights = ...
 exercises.check_pruned(my_weights, weights, 0.5)
@@ -458,7 +461,7 @@ exercises.check_area_below(my_area, my_plane, 1)
 #
 # ```python
 # directions = lnb.random_directions(runs[8, False].model, 2, seed=7)
-# my_plane = lnb.evaluate_plane(objectives[8, False], directions, (-0.5, 0.5), 9, progress=False)
+# my_plane = lnb.evaluate_plane(measure(runs[8, False]), directions, (-0.5, 0.5), 9, progress=False)
 # my_area = float((my_plane.loss < 1).mean())
 # ```
 # </details>
@@ -466,7 +469,7 @@ exercises.check_area_below(my_area, my_plane, 1)
 # **4 · The network or the direction?** (●●●, 15 minutes). A random direction has little to do with the few directions in which the loss bends most. For k = 2 with shortcuts, divide the largest eigenvalue of the Hessian (`lnb.extreme_eigenvalues`; `tolerance=0.01` is enough) by the curvature along the random direction `d` (`lnb.curvature_along`). Then do the same for k = 8.
 
 # %%
-objective = objectives[2, True]
+objective = measure(runs[2, True])
 (d,) = lnb.random_directions(runs[2, True].model, 1, seed=settings.seed)
 
 my_ratio = ...

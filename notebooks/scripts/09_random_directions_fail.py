@@ -52,7 +52,7 @@ PRESET = "quick"  # "quick": half a minute, on scikit-learn's digits · "full": 
 # %%
 quick = {"data": "digits", "width": 0.125, "epochs": 24, "batches": (64, 480), "decay": 5e-3, "adam": 3e-3, "record": 1}
 full = {"data": "cifar10", "width": 1, "epochs": 300, "batches": (128, 8192), "decay": 5e-4, "adam": 1e-3, "record": 5}
-drawn = {"quick": {"images": 100, "points": (21, 13)}, "full": {"images": 5000, "points": (51, 51)}}
+drawn = {"quick": {"images": 100, "points": (25, 17)}, "full": {"images": 5000, "points": (51, 51)}}
 settings = lnb.choose_preset(PRESET, quick=quick | drawn["quick"], full=full | drawn["full"])
 data = lnb.datasets.LOADERS[settings.data]()
 sample = data.subset(settings.images)

@@ -51,7 +51,7 @@ from landscape_nb import exercises, plotting
 PRESET = "quick"  # "quick": seconds, on scikit-learn's digits · "full": VGG-9 and the perceptron on CIFAR-10
 
 # %%
-quick = {"data": "digits", "epochs": 12, "vgg_width": 0.25, "images": 1438, "vgg_images": 500, "points": 15}
+quick = {"data": "digits", "epochs": 12, "vgg_width": 0.25, "images": 1438, "vgg_images": 500, "points": 21}
 full = {"data": "cifar10", "epochs": 300, "vgg_width": 1, "images": 50_000, "vgg_images": 10_000, "points": 51}
 settings = lnb.choose_preset(PRESET, quick=quick, full=full)
 data = lnb.datasets.LOADERS[settings.data]()

@@ -64,7 +64,7 @@ from landscape_nb import exercises, plotting
 PRESET = "quick"  # "quick": a minute, on digits and the Zen of Python · "full": longer, on CIFAR-10 and more text
 
 # %%
-quick = {"data": "digits", "images": 600, "epochs": 12, "points": 13, "text": "zen", "width": 32, "windows": 52}
+quick = {"data": "digits", "images": 600, "epochs": 12, "points": 19, "text": "zen", "width": 32, "windows": 52}
 full = {
     "data": "cifar10",
     "images": 50_000,
