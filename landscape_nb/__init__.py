@@ -34,6 +34,7 @@ from landscape_nb.surfaces import evaluate_line, evaluate_plane, interpolate, pr
 from landscape_nb.trajectories import (
     PCA,
     Trajectory,
+    checkpoints,
     pca_directions,
     plane_gap,
     project,
@@ -77,6 +78,7 @@ __all__ = [
     "Trajectory",
     "accuracy",
     "add",
+    "checkpoints",
     "choose_preset",
     "claim",
     "cosines",

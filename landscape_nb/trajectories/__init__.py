@@ -1,5 +1,6 @@
 """Where training went: runs, their planes, and the random walk that they are compared with."""
 
+from landscape_nb.trajectories.checkpoints import checkpoints
 from landscape_nb.trajectories.pca import PCA, pca_directions, plane_gap, project, shared_plane
 from landscape_nb.trajectories.random_walk import random_walk_ratios, random_walk_variance_ratio
 from landscape_nb.trajectories.steps import step_cosines
@@ -9,6 +10,7 @@ from landscape_nb.trajectories.trajectory import Trajectory
 __all__ = [
     "PCA",
     "Trajectory",
+    "checkpoints",
     "pca_directions",
     "plane_gap",
     "project",

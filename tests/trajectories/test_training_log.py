@@ -1,4 +1,4 @@
-"""What a run records: numbers after every epoch, copies of states, and an error where a number is not finite."""
+"""What a run records: numbers after every epoch, states of some, and an error where a number is not finite."""
 
 from types import SimpleNamespace
 
@@ -9,18 +9,18 @@ from helpers import TRAINING
 from torch import nn
 
 import landscape_nb as lnb
-from landscape_nb.trajectories.recorder import Recorder, recorded_epochs, snapshot
+from landscape_nb.trajectories.training_log import TrainingLog, recorded_epochs
 
 
-def recorder(net, has_tests=True, loss=0.5, epochs=3, record=(0, 2, 3)):
-    """A recorder to which tests give the loss that they are told, and accuracy 0.25."""
+def training_log(net, has_tests=True, loss=0.5, epochs=3, record=(0, 2, 3)):
+    """A log to which tests give the loss that they are told, and accuracy 0.25."""
     settings = {"epochs": epochs, "record": list(record), "lr": 0.1}
-    return Recorder(net, lambda params, buffers: {"loss": loss, "accuracy": 0.25}, has_tests, settings)
+    return TrainingLog(net, lambda params, buffers: {"loss": loss, "accuracy": 0.25}, has_tests, settings)
 
 
 def test_every_epoch_has_its_numbers_and_the_norm_of_the_weights():
     net = nn.Linear(2, 1)
-    found = recorder(net)
+    found = training_log(net)
     for epoch, weights in enumerate([(3.0, 4.0), (0.0, 2.0)], 1):
         net.weight.data, net.bias.data = torch.tensor([weights]), torch.zeros(1)
         found.record(epoch, {"train_loss": 10.0 * epoch})
@@ -35,7 +35,7 @@ def test_every_epoch_has_its_numbers_and_the_norm_of_the_weights():
 def test_states_are_those_of_the_recorded_epochs():
     net = nn.Linear(1, 1, bias=False)
     net.weight.data.fill_(0)
-    found = recorder(net, record=(0, 2, 3))
+    found = training_log(net, record=(0, 2, 3))
     for epoch in (1, 2, 3):
         net.weight.data.fill_(epoch)
         found.record(epoch, {})
@@ -46,7 +46,7 @@ def test_without_test_data_only_the_last_epoch_is_evaluated_and_not_recorded():
     asked = []
     settings = {"epochs": 3, "record": [0, 3], "lr": 0.1}
     net = nn.Linear(2, 1)
-    found = Recorder(net, lambda *_: asked.append(epoch) or {"loss": 1.0}, False, settings)
+    found = TrainingLog(net, lambda *_: asked.append(epoch) or {"loss": 1.0}, False, settings)
     for epoch in (1, 2, 3):
         found.record(epoch, {})
     assert asked == [3]
@@ -56,7 +56,7 @@ def test_without_test_data_only_the_last_epoch_is_evaluated_and_not_recorded():
 @pytest.mark.parametrize(("has_tests", "what"), [(True, "test loss"), (False, "loss")])
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
 def test_a_loss_that_is_not_finite_is_named_with_the_epoch_and_nothing_is_recorded(has_tests, what, loss):
-    found = recorder(nn.Linear(2, 1), has_tests, loss, epochs=2)
+    found = training_log(nn.Linear(2, 1), has_tests, loss, epochs=2)
     with pytest.raises(FloatingPointError, match=f"^the {what} became {loss} in epoch 2; a lower lr than 0.1 may help"):
         found.record(2, {"train_loss": 1.0})
     assert found.history == {}
@@ -67,19 +67,7 @@ def test_a_weight_that_is_not_finite_is_named():
     net = nn.Linear(2, 1)
     net.weight.data[0, 1] = torch.inf
     with pytest.raises(FloatingPointError, match="^the norm of the weights became inf in epoch 1"):
-        recorder(net).record(1, {})
-
-
-def test_a_snapshot_is_a_copy_in_the_default_layout_with_buffers():
-    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).to(memory_format=torch.channels_last)
-    weights = net[0].weight.detach().clone()
-    kept = snapshot(net)
-    net[0].weight.data.zero_()
-    net[1].running_mean.add_(1)
-    assert torch.equal(kept["0.weight"], weights)
-    assert kept["0.weight"].is_contiguous()
-    assert not kept["0.weight"].requires_grad
-    assert kept["1.running_mean"].tolist() == [0.0] * 4
+        training_log(net).record(1, {})
 
 
 @pytest.mark.parametrize(

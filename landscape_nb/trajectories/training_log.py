@@ -1,18 +1,17 @@
-"""What a training run records: numbers after every epoch, and the network's state after some."""
+"""What `train` keeps of a run: numbers after every epoch, and the network's state after some."""
 
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from torch import nn
 
 from landscape_nb._common.checks import check_kind, check_whole
 from landscape_nb.objective.objective import Objective
-from landscape_nb.trajectories.trajectory import StateDict
+from landscape_nb.trajectories.trajectory import StateDict, snapshot
 from landscape_nb.weights.params import norm
 
 
-class Recorder:
+class TrainingLog:
     """The history of a run, and the states at the epochs that it records.
 
     Args:
@@ -60,19 +59,6 @@ class Recorder:
         if not np.isfinite(value):
             lr = self.settings["lr"]
             raise FloatingPointError(f"the {what} became {value} in epoch {epoch}; a lower lr than {lr} may help")
-
-
-def snapshot(net: nn.Module) -> StateDict:
-    """A copy of a network's parameters and buffers on the CPU, in the default layout.
-
-    Example:
-        >>> list(snapshot(nn.Linear(2, 1)))
-        ['weight', 'bias']
-    """
-    return {
-        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, tensor in net.state_dict().items()
-    }
 
 
 def recorded_epochs(epochs: int, record: int | Sequence[int]) -> list[int]:
