@@ -33,8 +33,10 @@ from landscape_nb.plotting.show import show, show_interactive
 from landscape_nb.surfaces import evaluate_line, evaluate_plane, interpolate, progressive_plane
 from landscape_nb.trajectories import (
     PCA,
+    Recorder,
     Trajectory,
     checkpoints,
+    extent_of,
     pca_directions,
     plane_gap,
     project,
@@ -75,6 +77,7 @@ __all__ = [
     "Finding",
     "Objective",
     "Params",
+    "Recorder",
     "Trajectory",
     "accuracy",
     "add",
@@ -92,6 +95,7 @@ __all__ = [
     "evaluate_plane",
     "exercises",
     "explore",
+    "extent_of",
     "extreme_eigenvalues",
     "hessian_operator",
     "hessian_vector_product",
