@@ -53,7 +53,8 @@ def checkpoints(files: str | PathLike[str] | Iterable[str | PathLike[str]], mode
         model: The network that was trained. It stays as it is.
 
     Returns:
-        The run. Its `model` is a copy of the network at the last checkpoint, in evaluation mode.
+        The run. Its `model` is a copy of the network at the last checkpoint, in evaluation mode. Its `lr_drops` are
+        those that a `Recorder` noted in its files; of other files there are none, until you set them.
 
     Raises:
         ValueError: No file is found, or a file is damaged, holds more than weights, or does not fit the model. All but
@@ -204,14 +205,15 @@ def _other_objects(path: Path) -> list[str]:
     return []
 
 
-def _weights_in(file: str, saved: Any) -> StateDict:
+def _weights_in(file: str, saved: Any, deepest: int = 3) -> StateDict:
     """The tensors by name, wherever a checkpoint has them."""
     if not isinstance(saved, Mapping):
         raise ValueError(f"{file}: it holds a {type(saved).__name__}, wants a state_dict, or a dict with one")
     inner = next((saved[key] for key in _WITHIN if isinstance(saved.get(key), Mapping)), None)
-    if inner is not None:
-        return _weights_in(file, inner)
-    tensors = {key: value for key, value in saved.items() if isinstance(key, str) and isinstance(value, Tensor)}
+    if inner is not None and deepest:
+        return _weights_in(file, inner, deepest - 1)
+    named = {key: value for key, value in saved.items() if isinstance(key, str)}
+    tensors = {key: value.detach() for key, value in named.items() if isinstance(value, Tensor)}
     if not tensors:
         keys, within = _few(map(str, saved)) or "nothing", " or ".join(map(repr, _WITHIN))
         raise ValueError(f"{file}: it holds {keys}, wants a state_dict, or one under {within}")

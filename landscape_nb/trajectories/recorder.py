@@ -24,6 +24,7 @@ class Recorder:
 
     The network as it is when the recorder is made is the first point, of epoch 0. What is kept are copies of all
     parameters and buffers, on the CPU. An "epoch" may be anything that you record after, a hundred steps for instance.
+    Of several processes that train one network, only one should record.
 
     Args:
         model: The network that is trained. It stays as it is.

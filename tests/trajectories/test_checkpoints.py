@@ -324,6 +324,8 @@ def test_a_file_that_is_damaged_in_the_middle_is_named_when_it_is_read(tmp_path,
 
 
 LINEAR = {"weight": torch.ones(1, 1)}
+NESTED_IN_ITSELF = {}
+NESTED_IN_ITSELF["model"] = NESTED_IN_ITSELF
 
 
 @pytest.mark.parametrize(
@@ -339,6 +341,7 @@ LINEAR = {"weight": torch.ones(1, 1)}
             "has weights for the model under 'a.', 'b.', wants one network",
         ),
         ({"epoch": 3, "optimizer": {}}, "it holds 'epoch', 'optimizer', wants a state_dict, or one under 'state_dict'"),
+        (NESTED_IN_ITSELF, "it holds 'model', wants a state_dict"),
         ({}, "it holds nothing, wants a state_dict"),
         ([torch.ones(1)], "it holds a list, wants a state_dict"),
         (torch.ones(1), "it holds a Tensor, wants a state_dict"),
@@ -349,6 +352,23 @@ def test_what_does_not_fit_is_named_with_its_file(tmp_path, single, content, mes
     torch.save(content, tmp_path / "a.pt")
     with pytest.raises(ValueError, match=rf"a\.pt: {message}"):
         lnb.checkpoints(tmp_path / "a.pt", single)
+
+
+def test_saved_parameters_are_points_without_a_graph(tmp_path, single):
+    torch.save(dict(single.named_parameters()), tmp_path / "a.pt")
+    assert not lnb.checkpoints(tmp_path / "a.pt", single).points[0]["weight"].requires_grad
+
+
+def test_a_path_is_drawn_over_its_plane(tmp_path, states, model):
+    run = lnb.checkpoints(save(tmp_path, states), model)
+    pca = lnb.pca_directions(run)
+    path = lnb.project(run, pca.directions, pca.origin)
+    objective, extent = lnb.Objective(run.model, small_data()), lnb.extent_of(path)
+    plane = lnb.evaluate_plane(objective, pca.directions, extent, 5, origin=pca.origin, progress=False)
+    assert plane.alpha[0] < path.alpha.min() < path.alpha.max() < plane.alpha[-1]
+    assert plane.beta[0] < path.beta.min() < path.beta.max() < plane.beta[-1]
+    run.lr_drops = [9]
+    assert lnb.project(run, pca.directions, pca.origin).attrs["lr_drops"] == [9]
 
 
 def test_a_folder_is_not_a_file(tmp_path, single):
