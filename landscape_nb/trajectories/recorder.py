@@ -117,7 +117,6 @@ class Recorder:
             states = CheckpointFiles([self.folder / state_name(epoch) for epoch in self.epochs], self.model)
         final = copied_model(self.model).eval()
         final.load_state_dict(states[-1])
-        final.zero_grad()
         return Trajectory(final, list(self.epochs), states, list(self.lr_drops), {}, {"every": self.every})
 
     def lightning_callback(self) -> Any:
