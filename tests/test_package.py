@@ -11,6 +11,7 @@ from helpers import ROOT
 import landscape_nb
 
 LARGE = "llvmlite", "ipywidgets", "papermill", "torch._dynamo", "sklearn", "plotly", "zarr", "dask"
+LARGE += "lightning", "transformers"
 
 
 def test_what_is_large_is_imported_when_it_is_needed():

@@ -1,6 +1,5 @@
 """The trained networks that the paper's authors released, read from their files."""
 
-import zipfile
 from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from landscape_nb._common.archives import check_archive
 from landscape_nb._common.checks import check_choice, check_pathlike
 from landscape_nb.models.residual import RESNET_DEPTHS, ResNet, resnet
 
@@ -41,7 +41,7 @@ def load_authors_checkpoint(path: str | PathLike[str]) -> ResNet:
     # authors' files hold the state of a DataParallel wrapper, whose names begin with `module.`; despite their ending
     # they are not Lua Torch's format.
     try:
-        size = _check_archive(path)
+        size = check_archive(path)
         saved = torch.load(path, weights_only=True, map_location="cpu")
         state = {key.removeprefix("module."): value for key, value in saved["state_dict"].items()}
         _check_expansion(state, size)
@@ -60,17 +60,6 @@ def load_authors_checkpoint(path: str | PathLike[str]) -> ResNet:
             f"path: {path} is not a checkpoint of the authors' ResNets, a .t7 file with a 'state_dict' ({error})"
         ) from error
     return net.eval()
-
-
-def _check_archive(path: str | PathLike[str]) -> int:
-    """The size of a file; a `ValueError` if it is a compressed archive, which torch does not write."""
-    size = Path(path).stat().st_size
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            inside = sum(member.file_size for member in archive.infolist())
-        if inside > size:
-            raise ValueError(f"it has {size} bytes and would expand to {inside}")
-    return size
 
 
 def _check_expansion(state: Mapping[str, Tensor], size: int) -> None:

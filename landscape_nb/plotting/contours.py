@@ -83,7 +83,7 @@ def draw_contours(
 def draw_path(panel: Axes, path: xr.Dataset, until: float | None = None) -> None:
     """Draw the projection of a training run into a panel, over its contours.
 
-    The first point is a square, the last a star; where the learning rate was divided by ten there is a
+    The first point is a square, the last a star; where the learning rate fell there is a
     ring, above all else and wider than the star.
 
     Args:

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from landscape_nb._common.checks import check_kind
 from landscape_nb.objective.forward import Buffers
 from landscape_nb.objective.objective import Objective
-from landscape_nb.trajectories.trajectory import Trajectory
-from landscape_nb.weights.filters import carrying, filter_fields_in, filter_fields_of
+from landscape_nb.trajectories.trajectory import Chosen, Trajectory
+from landscape_nb.weights.filters import carrying, filter_fields_of
 from landscape_nb.weights.params import Params, check_params, flatten, formatted_like, unflatten
 
 Points = Trajectory | Sequence[Params]
@@ -56,23 +56,6 @@ def parameters_in(name: str, points: Sequence[Params], model: nn.Module | None) 
     if buffers:
         raise ValueError(f"{name}: holds {buffers[0]!r}, which is a buffer; give model=, so that only parameters count")
     return points
-
-
-class Chosen(Sequence):
-    """A model's parameters out of `state_dict`s, each read when it is indexed."""
-
-    def __init__(self, states: Sequence[Params], model: nn.Module):
-        self.states, self.filter_fields = states, filter_fields_in(model)
-        self.names = [name for name, _ in model.named_parameters()]
-
-    def __len__(self) -> int:
-        return len(self.states)
-
-    def __getitem__(self, index: int) -> Params:  # pyrefly: ignore[bad-override]  (nobody takes slices)
-        state = self.states[index]
-        if not isinstance(state, Mapping):
-            return state
-        return carrying({name: state[name] for name in self.names if name in state}, self.filter_fields)
 
 
 class Stacked(Sequence):

@@ -1,95 +1,196 @@
-"""What a training run records: numbers after every epoch, and the network's state after some."""
+"""Points of a training loop of one's own, kept as it runs."""
 
-from collections.abc import Sequence
+import json
+import os
+from os import PathLike
+from pathlib import Path
+from typing import Any
 
-import numpy as np
-import torch
+from safetensors.torch import save_file
 from torch import nn
 
-from landscape_nb._common.checks import check_kind, check_whole
-from landscape_nb.objective.objective import Objective
-from landscape_nb.trajectories.trajectory import StateDict
-from landscape_nb.weights.params import norm
+from landscape_nb._common.checks import check_positive, check_whole
+from landscape_nb._common.paths import local_path
+from landscape_nb._common.schema import LR_DROPS
+from landscape_nb.trajectories.callbacks import make_lightning_callback, make_transformers_callback
+from landscape_nb.trajectories.checkpoints import CheckpointFiles
+from landscape_nb.trajectories.run_files import state_name
+from landscape_nb.trajectories.trajectory import StateDict, Trajectory, snapshot
+from landscape_nb.weights.copies import check_model, copied_model
 
 
 class Recorder:
-    """The history of a run, and the states at the epochs that it records.
+    """Keeps points of a training loop of your own: call `record()` after each epoch, then `trajectory()`.
+
+    The network as it is when the recorder is made is the first point, of epoch 0. What is kept are copies of all
+    parameters and buffers, on the CPU. An "epoch" may be anything that you record after, a hundred steps for instance.
+    Of several processes that train one network, only one should record.
 
     Args:
-        net: The network that is trained; its present state is that of epoch 0.
-        tests: What is evaluated after an epoch: the test data, else some training data.
-        has_tests: Whether there are test data.
-        settings: The run's settings.
+        model: The network that is trained. It stays as it is.
+        folder: Where points are kept, as one `.safetensors` file each, which is written whole or not at all; default
+            in memory. `checkpoints(folder + "/*.safetensors", model)` reads them in another process.
+        every: Keep only every nth recorded epoch, besides the first and the last.
 
     Attributes:
-        history: As `Trajectory` has it.
-        states: By epoch, the recorded states.
-    """
-
-    def __init__(self, net: nn.Module, tests: Objective, has_tests: bool, settings: dict):
-        self.net, self.tests, self.has_tests, self.settings = net, tests, has_tests, settings
-        self.history: dict[str, list[float]] = {}
-        self.states: dict[int, StateDict] = {0: snapshot(net)}
-
-    def record(self, epoch: int, values: dict[str, float]) -> None:
-        """Add what is known after an epoch.
-
-        Args:
-            epoch: Its number, from 1 up.
-            values: The numbers that training gave.
-
-        Raises:
-            FloatingPointError: The loss, or a weight, is not finite.
-        """
-        params = {name: p.detach() for name, p in self.net.named_parameters()}
-        weight_norm = norm(params)
-        self.check_finite("norm of the weights", weight_norm, epoch)
-        if self.has_tests or epoch == self.settings["epochs"]:
-            # The last step may have made weights whose loss is not finite, and no step after it would notice. So
-            # without test data the final weights are evaluated on some training data.
-            found = self.tests(params, dict(self.net.named_buffers()))
-            self.check_finite(f"{'test ' * self.has_tests}loss", found["loss"], epoch)
-            values |= {f"test_{name}": value for name, value in found.items() if self.has_tests}
-        for name, value in (values | {"weight_norm": weight_norm}).items():
-            self.history.setdefault(name, []).append(value)
-        if epoch in self.settings["record"]:
-            self.states[epoch] = snapshot(self.net)
-
-    def check_finite(self, what: str, value: float, epoch: int) -> None:
-        """Raise a `FloatingPointError` unless a number of an epoch is finite."""
-        if not np.isfinite(value):
-            lr = self.settings["lr"]
-            raise FloatingPointError(f"the {what} became {value} in epoch {epoch}; a lower lr than {lr} may help")
-
-
-def snapshot(net: nn.Module) -> StateDict:
-    """A copy of a network's parameters and buffers on the CPU, in the default layout.
-
-    Example:
-        >>> list(snapshot(nn.Linear(2, 1)))
-        ['weight', 'bias']
-    """
-    return {
-        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, tensor in net.state_dict().items()
-    }
-
-
-def recorded_epochs(epochs: int, record: int | Sequence[int]) -> list[int]:
-    """The epochs whose states are recorded, the first and the last included.
+        epochs: The epochs whose points are kept.
+        lr_drops: The epochs after which the learning rate began to fall.
 
     Raises:
-        TypeError: `record` is neither a number nor a list.
-        ValueError: It has epochs that the run does not have.
+        ValueError: `every` is not a whole number from 1 up, `model` wraps the module that is wanted, or `folder` is a
+            file or has points of another run.
+        TypeError: `model` is not a module, or `folder` not a path.
+        OSError: The folder cannot be written.
 
     Example:
-        >>> recorded_epochs(5, 2), recorded_epochs(5, [3])
-        ([0, 2, 4, 5], [0, 3, 5])
+        >>> import torch
+        >>> model = nn.Linear(2, 1)
+        >>> recorder = Recorder(model)
+        >>> for lr in (0.1, 0.1, 0.01):
+        ...     with torch.no_grad():
+        ...         _ = model.weight.sub_(lr)  # a step of training
+        ...     recorder.record(lr=lr)
+        >>> run = recorder.trajectory()
+        >>> run.epochs, run.lr_drops
+        ([0, 1, 2, 3], [2])
     """
-    if isinstance(record, int | float | np.number):
-        record = range(0, epochs, check_whole("record", record, 1))
-    check_kind("record", record, (list, tuple, range, set, np.ndarray), "every how many epochs, or a list of epochs")
-    record = [check_whole("record", epoch, 0) for epoch in record]
-    if unknown := [epoch for epoch in record if epoch > epochs]:
-        raise ValueError(f"record: got epochs {unknown}, wants 0 to {epochs}")
-    return sorted({0, epochs, *record})
+
+    def __init__(self, model: nn.Module, folder: str | PathLike[str] | None = None, every: int = 1):
+        check_model("model", model)
+        self.model, self.every = model, check_whole("every", every, 1)
+        self.folder = None if folder is None else _made_folder(folder)
+        self.epochs: list[int] = []
+        self.lr_drops: list[int] = []
+        self._states: list[StateDict] = []
+        self._epoch, self._calls = 0, 0
+        self._lr: float | None = None
+        self._falls = False
+        self._keep()
+
+    def record(self, epoch: int | None = None, lr: float | None = None) -> None:
+        """Say that an epoch is over; its point is kept if it is one of those to keep.
+
+        Args:
+            epoch: Its number; default one more than the last.
+            lr: The learning rate of this epoch. Where it begins to fall, a drop is noted; the following steps down
+                of a cosine, or another schedule that falls all the time, are not.
+
+        Raises:
+            ValueError: `epoch` is not a whole number larger than the last one, or `lr` is negative or not finite.
+            OSError: The folder cannot be written.
+
+        Example:
+            >>> recorder = Recorder(nn.Linear(2, 1), every=2)
+            >>> for epoch in range(1, 6):
+            ...     recorder.record(epoch)
+            >>> recorder.epochs
+            [0, 2, 4]
+            >>> recorder.trajectory().epochs
+            [0, 2, 4, 5]
+        """
+        epoch = self._next(epoch)
+        if lr is not None:
+            check_positive("lr", lr, or_zero=True)
+            self._note(lr)
+        self._epoch, self._calls = epoch, self._calls + 1
+        if self._calls % self.every == 0:
+            self._keep()
+
+    def trajectory(self) -> Trajectory:
+        """The run so far; its last point is kept too, as the network is now.
+
+        Returns:
+            The run. Its `model` is a copy of the network at the last point, in evaluation mode. Points in a folder are
+            read when they are asked for.
+
+        Raises:
+            OSError: The folder cannot be written.
+
+        Example:
+            >>> Recorder(nn.Linear(2, 1)).trajectory().epochs
+            [0]
+        """
+        if self.epochs[-1] != self._epoch:
+            self._keep()
+        states = list(self._states)
+        if self.folder is not None:
+            states = CheckpointFiles([self.folder / state_name(epoch) for epoch in self.epochs], self.model)
+        final = copied_model(self.model).eval()
+        final.load_state_dict(states[-1])
+        return Trajectory(final, list(self.epochs), states, list(self.lr_drops), {}, {"every": self.every})
+
+    def lightning_callback(self) -> Any:
+        """A callback that records every epoch of a `Trainer` of PyTorch Lightning.
+
+        Returns:
+            A `lightning.pytorch.Callback`.
+
+        Raises:
+            ImportError: Lightning is not installed.
+
+        Example:
+            >>> recorder = Recorder(net)  # doctest: +SKIP
+            >>> trainer = lightning.Trainer(max_epochs=20, callbacks=[recorder.lightning_callback()])  # doctest: +SKIP
+        """
+        return make_lightning_callback(self.record)
+
+    def transformers_callback(self) -> Any:
+        """A callback that records every epoch of a `Trainer` of Hugging Face's transformers.
+
+        Returns:
+            A `transformers.TrainerCallback`.
+
+        Raises:
+            ImportError: transformers is not installed.
+
+        Example:
+            >>> recorder = Recorder(model)  # doctest: +SKIP
+            >>> trainer = Trainer(model, callbacks=[recorder.transformers_callback()], ...)  # doctest: +SKIP
+        """
+        return make_transformers_callback(self.record)
+
+    def _next(self, epoch: int | None) -> int:
+        """The number of the epoch that is over."""
+        if epoch is None:
+            return self._epoch + 1
+        if epoch == 0 and self._epoch == 0:
+            raise ValueError("epoch: got 0, which is the network before training; the first epoch is 1")
+        return check_whole("epoch", epoch, self._epoch + 1)
+
+    def _note(self, lr: float) -> None:
+        """Note a drop where the learning rate falls and did not before."""
+        falls = self._lr is not None and lr < self._lr
+        if falls and not self._falls:
+            self.lr_drops.append(self._epoch)
+        self._lr, self._falls = lr, falls
+
+    def _keep(self) -> None:
+        """Keep the network as it is now."""
+        state = snapshot(self.model)
+        if self.folder is None:
+            self._states.append(state)
+        else:
+            _write(self.folder / state_name(self._epoch), state, {LR_DROPS: json.dumps(self.lr_drops)})
+        self.epochs.append(self._epoch)
+
+
+def _made_folder(folder: str | PathLike[str]) -> Path:
+    """A folder without points of another run; one of epoch 0 is of a run that did not come far."""
+    path = local_path("folder", folder)
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"folder: got {str(path)!r}, which is a file")
+    path.mkdir(parents=True, exist_ok=True)
+    kept = {file.name for file in path.glob("epoch-*.safetensors")} - {state_name(0)}
+    if kept:
+        raise ValueError(f"folder: {str(path)!r} has {min(kept)!r} of another run; wants an empty folder, or a new one")
+    return path
+
+
+def _write(path: Path, state: StateDict, notes: dict[str, str]) -> None:
+    """Write a file under another name and then rename it, so that it is never seen half-written."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        save_file(state, temporary, notes)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -24,7 +24,6 @@ from landscape_nb.objective.batches import batch_slices
 from landscape_nb.objective.metrics import accuracy
 from landscape_nb.objective.objective import Objective
 from landscape_nb.objective.reductions import Metric, batch_value
-from landscape_nb.trajectories.recorder import Recorder, recorded_epochs, snapshot
 from landscape_nb.trajectories.run_files import (
     Expected,
     RunFiles,
@@ -33,7 +32,8 @@ from landscape_nb.trajectories.run_files import (
     resume_name,
     state_name,
 )
-from landscape_nb.trajectories.trajectory import StateDict, Trajectory
+from landscape_nb.trajectories.training_log import TrainingLog, recorded_epochs
+from landscape_nb.trajectories.trajectory import StateDict, Trajectory, snapshot
 from landscape_nb.weights.copies import check_model, copied_model
 from landscape_nb.weights.params import check_params, parameters_of
 
@@ -176,7 +176,7 @@ class _Run:
         self.weights = [p for p in net.parameters() if p.requires_grad]
         self.buffers = _empty_buffers(settings["optimizer"], self.weights)
         self.epoch = 0
-        self.recorder = Recorder(net, tests, has_tests, settings)
+        self.log = TrainingLog(net, tests, has_tests, settings)
         self.files: RunFiles | None = None
 
     def open(self, folder: Path) -> None:
@@ -185,10 +185,10 @@ class _Run:
         found = self.files.read(self._expected())
         if found is None:
             return
-        self.epoch, self.recorder.history = found.epoch, found.history
-        self.recorder.states = {epoch: self._in_order(state) for epoch, state in found.states.items()}
+        self.epoch, self.log.history = found.epoch, found.history
+        self.log.states = {epoch: self._in_order(state) for epoch, state in found.states.items()}
         if found.resumable is None:
-            self.net.load_state_dict(self.recorder.states[self.epoch])
+            self.net.load_state_dict(self.log.states[self.epoch])
         else:
             self._restore(found.resumable)
 
@@ -199,12 +199,12 @@ class _Run:
         weights = {prefix + name for name, _ in self.net.named_parameters() for prefix in ("", _NET)}
         # Adam's mean of squares may overflow while the weights stay finite: they stand still then.
         weights |= {f"{kind}/{number}" for kind in ("momentum", "mean") for number in range(len(self.weights))}
-        initial = self.recorder.states[0]
+        initial = self.log.states[0]
         return Expected(settings["epochs"], settings["record"], quantities, initial, self._resumable(), weights)
 
     def _in_order(self, state: StateDict) -> StateDict:
         """A state from a file, its tensors in the network's order: a file sorts them by name."""
-        return {name: state[name] for name in self.recorder.states[0]}
+        return {name: state[name] for name in self.log.states[0]}
 
     def finish(self, progress: bool) -> None:
         total = self.settings["epochs"]
@@ -217,14 +217,14 @@ class _Run:
 
     def trajectory(self) -> Trajectory:
         self.net.zero_grad()
-        epochs = sorted(self.recorder.states)
-        states = [self.recorder.states[epoch] for epoch in epochs]
+        epochs = sorted(self.log.states)
+        states = [self.log.states[epoch] for epoch in epochs]
         return Trajectory(
             self.net.to(memory_format=torch.contiguous_format).eval(),
             epochs,
             states,
             self.settings["drops"],
-            self.recorder.history,
+            self.log.history,
             self.settings | {"versions": versions()},
         )
 
@@ -251,7 +251,7 @@ class _Run:
             bar.update()
         self.epoch += 1
         means = {f"train_{name}": total / seen for name, total in totals.items()}
-        self.recorder.record(self.epoch, means | {"lr": rate})
+        self.log.record(self.epoch, means | {"lr": rate})
 
     def _augmented(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
         try:
@@ -289,7 +289,7 @@ class _Run:
         with torch.no_grad():
             self._update(rate)
         values = {name: float(torch.as_tensor(value).detach()) for name, value in values.items()}
-        self.recorder.check_finite("loss", values["loss"], self.epoch + 1)
+        self.log.check_finite("loss", values["loss"], self.epoch + 1)
         return values
 
     def _update(self, rate: float) -> None:
@@ -314,15 +314,15 @@ class _Run:
     def _save(self) -> None:
         if self.files is None:
             return
-        names = [state_name(epoch) for epoch in self.recorder.states]
+        names = [state_name(epoch) for epoch in self.log.states]
         if state_name(0) not in self.files.checksums:  # only now: a run that cannot begin leaves no files
-            self.files.save(state_name(0), self.recorder.states[0])
-        if self.epoch in self.recorder.states:
-            self.files.save(state_name(self.epoch), self.recorder.states[self.epoch])
+            self.files.save(state_name(0), self.log.states[0])
+        if self.epoch in self.log.states:
+            self.files.save(state_name(self.epoch), self.log.states[self.epoch])
         if self.epoch < self.settings["epochs"]:
             names.append(resume_name(self.epoch))
             self.files.save(names[-1], self._resumable())
-        content = {"epoch": self.epoch, "recorded": list(self.recorder.states), "history": self.recorder.history}
+        content = {"epoch": self.epoch, "recorded": list(self.log.states), "history": self.log.history}
         self.files.commit(content | {"settings": self.settings, "versions": versions()}, names)
 
     def _resumable(self) -> StateDict:

@@ -1,132 +1,235 @@
-"""What a run records: numbers after every epoch, copies of states, and an error where a number is not finite."""
+"""A recorder keeps what a loop of one's own passes through, in memory or in files, and says it as a run."""
 
-from types import SimpleNamespace
+import copy
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
-from helpers import TRAINING
+import torch.nn.functional as F
+from helpers import batch_norm_net, small_data
+from safetensors.torch import load_file
 from torch import nn
 
 import landscape_nb as lnb
-from landscape_nb.trajectories.recorder import Recorder, recorded_epochs, snapshot
+from landscape_nb.trajectories import recorder as recorder_module
 
 
-def recorder(net, has_tests=True, loss=0.5, epochs=3, record=(0, 2, 3)):
-    """A recorder to which tests give the loss that they are told, and accuracy 0.25."""
-    settings = {"epochs": epochs, "record": list(record), "lr": 0.1}
-    return Recorder(net, lambda params, buffers: {"loss": loss, "accuracy": 0.25}, has_tests, settings)
+def loop(recorder, model, rates=(0.1,) * 5, after=lambda: None):
+    """A plain training loop; the states after each epoch, the initial one included."""
+    images, labels = small_data()
+    states = [copy.deepcopy(model.state_dict())]
+    optimizer = torch.optim.SGD(model.train().parameters(), lr=0.1)
+    for rate in rates:
+        optimizer.param_groups[0]["lr"] = rate
+        for _ in range(3):
+            optimizer.zero_grad()
+            F.cross_entropy(model(images), labels).backward()
+            optimizer.step()
+        recorder.record(lr=rate)
+        after()
+        states.append(copy.deepcopy(model.state_dict()))
+    return states
 
 
-def test_every_epoch_has_its_numbers_and_the_norm_of_the_weights():
-    net = nn.Linear(2, 1)
-    found = recorder(net)
-    for epoch, weights in enumerate([(3.0, 4.0), (0.0, 2.0)], 1):
-        net.weight.data, net.bias.data = torch.tensor([weights]), torch.zeros(1)
-        found.record(epoch, {"train_loss": 10.0 * epoch})
-    assert found.history == {
-        "train_loss": [10.0, 20.0],
-        "test_loss": [0.5, 0.5],
-        "test_accuracy": [0.25, 0.25],
-        "weight_norm": [5.0, 2.0],
-    }
+@pytest.fixture(params=["memory", "folder"])
+def folder(request, tmp_path):
+    return None if request.param == "memory" else tmp_path / "new" / "run"
 
 
-def test_states_are_those_of_the_recorded_epochs():
-    net = nn.Linear(1, 1, bias=False)
-    net.weight.data.fill_(0)
-    found = recorder(net, record=(0, 2, 3))
-    for epoch in (1, 2, 3):
-        net.weight.data.fill_(epoch)
-        found.record(epoch, {})
-    assert {epoch: state["weight"].item() for epoch, state in found.states.items()} == {0: 0.0, 2: 2.0, 3: 3.0}
+@pytest.mark.parametrize(("every", "kept"), [(1, [0, 1, 2, 3, 4, 5]), (2, [0, 2, 4, 5]), (5, [0, 5]), (9, [0, 5])])
+def test_points_are_those_that_the_loop_passed_through(folder, every, kept):
+    model = batch_norm_net()
+    recorder = lnb.Recorder(model, folder, every)
+    states = loop(recorder, model)
+    run = recorder.trajectory()
+    assert run.epochs == kept
+    for found, epoch in zip(run.states, kept, strict=True):
+        assert list(found) == list(states[epoch])
+        assert all(torch.equal(found[name], states[epoch][name]) for name in found)
+    images, _ = small_data()
+    assert torch.equal(run.model(images), model.eval()(images))
+    assert all(p.grad is None for p in run.model.parameters())
+    assert not run.model.training
+    assert recorder.trajectory().epochs == kept
 
 
-def test_without_test_data_only_the_last_epoch_is_evaluated_and_not_recorded():
-    asked = []
-    settings = {"epochs": 3, "record": [0, 3], "lr": 0.1}
-    net = nn.Linear(2, 1)
-    found = Recorder(net, lambda *_: asked.append(epoch) or {"loss": 1.0}, False, settings)
-    for epoch in (1, 2, 3):
-        found.record(epoch, {})
-    assert asked == [3]
-    assert set(found.history) == {"weight_norm"}
+def test_a_run_is_drawn_in_a_plane_with_its_own_statistics(folder):
+    images, labels = small_data()
+    model = batch_norm_net()
+    recorder = lnb.Recorder(model, folder)
+    states = loop(recorder, model, (0.1, 0.1, 0.01))
+    run = recorder.trajectory()
+    pca = lnb.pca_directions(run)
+    gap = lnb.plane_gap(lnb.Objective(run.model, (images, labels)), run, pca.directions, pca.origin)
+    plain = batch_norm_net()
+    for state, loss in zip(states, gap.loss.values, strict=True):
+        plain.load_state_dict(state)
+        assert F.cross_entropy(plain(images), labels).item() == pytest.approx(loss, rel=1e-5)
+    assert gap.attrs["lr_drops"] == [2]
+    assert gap.epoch.values.tolist() == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize(("has_tests", "what"), [(True, "test loss"), (False, "loss")])
-@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
-def test_a_loss_that_is_not_finite_is_named_with_the_epoch_and_nothing_is_recorded(has_tests, what, loss):
-    found = recorder(nn.Linear(2, 1), has_tests, loss, epochs=2)
-    with pytest.raises(FloatingPointError, match=f"^the {what} became {loss} in epoch 2; a lower lr than 0.1 may help"):
-        found.record(2, {"train_loss": 1.0})
-    assert found.history == {}
-    assert list(found.states) == [0]
-
-
-def test_a_weight_that_is_not_finite_is_named():
-    net = nn.Linear(2, 1)
-    net.weight.data[0, 1] = torch.inf
-    with pytest.raises(FloatingPointError, match="^the norm of the weights became inf in epoch 1"):
-        recorder(net).record(1, {})
-
-
-def test_a_snapshot_is_a_copy_in_the_default_layout_with_buffers():
-    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).to(memory_format=torch.channels_last)
-    weights = net[0].weight.detach().clone()
-    kept = snapshot(net)
-    net[0].weight.data.zero_()
-    net[1].running_mean.add_(1)
-    assert torch.equal(kept["0.weight"], weights)
-    assert kept["0.weight"].is_contiguous()
-    assert not kept["0.weight"].requires_grad
-    assert kept["1.running_mean"].tolist() == [0.0] * 4
+def test_going_on_after_a_look_keeps_the_points_of_both(folder):
+    model = batch_norm_net()
+    recorder = lnb.Recorder(model, folder, every=4)
+    loop(recorder, model)
+    first = recorder.trajectory()
+    loop(recorder, model, rates=[0.1])
+    assert recorder.trajectory().epochs == [0, 4, 5, 6]
+    assert first.epochs == [0, 4, 5]
+    assert len(first.states) == 3
 
 
 @pytest.mark.parametrize(
-    ("epochs", "record", "wanted"),
+    ("rates", "drops"),
     [
-        (5, 1, [0, 1, 2, 3, 4, 5]),
-        (5, 2, [0, 2, 4, 5]),
-        (5, 9, [0, 5]),
-        (5, [], [0, 5]),
-        (5, [3, 1, 3], [0, 1, 3, 5]),
-        (5, range(2, 4), [0, 2, 3, 5]),
-        (5, np.array([4]), [0, 4, 5]),
-        (5, {1}, [0, 1, 5]),
-        (1, 1, [0, 1]),
+        ([0.1, 0.01], [1]),
+        ([0.1, 0.1, 0.01, 0.01, 0.001], [2, 4]),
+        ([0.1, 0.1, 0.08, 0.08], [2]),
+        ([0.01, 0.1, 0.2, 0.2], []),
+        ([0.1 * (1 + np.cos(np.pi * t / 9)) for t in range(10)], [1]),
+        ([0.1, None, None, 0.01], [3]),
+        ([None, None], []),
+        ([0, 0.1, 0], [2]),
     ],
 )
-def test_the_first_and_the_last_epoch_are_always_recorded(epochs, record, wanted):
-    assert recorded_epochs(epochs, record) == wanted
+def test_a_drop_is_where_the_rate_begins_to_fall(rates, drops):
+    recorder = lnb.Recorder(nn.Linear(1, 1))
+    for rate in rates:
+        recorder.record(lr=rate)
+    assert recorder.lr_drops == recorder.trajectory().lr_drops == drops
+
+
+def test_epochs_may_be_numbered_by_the_caller(folder):
+    recorder = lnb.Recorder(nn.Linear(1, 1), folder)
+    recorder.record(100)
+    recorder.record()
+    recorder.record(epoch=np.int64(250), lr=1e-3)
+    assert recorder.trajectory().epochs == [0, 100, 101, 250]
+
+
+def test_another_process_reads_a_folder_with_its_drops(tmp_path):
+    model = batch_norm_net()
+    recorder = lnb.Recorder(model, tmp_path)
+    states = loop(recorder, model, (0.1, 0.1, 0.01, 0.01))
+    run = lnb.checkpoints(tmp_path / "*.safetensors", batch_norm_net(seed=3))
+    assert run.epochs == [0, 1, 2, 3, 4]
+    assert run.lr_drops == [2]
+    for found, state in zip(run.states, states, strict=True):
+        assert all(torch.equal(found[name], tensor) for name, tensor in state.items())
+
+
+def test_files_are_never_half_written(tmp_path, monkeypatch):
+    model = batch_norm_net()
+    recorder = lnb.Recorder(model, tmp_path)
+
+    def fails(tensors, path, notes):
+        path.write_bytes(b"half")
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(recorder_module, "save_file", fails)
+        with pytest.raises(OSError, match="the disk is full"):
+            recorder.record()
+    assert [path.name for path in tmp_path.iterdir()] == ["epoch-00000.safetensors"]
+
+
+def test_a_kill_in_the_middle_of_writing_leaves_whole_files(tmp_path):
+    code = """
+import os, sys
+import landscape_nb as lnb
+from torch import nn
+from landscape_nb.trajectories import recorder as module
+recorder, save = lnb.Recorder(nn.Linear(2, 1), sys.argv[1]), module.save_file
+recorder.record()
+def killed(tensors, path, notes):
+    path.write_bytes(b"half")
+    os._exit(9)
+module.save_file = killed
+recorder.record()
+"""
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == 9
+    assert len(list(tmp_path.iterdir())) == 3
+    assert lnb.checkpoints(tmp_path / "*.safetensors", nn.Linear(2, 1)).epochs == [0, 1]
+
+
+def test_a_folder_of_another_run_is_refused_and_left_as_it_is(tmp_path):
+    model = nn.Linear(1, 1)
+    lnb.Recorder(model, tmp_path).record()
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    nn.init.ones_(model.weight)
+    with pytest.raises(ValueError, match="folder: .* has 'epoch-00001.safetensors' of another run; wants an empty"):
+        lnb.Recorder(model, tmp_path)
+    assert before == {path: path.read_bytes() for path in tmp_path.iterdir()}
+
+
+def test_a_run_that_did_not_come_far_makes_room(tmp_path):
+    lnb.Recorder(nn.Linear(1, 1), tmp_path)
+    model = nn.Linear(1, 1)
+    lnb.Recorder(model, tmp_path)
+    assert torch.equal(load_file(tmp_path / "epoch-00000.safetensors")["weight"], model.weight)
+
+
+def test_home_is_known_and_a_file_is_not_a_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    lnb.Recorder(nn.Linear(1, 1), "~/run")
+    assert os.listdir(tmp_path / "run") == ["epoch-00000.safetensors"]
+    with pytest.raises(ValueError, match="folder: got .*safetensors', which is a file"):
+        lnb.Recorder(nn.Linear(1, 1), tmp_path / "run" / "epoch-00000.safetensors")
+
+
+def test_the_loop_is_not_disturbed(folder):
+    """Weights, gradients and random numbers are those of a loop without a recorder."""
+
+    class Nothing:
+        def record(self, **what):
+            pass
+
+    ends = []
+    for record in (True, False):
+        torch.manual_seed(0)
+        model = batch_norm_net()
+        loop(lnb.Recorder(model, folder) if record else Nothing(), model)
+        ends.append((model.state_dict(), [p.grad for p in model.parameters()], torch.get_rng_state(), model.training))
+    (with_it, grads, rng, mode), (without, other_grads, other_rng, other_mode) = ends
+    assert all(torch.equal(with_it[name], without[name]) for name in without)
+    assert all(torch.equal(a, b) for a, b in zip(grads, other_grads, strict=True))
+    assert torch.equal(rng, other_rng)
+    assert mode is other_mode is True
 
 
 @pytest.mark.parametrize(
-    ("record", "message"),
+    ("call", "error", "message"),
     [
-        ([2, 6, 7], r"record: got epochs \[6, 7\], wants 0 to 5"),
-        ([-1], "record: got -1, wants a whole number from 0 up"),
-        ([1.5], "record: got 1.5"),
-        (0, "record: got 0, wants a whole number from 1 up"),
-        (SimpleNamespace(), "record: got SimpleNamespace, wants every how many epochs, or a list of epochs"),
+        (lambda m: lnb.Recorder(None), TypeError, "model: got NoneType"),
+        (lambda m: lnb.Recorder(m.state_dict()), TypeError, "model: got OrderedDict"),
+        (lambda m: lnb.Recorder(nn.DataParallel(m)), ValueError, "model: got DataParallel, wants .* model.module"),
+        (lambda m: lnb.Recorder(m, 3), TypeError, "folder: got int"),
+        (lambda m: lnb.Recorder(m, "s3://bucket"), ValueError, "folder: got 's3://bucket'"),
+        (lambda m: lnb.Recorder(m, every=0), ValueError, "every: got 0, wants a whole number from 1 up"),
+        (lambda m: lnb.Recorder(m, every=1.5), ValueError, "every: got 1.5"),
+        (lambda m: lnb.Recorder(m).record(0), ValueError, "epoch: got 0, which is the network before training; the fi"),
+        (lambda m: lnb.Recorder(m).record("1"), ValueError, "epoch: got '1', wants a whole number from 1 up"),
+        (lambda m: lnb.Recorder(m).record(lr=-1), ValueError, "lr: got -1"),
+        (lambda m: lnb.Recorder(m).record(lr=[0.1]), ValueError, r"lr: got \[0.1\], wants 0 or a positive number"),
+        (lambda m: lnb.Recorder(m).record(lr=float("nan")), ValueError, "lr: got nan"),
     ],
 )
-def test_epochs_that_the_run_does_not_have_are_named(record, message):
-    with pytest.raises((ValueError, TypeError), match=message):
-        recorded_epochs(5, record)
+def test_a_wrong_call_is_told_in_words(call, error, message):
+    with pytest.raises(error, match=message):
+        call(nn.Linear(1, 1))
 
 
-def test_divergence_is_an_error(data):
-    net = lnb.models.mlp((8,), **data.shape)
-    with pytest.raises(FloatingPointError, match="the loss became (nan|inf) in epoch .*a lower lr"):
-        lnb.train(net, data, cache=False, **TRAINING | {"lr": 1e20})
-
-
-@pytest.mark.parametrize("with_tests", [True, False])
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_divergence_in_the_last_step_is_an_error_and_not_kept(data, tmp_path, with_tests, optimizer):
-    net = lnb.models.mlp((8,), **data.shape)
-    images = data if with_tests else data.train
-    only_step = {"epochs": 1, "batch_size": 200, "lr": 1e25, "optimizer": optimizer}
-    with pytest.raises(FloatingPointError, match="became (nan|inf) in epoch 1; a lower lr"):
-        lnb.train(net, images, cache=tmp_path, **TRAINING | only_step)
-    assert not list(tmp_path.glob("*/run.json"))
+def test_an_epoch_comes_after_the_last_and_a_refused_one_changes_nothing():
+    recorder = lnb.Recorder(nn.Linear(1, 1))
+    recorder.record(5, lr=0.1)
+    for epoch, lr in ((5, 0.01), (3, 0.01), (6, -1.0)):
+        with pytest.raises(ValueError, match="epoch: got|lr: got"):
+            recorder.record(epoch, lr)
+    recorder.record(lr=0.1)
+    assert recorder.trajectory().epochs == [0, 5, 6]
+    assert recorder.lr_drops == []
