@@ -28,7 +28,7 @@
 # | **You will** | turn the paper's most famous picture around; evaluate a loss anywhere in weight space; draw it along a line and over a plane; see what skip connections do |
 # | **You need** | Python and PyTorch: what a module, a loss and a gradient step are |
 # | **In the paper** | Li et al. (2018), *Visualizing the Loss Landscape of Neural Nets*, Figure 1 |
-# | **Takes** | 0.4 minutes, 1.0 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
+# | **Takes** | 0.6 minutes, 1.0 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
 
 # %%
 import sys

@@ -56,7 +56,7 @@ PRESET = "quick"  # "quick": about a minute, on scikit-learn's digits · "full":
 
 # %%
 small = {"data": "digits", "train": 816, "epochs": 6, "long": 24, "batch": 48, "lr": 0.03, "width": 0.5}
-quick = small | {"depth": 20, "images": 100, "points": 17, "reach": 1.0, "few": 400, "fits": {32: 8, 200: 50}}
+quick = small | {"depth": 20, "images": 100, "points": 11, "reach": 1.0, "few": 400, "fits": {32: 8, 200: 50}}
 large = {"data": "cifar10", "train": 50_000, "epochs": 300, "long": 1200, "batch": 128, "lr": 0.1, "width": 1}
 full = large | {"depth": 56, "images": 5000, "points": 51, "reach": 1.0, "few": 50_000, "fits": {128: 30, 4096: 960}}
 settings = lnb.choose_preset(PRESET, quick=quick, full=full)

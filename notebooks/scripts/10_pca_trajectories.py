@@ -57,7 +57,7 @@ PRESET = "quick"  # "quick": a minute, on scikit-learn's digits · "full": the p
 
 # %%
 quick = {"data": "digits", "width": 0.125, "epochs": 24, "batches": (64, 480)}
-quick |= {"decay": 5e-3, "adam": 3e-3, "record": 1, "images": 100, "points": 13}
+quick |= {"decay": 5e-3, "adam": 3e-3, "record": 1, "images": 100, "points": 9}
 full = {"data": "cifar10", "width": 1, "epochs": 300, "batches": (128, 8192)}
 full |= {"decay": 5e-4, "adam": 1e-3, "record": 5, "images": 5000, "points": 51}
 settings = lnb.choose_preset(PRESET, quick=quick, full=full)

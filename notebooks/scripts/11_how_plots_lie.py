@@ -28,7 +28,7 @@
 # | **You will** | make a plot say what you like in six ways; see how `lnb.diagnose` finds each of them, and from which number |
 # | **You need** | notebook 02; what batch norm's running statistics are |
 # | **In the paper** | Li et al. (2018), sections 3 and 4; its own practice in each of the six |
-# | **Takes** | 0.3 minutes, 0.9 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
+# | **Takes** | 0.4 minutes, 0.9 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
 
 # %%
 import sys

@@ -28,7 +28,7 @@
 # | **You will** | draw the plane of a model, a loss and data of your own; of a transformer; of a checkpoint from elsewhere; and have your plot examined |
 # | **You need** | notebook 05; for sections 3 and 5, notebooks 10 and 11; how to write a `nn.Module` and a training loop |
 # | **In the paper** | all of it: the tools of Li et al. (2018), on networks of which most are not in it |
-# | **Takes** | 0.5 minutes, 1.0 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
+# | **Takes** | 0.6 minutes, 1.0 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
 
 # %%
 import sys
