@@ -373,15 +373,8 @@ print("share of the variance in the plane:", pca.explained_variance_ratio.round(
 
 
 # %%
-def reach(name):
-    values = [value for path in paths.values() for value in path[name].values]
-    margin = 0.2 * (max(values) - min(values))
-    return min(values) - margin, max(values) + margin
-
-
-# %%
 writer_objective = lnb.Objective(writer, sample, next_letter, {"accuracy": lnb.accuracy}, batch_size=16)
-extent = [reach("alpha"), reach("beta")]
+extent = lnb.extent_of(list(paths.values()), margin=0.2)
 terrain = lnb.evaluate_plane(
     writer_objective, pca.directions, extent, settings.points + 6, origin=pca.origin, progress=False
 )
@@ -393,8 +386,8 @@ def both_paths(panel, until=None):
     filled = plotting.draw_contours(panel, terrain, levels=letter_levels)
     for name, path in paths.items():
         plotting.draw_path(panel, path, until)
-        style = {"textcoords": "offset points", "color": "white", "fontsize": 15, "weight": "bold"}
-        panel.annotate(name, (path.alpha[-1], path.beta[-1]), (12, -16), **style)
+        style = {"textcoords": "offset points", "color": "white", "fontsize": 15, "weight": "bold", "ha": "center"}
+        panel.annotate(name, (path.alpha[-1], path.beta[-1]), (0, 12), **style)
     return filled
 
 
