@@ -6,9 +6,9 @@ from os import PathLike
 
 import numpy as np
 import xarray as xr
-from tqdm.auto import tqdm
 
 from landscape_nb._common.checks import check_pathlike
+from landscape_nb._common.progress import progress_bar
 from landscape_nb._common.provenance import ran_since
 from landscape_nb._common.schema import DIMS, MEASURED, PRODUCTS, RATIO, ROUNDED, STOPPED, Values
 from landscape_nb.surfaces.grid import Axes, Grid
@@ -61,7 +61,7 @@ def refined_map(
     kept = Store(store, grid, names, job) if store is not None else None
     done = kept.read() if kept else {}
     plane, stopped = Refinement(axes, [RATIO], error, seed, unit=1.0), ""
-    with tqdm(total=plane.size, desc="Measuring", leave=False, disable=not progress) as bar:
+    with progress_bar(plane.size, progress) as bar:
         while not stopped:
             for number, values in _measured(measurement, grid, plane.next_points(), done, n_jobs):
                 if kept and number not in done:

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import xarray as xr
-from tqdm.auto import tqdm
 
 from landscape_nb._common.checks import check_kind, check_positive, check_whole
+from landscape_nb._common.progress import progress_bar
 from landscape_nb._common.provenance import ran_since
 from landscape_nb._common.schema import ENGINE, INTERRUPTED, STOPPED
 from landscape_nb.engines import OneByOne, one_by_one
@@ -103,7 +103,7 @@ def _refined(
     attrs = frame.describe() | {ENGINE: str(engine.description), "error": error, "sampling_seed": seed}
     plane = Refinement(frame.axes, sampler.names, error, seed)
     stopped = ""
-    with tqdm(total=plane.size, desc="Measuring", leave=False, disable=not progress) as bar:
+    with progress_bar(plane.size, progress) as bar:
         while not stopped:
             try:
                 for number in plane.next_points():

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 import xarray as xr
 from jaxtyping import Float
-from tqdm.auto import tqdm
 
 from landscape_nb._common.allocator import give_back
 from landscape_nb._common.checks import check_kind, check_pathlike
+from landscape_nb._common.progress import progress_bar
 from landscape_nb._common.provenance import ran_since
 from landscape_nb._common.schema import ROUNDED, Values
 from landscape_nb.surfaces.grid import Axes, Grid
@@ -82,7 +82,7 @@ def sweep(
     done = kept.read() if kept else {}
     todo = [number for number in range(grid.pieces) if number not in done]
     values = {name: np.full(grid.shape, np.nan) for name in names}
-    with tqdm(total=grid.pieces, initial=len(done), desc="Measuring", leave=False, disable=not progress) as bar:
+    with progress_bar(grid.pieces, progress, len(done)) as bar:
         for number, piece in measured_pieces(measurement, grid, todo, n_jobs):
             if kept:
                 kept.write(number, piece)

@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 
 from landscape_nb._common.allocator import give_back
 from landscape_nb._common.checks import check_choice, check_fraction, check_kind, check_positive, check_whole
+from landscape_nb._common.progress import progress_bar
 from landscape_nb._common.provenance import fingerprint, versions
 from landscape_nb._common.rng import preserved_rng
 from landscape_nb._common.safe_layout import SafeLayout
@@ -209,7 +210,7 @@ class _Run:
     def finish(self, progress: bool) -> None:
         total = self.settings["epochs"]
         steps = len(self._batches(0))
-        with tqdm(total=total * steps, initial=self.epoch * steps, leave=False, disable=not progress) as bar:
+        with progress_bar(total * steps, progress, self.epoch * steps, "Training") as bar:
             while self.epoch < total:
                 bar.set_description(f"Epoch {self.epoch + 1}/{total}")
                 self._train_epoch(bar)
