@@ -14,13 +14,16 @@ _QUARTER = 0.25
 _WIDEST = 1e300
 
 
-def choose_levels(levels: Levels, values: Iterable[Shaped[np.ndarray, "..."]]) -> Float[np.ndarray, "levels"]:
+def choose_levels(
+    levels: Levels, values: Iterable[Shaped[np.ndarray, "..."]], log: bool = True
+) -> Float[np.ndarray, "levels"]:
     """The contour levels that an argument asks for.
 
     Args:
         levels: The levels themselves; or how many, which are then spread between the lowest and the highest
             finite value; or None for the paper's (where values are below zero, as many spread between them).
         values: The values that are drawn.
+        log: Whether levels are spread in the logarithm (where values are below zero, in asinh), or evenly.
 
     Raises:
         ValueError: There are fewer than two levels, or they are not finite or do not increase.
@@ -38,7 +41,7 @@ def choose_levels(levels: Levels, values: Iterable[Shaped[np.ndarray, "..."]]) -
     if isinstance(levels, int | np.integer) and not isinstance(levels, bool):
         if not 2 <= levels <= _MOST:
             raise ValueError(f"levels: got {levels}, {wants}")
-        return _spread(values, int(levels))
+        return _spread(values, int(levels), log)
     if isinstance(levels, str | bool | float) or not np.iterable(levels):
         raise TypeError(f"levels: got {levels!r}, {wants}")
     try:
@@ -90,8 +93,10 @@ def _finite(values: Iterable[Shaped[np.ndarray, "..."]]) -> Float[np.ndarray, "n
     return together[np.isfinite(together)]
 
 
-def _spread(values: Sequence[Float[np.ndarray, "..."]], count: int) -> Float[np.ndarray, "count"]:
+def _spread(values: Sequence[Float[np.ndarray, "..."]], count: int, log: bool = True) -> Float[np.ndarray, "count"]:
     """Levels between the limits, evenly spaced in the logarithm where all values are positive, in asinh otherwise.
+
+    Without the logarithm they are evenly spaced in the values themselves.
 
     asinh is taken of the height above the lowest value, in units of the height that the lowest quarter of the values
     reaches. It is nearly linear within that quarter and logarithmic above it: a loss of −1000 that rises to 10⁸ at the
@@ -100,9 +105,11 @@ def _spread(values: Sequence[Float[np.ndarray, "..."]], count: int) -> Float[np.
     low, high = limits(values)
     if not high > low:  # a constant has contours nowhere: any levels around it do
         low, high = (low - (abs(low) / 2 or 1), high + (abs(high) / 2 or 1))
-    if low > 0:
+    if low > 0 and log:
         return np.geomspace(low, high, count + 2)[1:-1]
     check_span("values", low, high)
+    if not log:
+        return np.linspace(low, high, count + 2)[1:-1]
     finite = _finite(values)
     unit = float(np.quantile(finite, _QUARTER)) - low if len(finite) else 0.0
     unit = unit if unit > 1e-12 * (high - low) else high - low

@@ -128,6 +128,7 @@ def plot_contours(
     title: str = "",
     cmap: str | Colormap = "viridis",
     points: bool = False,
+    log: bool = True,
 ) -> Figure:
     """Draw planes from above, all on the same levels, colours and ranges.
 
@@ -148,6 +149,8 @@ def plot_contours(
         title: Title of the figure.
         cmap: A matplotlib colour map, or its name.
         points: Whether the measured points are drawn, as small dots.
+        log: Whether it is the logarithm of positive values that follows a spline and that `levels` of which only the
+            number is given are spread in; else the values themselves.
 
     Returns:
         A figure with one panel a plane and a common colour bar.
@@ -166,7 +169,8 @@ def plot_contours(
     Source: Li et al. (2018), Figure 5.
     """
     planes, (variable,) = by_name("planes", planes, "plane", (variable,))
-    chosen = choose_levels(levels, [plane[variable].values for plane in planes.values()])
+    check_kind("log", log, bool, "True or False")
+    chosen = choose_levels(levels, [plane[variable].values for plane in planes.values()], log)
     check_kind("title", title, str, "a text")
     check_kind("points", points, bool, "True or False")
     colours = colormap(cmap)
@@ -174,7 +178,7 @@ def plot_contours(
     figure, axes = panels(columns, -(-len(planes) // columns), (4.9, 4.5))
     filled: Any = None
     for panel, (name, plane) in zip(axes, planes.items(), strict=False):
-        filled = _contour(panel, plane[variable], chosen, colours)
+        filled = _contour(panel, plane[variable], chosen, colours, log)
         if points:
             _draw_points(panel, plane[variable], plane)
         panel.set_title(name, fontsize=15)
@@ -189,20 +193,23 @@ def plot_contours(
     return figure
 
 
-def _contour(panel: Axes, values: xr.DataArray, levels: Float[np.ndarray, "levels"], cmap: Colormap) -> QuadContourSet:
+def _contour(
+    panel: Axes, values: xr.DataArray, levels: Float[np.ndarray, "levels"], cmap: Colormap, log: bool = True
+) -> QuadContourSet:
     """Filled contours with lines on them.
 
     A loss grows by decades; its logarithm bends less, and is easier to follow between the measured points. Levels are
-    therefore looked for in the logarithm if all are positive. Values far below the lowest level (or 0, which has no
-    logarithm) are raised to a thousandth of it: they have the same colour, but otherwise would pull the lowest contour
-    out of its place.
+    therefore looked for in the logarithm if all are positive, unless `log` is False. Values far below the lowest level
+    (or 0, which has no logarithm) are then raised to a thousandth of it: they have the same colour, but otherwise would
+    pull the lowest contour out of its place.
     """
-    scale = np.log10 if levels[0] > 0 else np.positive
-    if levels[0] <= 0:
+    log = log and levels[0] > 0
+    scale = np.log10 if log else np.positive
+    if not log:
         check_span(str(values.name), *limits([values.values]))
     grid = values.transpose(BETA, ALPHA).values.astype(float)
     finite = np.where(np.isfinite(grid), grid, np.nan)
-    heights = scale(finite.clip(levels[0] / 1000) if levels[0] > 0 else finite)
+    heights = scale(finite.clip(levels[0] / 1000) if log else finite)
     (beta, alpha), heights = smooth((values.beta.values, values.alpha.values), heights, _CELLS)
     fine = alpha, beta, np.ma.masked_invalid(heights)
     bins = max(256, len(levels) + 1)
@@ -218,7 +225,7 @@ def _contour(panel: Axes, values: xr.DataArray, levels: Float[np.ndarray, "level
         say_nothing_finite(panel, str(values.name))
     else:
         texts = dict(zip(scale(levels), _texts(levels), strict=True))
-        _label(panel, lines, dict(list(texts.items())[:: max(1, len(levels) // 6)]), norm, cmap)
+        _label(panel, lines, texts, list(texts)[:: max(1, len(levels) // 6)], norm, cmap)
     return filled
 
 
@@ -233,10 +240,20 @@ def _draw_points(panel: Axes, values: xr.DataArray, plane: Plot) -> None:
     panel.plot(x, y, linestyle="none", **style)
 
 
-def _label(panel: Axes, lines: QuadContourSet, names: Mapping[float, str], norm: BoundaryNorm, cmap: Colormap) -> None:
+def _label(
+    panel: Axes,
+    lines: QuadContourSet,
+    texts: Mapping[float, str],
+    labelled: Container[float],
+    norm: BoundaryNorm,
+    cmap: Colormap,
+) -> None:
     """Write some levels on their contours, in black or white, whichever has the higher contrast."""
-    inks = ["black" if _luminance(cmap, norm(level)) > _BRIGHT else "white" for level in names]
-    panel.clabel(lines, list(names), fontsize=11, colors=inks, fmt=dict(names), manual=_label_positions(lines, names))
+    # matplotlib 3.10.0 takes the text of a contour by its number among all levels: so it is given those of all, and
+    # positions for some.
+    inks = ["black" if _luminance(cmap, norm(level)) > _BRIGHT else "white" for level in texts]
+    positions = _label_positions(lines, labelled)
+    panel.clabel(lines, list(texts), fontsize=11, colors=inks, fmt=dict(texts), manual=positions)
 
 
 def _frame(panel: Axes, alpha: xr.DataArray, beta: xr.DataArray) -> None:

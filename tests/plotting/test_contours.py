@@ -29,6 +29,16 @@ def test_contours_lie_where_the_logarithm_crosses():
     np.testing.assert_allclose(found, [-0.25, 0, 0.25], atol=1e-6)
 
 
+def test_without_the_logarithm_contours_lie_where_the_values_cross():
+    """A slope of 3 + 2 α, whose values are straight lines between five points and whose logarithms are not."""
+    slope = plane_over(lambda a, b: 3 + 2 * a + 0 * b, a=np.linspace(-1, 1, 5))
+    figure = plotting.plot_contours(slope, levels=3, log=False)
+    drawn = figure.axes[0].collections[1]
+    np.testing.assert_allclose(drawn.levels, [2, 3, 4])
+    found = sorted({round(float(x), 6) for path in drawn.get_paths() for x in path.vertices[:, 0]})
+    np.testing.assert_allclose(found, [-0.5, 0, 0.5], atol=1e-6)
+
+
 def test_panels_share_levels_and_colours():
     planes = {"low": plane_over(lambda a, b: a**2 + b**2), "high": plane_over(lambda a, b: 5 + a**2 + b**2)}
     figure = plotting.plot_contours(planes)
