@@ -36,6 +36,8 @@ _CACHE = {torch.channels_last: 6 * 2**20, torch.contiguous_format: 2 * 2**20}
 """Bytes that a convolution may read and write; measured to be fastest, with either layout."""
 _SMALLEST_CHANNELS_LAST = 16 * 16
 _ENLARGED = 1000
+_OPAQUE_POINTERS = (0, 44)
+"""The version of llvmlite since which pointers may do without a type; Colab has an older one."""
 _OVERFLOWS = "activations overflow"
 _MOST_PREPARED = 2**20
 """Numbers that are kept for a line's or plane's origin and each direction, so that points take a sum of them."""
@@ -345,8 +347,10 @@ def _in_tiles(
 ) -> Program:
     """The program with 3×3 convolutions in tiles; what makes their filters is added to `filters`."""
     try:
-        import llvmlite.binding  # noqa: F401  (50 ms and 40 MB: not for all)
+        import llvmlite.binding  # 50 ms and 40 MB: not for all
     except (ImportError, OSError):  # it is not there, or its library does not load: all convolutions are torch's
+        return program
+    if tuple(map(int, llvmlite.__version__.split(".")[:2])) < _OPAQUE_POINTERS:
         return program
     from landscape_nb.engines.winograd.graph_pass import in_tiles
 

@@ -1,4 +1,4 @@
-"""Everything works without llvmlite, in torch's convolutions."""
+"""Everything works without llvmlite, or with an old one, in torch's convolutions."""
 
 import os
 import subprocess
@@ -51,3 +51,8 @@ def test_a_line_where_llvmlites_library_does_not_load(tmp_path, raised):
     *tried, done = said_by(_CODE, PYTHONPATH=path)
     assert set(tried) == {"tried"}
     assert done == "done"
+
+
+def test_a_line_with_an_llvmlite_of_older_pointers():
+    code = 'import llvmlite; llvmlite.__version__ = "0.43.0"\n'
+    assert said_by(code + _CODE) == ["done"]
