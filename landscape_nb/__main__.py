@@ -9,6 +9,7 @@ import click
 from landscape_nb.course.notebooks import NOTEBOOKS, find_notebook
 from landscape_nb.course.presets import PRESETS
 
+FORMATS = ("html", "vtk", "csv", "npz", "nc", "h5")
 _OUT = "build/course"
 _MOST_SEED = 2**63 - 1
 """What torch's and NumPy's generators both take, with a few more for a notebook's repeats."""
@@ -34,7 +35,10 @@ def list_notebooks() -> None:
 @click.option("--seed", type=click.IntRange(0, _MOST_SEED), default=0, show_default=True, help="Seed of the networks.")
 def run(number: str, preset: str, out: Path, seed: int) -> None:
     """Run the notebook with this NUMBER, or `all` of them; write notebooks, pages, figures and an index."""
-    from papermill.exceptions import PapermillExecutionError
+    try:
+        from papermill.exceptions import PapermillExecutionError
+    except ImportError as error:
+        raise click.ClickException("running notebooks needs: python -m pip install 'landscape-nb[course]'") from error
 
     from landscape_nb.course.claims_table import with_shipped, write_claims
     from landscape_nb.course.runner import make_writable, run_notebook, write_index
@@ -127,6 +131,20 @@ def build_jobs(
         raise click.ClickException(str(error)) from error
     for path in written:
         click.echo(path)
+
+
+@main.command("export")
+@click.argument("store", type=click.Path(path_type=Path))
+@click.option("--to", type=click.Choice(FORMATS), default="html", show_default=True, help="The format.")
+@click.option("--out", type=click.Path(path_type=Path), help="The file; default the store's name beside it.")
+def export_store(store: Path, to: str, out: Path | None) -> None:
+    """Write what a STORE holds (a directory that was given as `store=`) into a file for other programs."""
+    from landscape_nb.course.export import export
+
+    try:
+        click.echo(export(store, to, out))
+    except (ValueError, OSError, ImportError) as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _with_remedy(folder: Path, remedy: str) -> str:

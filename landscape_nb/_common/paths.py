@@ -170,3 +170,32 @@ def _remove_leftovers(path: Path) -> None:
 
 def _host() -> str:
     return hashed([platform.node().encode()], 4).hex()
+
+
+def write_whole(argument: str, path: Path, content: bytes) -> Path:
+    """Write a file that is there whole or not at all, whatever happens.
+
+    Args:
+        argument: Which argument of the caller named the file.
+        path: The file; its directory is made if necessary.
+        content: What it shall hold.
+
+    Returns:
+        The file.
+
+    Raises:
+        OSError: It cannot be written.
+
+    Example:
+        >>> write_whole("out", Path(tempfile.mkdtemp()) / "made" / "file", b"whole").read_bytes()
+        b'whole'
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
+        raise OSError(f"{argument}: {path} cannot be written ({error})") from error
+    return path

@@ -7,7 +7,6 @@ refused. Files lie in a directory of the user's (`LANDSCAPE_NB_GALLERY`); those 
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 
 from landscape_nb import models
 from landscape_nb._common import settings
+from landscape_nb._common.paths import write_whole
 from landscape_nb._common.provenance import fingerprint
 from landscape_nb.gallery.jobs import JOBS, SCALES, Job
 from landscape_nb.weights.copies import copied_model
@@ -88,7 +88,7 @@ def write(job: Job, product: str, found: xr.Dataset, folder: Path) -> Path:
     # netCDF knows neither True, None, nor lists of texts: attributes are one text, of JSON.
     text = json.dumps(found.attrs | {JOB: digest(job)}, default=_plain, ensure_ascii=False)
     values.attrs = {ATTRS: text, CHECKSUM: _checksum(text, _arrays(values))}
-    return _put(path_of(job, product, folder), bytes(values.to_netcdf(engine="scipy")))
+    return write_whole("out", path_of(job, product, folder), bytes(values.to_netcdf(engine="scipy")))
 
 
 def read(job: Job, product: str, folder: Path | None = None) -> xr.Dataset | None:
@@ -149,7 +149,7 @@ def write_network(job: Job, model: nn.Module, folder: Path, attrs: Mapping[str, 
     # One entry: safetensors writes several in any order, and the same network would be another file each time.
     checksum = _checksum(text, {name: t.numpy() for name, t in state.items()})
     content = save(state, {ATTRS: json.dumps([text, checksum], ensure_ascii=False)})
-    return _put(path_of(job, NETWORK, folder), content)
+    return write_whole("out", path_of(job, NETWORK, folder), content)
 
 
 def read_network(job: Job, folder: Path | None = None) -> nn.Module | None:
@@ -203,12 +203,14 @@ def write_manifest(folder: Path) -> Path:
             if _is_whole(job, product, folder):
                 path = path_of(job, product, folder)
                 entries[path.name] = _entry(job, product, folder)
-    return _put(folder / MANIFEST, json.dumps(entries, indent=1, ensure_ascii=False, sort_keys=True).encode())
+    return write_whole(
+        "out", folder / MANIFEST, json.dumps(entries, indent=1, ensure_ascii=False, sort_keys=True).encode()
+    )
 
 
 def check_writable(folder: Path) -> None:
     """Raise an `OSError` unless results can be written into a directory, which is made."""
-    _put(folder / ".writable", b"").unlink()
+    write_whole("out", folder / ".writable", b"").unlink()
 
 
 def user_folder() -> Path:
@@ -301,18 +303,6 @@ def _entry(job: Job, product: str, folder: Path) -> dict[str, Any]:
     keep = ("command", "network", "data", "seed", "versions", "device", JOB)
     kept = {name: attrs[name] for name in keep if name in attrs}
     return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)} | kept
-
-
-def _put(path: Path, content: bytes) -> Path:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
-        raise OSError(f"out: {path} cannot be written ({error})") from error
-    return path
 
 
 def _plain(value: Any) -> Any:

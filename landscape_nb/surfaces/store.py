@@ -18,7 +18,8 @@ from landscape_nb.surfaces.grid import Grid
 
 _CHECKSUMS = "piece_checksum"
 _PIECES = "piece"
-_JOB = "landscape_nb_job"
+JOB = "landscape_nb_job"
+"""The attribute that says, as JSON, what the values were measured from."""
 
 
 class Store:
@@ -87,7 +88,7 @@ class Store:
         chunks |= {_CHECKSUMS: {"chunks": (1,)}} | {
             name: {"chunks": axis.shape} for name, axis in self.grid.axes.items()
         }
-        dataset = xr.Dataset(empty | checksums, dict(self.grid.axes), {_JOB: json.dumps(dict(job))})
+        dataset = xr.Dataset(empty | checksums, dict(self.grid.axes), {JOB: json.dumps(dict(job))})
         with made_beside(self.path) as making:
             dataset.to_zarr(making, encoding=chunks, consolidated=False, zarr_format=3)
 
@@ -123,8 +124,8 @@ class Store:
 
     def _check_job(self, group, job: Mapping[str, object]) -> None:
         with self._damage("zarr.json", " or is not a store of landscape-nb"):
-            text = group.attrs[_JOB]
-        with self._damage(f"zarr.json, {_JOB}"):
+            text = group.attrs[JOB]
+        with self._damage(f"zarr.json, {JOB}"):
             found = dict(json.loads(text).items())
         differs = [key for key in {**found, **job} if _canonical(found.get(key)) != _canonical(job.get(key))]
         if differs:
