@@ -11,8 +11,11 @@ import matplotlib.pyplot as plt
 import pytest
 import torch.nn.functional as F
 from helpers import batch_norm_net, right_arguments, small_data
+from windows import chromium, window
 
 import landscape_nb as lnb
+from landscape_nb.course.notebooks import NOTEBOOKS
+from landscape_nb.course.runner import run_notebook
 
 matplotlib.use("Agg")
 
@@ -44,6 +47,33 @@ class _InOrder:
 def session_cache() -> Path:
     """Where trained networks are kept for the solutions' tests."""
     return Path(os.environ["LANDSCAPE_NB_CACHE"])
+
+
+@pytest.fixture(scope="session")
+def session_course(tmp_path_factory) -> Path:
+    """Where the notebooks' tests leave what they ran, for tests of pages."""
+    return tmp_path_factory.mktemp("course")
+
+
+@pytest.fixture(scope="module")
+def course(session_course) -> Path:
+    """A run of the whole course; notebooks that this session has not run yet are run now."""
+    for notebook in NOTEBOOKS:
+        if not (session_course / f"{notebook.name}.html").exists():
+            run_notebook(notebook, session_course, progress=False)
+    return session_course
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def page(browser):
+    with window(browser) as opened:
+        yield opened
 
 
 @pytest.fixture(autouse=True)

@@ -18,6 +18,8 @@ variable                    what it decides                                     
 `LANDSCAPE_NB_STRICT`       `1`: what goes wrong is an error where a class would  `0`: a message, or
                             see a message (claims, sliders) or a slower way       the slower way
                             would hide it (a fault of an engine)
+`LANDSCAPE_NB_PLAYERS`      `1`: a slider's output holds pictures of all its      `0`: of the first setting only
+                            settings, for a page that needs no kernel
 ==========================  ====================================================  ============================
 """
 
@@ -31,6 +33,7 @@ from landscape_nb._common.paths import local_path
 
 LEDGER_VARIABLE = "LANDSCAPE_NB_LEDGER"
 SEED_VARIABLE = "LANDSCAPE_NB_SEED"
+PLAYERS_VARIABLE = "LANDSCAPE_NB_PLAYERS"
 _APP = "landscape-nb"
 
 
@@ -144,6 +147,16 @@ def strict() -> bool:
         True
     """
     return _read("LANDSCAPE_NB_STRICT") not in ("", "0")
+
+
+def players() -> bool:
+    """Whether sliders come with pictures of all their settings, for pages without a kernel: `LANDSCAPE_NB_PLAYERS`.
+
+    Example:
+        >>> isinstance(players(), bool)
+        True
+    """
+    return _read(PLAYERS_VARIABLE) not in ("", "0")
 
 
 def _read(variable: str) -> str:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from landscape_nb.course.claims import Claim, in_markdown, shipped_claims
 from landscape_nb.course.html_page import write_html
+from landscape_nb.course.notebooks import NOTEBOOKS
 
 
 class Line(NamedTuple):
@@ -67,16 +68,24 @@ def _ranges(runs: list[Claim]) -> Iterator[str]:
         yield f"{name.replace('_', ' ')}: {low if low == high else f'{low} to {high}'}"
 
 
-def to_markdown(claims: Iterable[Claim]) -> str:
-    """The table as Markdown.
+def to_markdown(claims: Iterable[Claim], notebooks: str = "notebooks") -> str:
+    """The table as Markdown, with links to the notebooks.
+
+    Args:
+        claims: The claims.
+        notebooks: The notebooks' directory, as the page finds it.
 
     Example:
-        >>> to_markdown([Claim("05-x", True, "X.", {"part": 0.25})]).splitlines()[2]
-        '| 05 | X. | part: 0.25 | holds for seeds 0 |'
+        >>> to_markdown([Claim("05-x", True, "X.", {"part": 0.25})], "..").splitlines()[2]
+        '| [05](../05_skip_connections.ipynb) | X. | part: 0.25 | holds for seeds 0 |'
     """
     head = ["| notebook | claim | observed over seeds | verdict |", "|---|---|---|---|"]
-    cells = [[in_markdown(cell) for cell in (c.notebook, c.text, c.observed, c.verdict)] for c in lines(claims)]
-    rows = [f"| {' | '.join(row)} |" for row in cells]
+    files = {notebook.number: f"{notebooks}/{notebook.name}.ipynb" for notebook in NOTEBOOKS}
+    rows = []
+    for line in lines(claims):
+        number, *cells = map(in_markdown, (line.notebook, line.text, line.observed, line.verdict))
+        link = f"[{number}]({files[number]})" if number in files else number
+        rows.append(f"| {' | '.join([link, *cells])} |")
     return "\n".join([*head, *rows, ""])
 
 
@@ -97,11 +106,18 @@ def write_claims(claims: Iterable[Claim], out: Path) -> Path:
     """
     rows = "\n".join(
         f'<tr class="{"no" if line.verdict.startswith("fails") else "yes"}">'
-        + "".join(f"<td>{escape(text)}</td>" for text in (line.notebook, line.text, line.observed, line.verdict))
+        + f"<td>{_link(line.notebook, out)}</td>"
+        + "".join(f"<td>{escape(text)}</td>" for text in (line.text, line.observed, line.verdict))
         + "</tr>"
         for line in lines(claims)
     )
     return write_html(out / "claims.html", "what the course claims", 1300, _STYLE, _BODY.format(rows=rows))
+
+
+def _link(number: str, out: Path) -> str:
+    """A notebook's number, with a link to its page if that has been written."""
+    pages = sorted(out.glob(f"{number}_*.html"))
+    return f'<a href="{pages[0].name}">{escape(number)}</a>' if pages else escape(number)
 
 
 _STYLE = """\

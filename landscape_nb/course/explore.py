@@ -17,6 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from landscape_nb._common import settings
+from landscape_nb.course import players
+from landscape_nb.course.widget_view import widget_view
 from landscape_nb.plotting.log_ticks import simplify_ticks
 from landscape_nb.plotting.show import png
 
@@ -28,6 +30,7 @@ _REST = 0.05
 _AHEAD = 6
 _MOST_BYTES = 64 * 2**20
 _STYLE = {"description_width": "9em"}
+_WIDE = {"width": "min(100%, 45em)"}
 
 
 def explore(draw: Callable[..., Figure], /, *, alt: str, **controls: Any) -> "Explorer":
@@ -176,8 +179,7 @@ class Explorer:
 
     def _nearest(self, name: str) -> list[dict[str, Any]]:
         """The current setting with other values of a control, the nearest first."""
-        values, now = list(_range(self.widgets[name])), self.widgets[name].value
-        at = int(np.argmin(np.abs(np.subtract(values, now)))) if _is_number(now) else values.index(now)
+        values, at = list(_range(self.widgets[name])), _place(self.widgets[name])
         others = sorted(range(len(values)), key=lambda i: (abs(i - at), -i))[1:]
         return [self.values | {name: values[i]} for i in others[:_AHEAD]]
 
@@ -193,12 +195,15 @@ class Explorer:
                 raise
 
     def _repr_mimebundle_(self, **_: object) -> tuple[dict, dict]:
-        """The widgets, and beside them the picture for a reader without a kernel."""
+        """The widgets, and beside them the picture, or pictures, for a reader without a kernel."""
         import ipywidgets as widgets
 
         box = widgets.VBox([*self.widgets.values(), self._message, self._image])
         still = base64.b64encode(self._image.value).decode()
-        bundle = (box._repr_mimebundle_() or {}) | {"image/png": still, "text/plain": self.alt}
+        bundle = widget_view(box) | {"image/png": still, "text/plain": self.alt}
+        if settings.players():
+            controls = [_as_control(name, widget) for name, widget in self.widgets.items()]
+            bundle[players.MIME] = players.player(self.alt, controls, self.picture)
         return bundle, {"image/png": {"alt": self.alt}}
 
 
@@ -257,18 +262,27 @@ def _control(name: str, spec: Any, default: Any) -> "ipywidgets.Widget":
     if isinstance(spec, bool):
         return widgets.Checkbox(spec if default is None else default, **label)
     if isinstance(spec, list) and spec:
-        numbers = all(isinstance(value, int | float) for value in spec)
-        kind = widgets.SelectionSlider if numbers else widgets.ToggleButtons
-        return kind(options=spec, value=spec[0] if default is None else default, **label)
+        first = spec[0] if default is None else default
+        if all(isinstance(value, int | float) for value in spec):
+            return _with_tip(widgets.SelectionSlider(options=spec, value=first, layout=_WIDE, **label), name)
+        return widgets.ToggleButtons(options=spec, value=first, **label)
     if isinstance(spec, tuple) and len(spec) in (2, 3) and all(isinstance(v, int | float) for v in spec):
         whole = all(isinstance(value, int) for value in spec)
         low, high, *step = spec
         kind = widgets.IntSlider if whole else widgets.FloatSlider
         step = step[0] if step else 1 if whole else (high - low) / 20
-        return kind(low if default is None else default, min=low, max=high, step=step, **label)
+        first = low if default is None else default
+        return _with_tip(kind(first, min=low, max=high, step=step, layout=_WIDE, **label), name)
     raise TypeError(
         f"{name}: got {spec!r}, wants (low, high), (low, high, step), a bool, a list of choices or a widget"
     )
+
+
+def _with_tip(slider: "ipywidgets.Widget", name: str) -> "ipywidgets.Widget":
+    """The slider with a tooltip, which ipywidgets 7 and 8 call by different names."""
+    trait = "tooltip" if slider.has_trait("tooltip") else "description_tooltip"
+    slider.set_trait(trait, f"{name}: drag, or click and press the arrow keys")
+    return slider
 
 
 def _range(control: Any) -> Sequence[Any]:
@@ -283,3 +297,23 @@ def _range(control: Any) -> Sequence[Any]:
         return list(chain(range(control.min, control.max, control.step), [control.max]))
     steps = np.arange(control.min, control.max, control.step)
     return [*map(float, steps), control.max]
+
+
+def _place(widget: Any) -> int:
+    """Which of its values a control has, or the nearest."""
+    values, now = list(_range(widget)), widget.value
+    return int(np.argmin(np.abs(np.subtract(values, now)))) if _is_number(now) else values.index(now)
+
+
+def _as_control(name: str, widget: Any) -> players.Control:
+    """What a player needs to know of a widget."""
+    import ipywidgets as widgets
+
+    values = list(_range(widget))
+    if isinstance(widget, widgets.Checkbox):
+        kind = "checkbox"
+    elif isinstance(widget, widgets.SelectionSlider) or not hasattr(widget, "options"):
+        kind = "slider"
+    else:
+        kind = "choice"
+    return players.Control(name, widget.description or name.replace("_", " "), kind, values, _place(widget))

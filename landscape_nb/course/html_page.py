@@ -8,9 +8,9 @@ _PAGE = """<!doctype html>
 <style>
 body {{ font: 18px/1.5 system-ui, sans-serif; max-width: {width}px; margin: 2em auto; padding: 0 1em; }}
 {style}
-</style></head><body>
+</style></head><body><main>
 {body}
-</body></html>
+</main></body></html>
 """
 
 
@@ -30,7 +30,7 @@ def write_html(page: Path, title: str, width: int, style: str, body: str) -> Pat
     Example:
         >>> import tempfile
         >>> write_html(Path(tempfile.mkdtemp()) / "x.html", "x", 900, "", "<p>x</p>").read_text().splitlines()[-1]
-        '</body></html>'
+        '</main></body></html>'
     """
     text = _PAGE.format(title=title, width=width, style=style, body=body)
     page.write_text(text, encoding="utf-8")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from landscape_nb._common.checks import check_choice, check_kind
 from landscape_nb.course.claims import in_markdown
+from landscape_nb.course.widget_view import widget_view
 
 if TYPE_CHECKING:
     import ipywidgets
@@ -103,7 +104,7 @@ class Prediction:
         """The buttons, and the same as text for a reader without a kernel."""
         text = "\n".join([f"**Your prediction.** {in_markdown(self.question)}", "", *map(_bullet, self.choices)])
         plain = f"{self.question} ({', '.join(self.choices)})"
-        return (self.widget()._repr_mimebundle_() or {}) | {"text/markdown": text, "text/plain": plain}
+        return widget_view(self.widget()) | {"text/markdown": text, "text/plain": plain}
 
     def widget(self) -> "ipywidgets.Widget":
         """The question above a button for each choice; none is pressed before there is a vote."""

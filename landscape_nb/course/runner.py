@@ -15,25 +15,17 @@ from typing import Any
 import nbformat
 import psutil
 
-from landscape_nb._common.settings import LEDGER_VARIABLE, SEED_VARIABLE
+from landscape_nb._common.settings import LEDGER_VARIABLE, PLAYERS_VARIABLE, SEED_VARIABLE
 from landscape_nb.course.claims import Claim, read_ledger
 from landscape_nb.course.explore import ERROR_CLASS
 from landscape_nb.course.html_page import write_html
+from landscape_nb.course.notebook_page import write_page
 from landscape_nb.course.notebooks import Notebook, notebooks_directory
+from landscape_nb.course.players import write_frames
 from landscape_nb.trajectories.run_files import make_writable_cache
 
 _QUIET_KERNEL = ["--log-level=ERROR"]
 """Otherwise every kernel warns that it communicates over a port of this machine."""
-_PLOTLY = "application/vnd.plotly.v1+json"
-_PAGE = """{% extends 'lab/index.html.j2' %}
-{% block html_head_js_requirejs %}{% endblock %}
-{% block html_head_js_mathjax %}{% endblock %}
-{% block html_head_js_mermaidjs %}{% endblock %}
-{% block data_png scoped %}<div class="jp-RenderedImage jp-OutputArea-output {{ extra_class }}">
-<img src="data:image/png;base64,{{ output.data['image/png'] }}"
- alt="{{ output | get_metadata('alt', 'image/png') | escape_html }}"></div>{% endblock %}
-"""
-"""JupyterLab's page, without scripts from the network, and with the figures' alternative texts."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +57,7 @@ def run_notebook(
     progress: bool = True,
     source: Path | None = None,
 ) -> Report:
-    """Execute a notebook; write it, its HTML and its figures into a directory.
+    """Execute a notebook; write it, its HTML, its figures and its sliders' pictures into a directory.
 
     Args:
         notebook: The notebook.
@@ -94,7 +86,7 @@ def run_notebook(
     executed, ledger = out / f"{notebook.name}.ipynb", out / f"{notebook.name}.claims.jsonl"
     ledger.write_text("")
     parameters = {} if preset == "quick" else {"PRESET": preset}
-    variables = {LEDGER_VARIABLE: str(ledger.resolve()), SEED_VARIABLE: str(seed)}
+    variables = {LEDGER_VARIABLE: str(ledger.resolve()), SEED_VARIABLE: str(seed), PLAYERS_VARIABLE: "1"}
     peaks = [0]
     with environment(variables), _peak_memory() as peak:
         began = time.perf_counter()
@@ -113,7 +105,9 @@ def run_notebook(
     if errors := widget_errors(content):
         raise RuntimeError(f"{executed}: a widget holds an error: {errors[0]}")
     figures = write_figures(content, out, notebook.name)
-    page = write_page(content, out, notebook.name)
+    if write_frames(content, out, notebook.name):
+        nbformat.write(content, executed)
+    page = write_page(content, out, notebook)
     return Report(notebook, seconds, peaks[-1], list(read_ledger(ledger)), figures, page)
 
 
@@ -174,35 +168,6 @@ def write_figures(content: nbformat.NotebookNode, out: Path, name: str) -> list[
     return figures
 
 
-def write_page(content: nbformat.NotebookNode, out: Path, name: str) -> Path:
-    """Write a notebook as an HTML page that works offline, with its interactive figures.
-
-    Returns:
-        The page.
-    """
-    import plotly.io
-    from nbconvert import HTMLExporter
-    from plotly.offline import get_plotlyjs
-
-    made: Any = nbformat.from_dict(content)
-    for output in _outputs(made):
-        data = output.get("data", {})
-        if _PLOTLY in data:
-            figure = plotly.io.from_json(plotly.io.json.to_json_plotly(data[_PLOTLY]), skip_invalid=True)
-            data["text/html"] = plotly.io.to_html(
-                figure, include_plotlyjs="directory", full_html=False, auto_play=False
-            )
-            (out / "plotly.min.js").write_text(get_plotlyjs(), encoding="utf-8")
-            del data[_PLOTLY], data["image/png"]
-        data.pop("application/vnd.jupyter.widget-view+json", None)
-    made.metadata.pop("widgets", None)
-    resources = {"metadata": {"path": str(notebooks_directory())}}
-    body, _ = HTMLExporter(raw_template=_PAGE, embed_images=True).from_notebook_node(made, resources)
-    page = out / f"{name}.html"
-    page.write_text(body, encoding="utf-8")
-    return page
-
-
 def write_index(reports: Sequence[Report], out: Path) -> Path:
     """Write a page that shows every figure of the notebooks that were run.
 
@@ -210,7 +175,10 @@ def write_index(reports: Sequence[Report], out: Path) -> Path:
         The page.
     """
     sections = "\n".join(map(_section, reports))
-    return write_html(out / "index.html", "the course", 1100, _STYLE, _INDEX.format(sections=sections))
+    notebooks = [report.notebook for report in reports]
+    contents = "\n".join(f'<li><a href="#{n.number}">{n.number} {escape(n.title)}</a></li>' for n in notebooks)
+    page = _INDEX.format(sections=sections, contents=contents)
+    return write_html(out / "index.html", "the course", 1100, _STYLE, page)
 
 
 def _section(report: Report) -> str:
@@ -223,7 +191,7 @@ def _section(report: Report) -> str:
         f"<li>{'✓' if claim.holds else '✗ does not hold here:'} {escape(claim.text)}</li>" for claim in report.claims
     )
     return (
-        f'<h2><a href="{report.page.name}">{notebook.number} {escape(notebook.title)}</a></h2>\n'
+        f'<h2 id="{notebook.number}"><a href="{report.page.name}">{notebook.number} {escape(notebook.title)}</a></h2>\n'
         f"<p>{escape(notebook.paper)} of the paper · ran in {report.seconds:.0f} s, "
         f"{report.peak_memory / 1e6:.0f} MB at most · "
         f'<a href="{notebook.name}.ipynb">executed notebook</a></p>\n'
@@ -233,11 +201,13 @@ def _section(report: Report) -> str:
 
 _STYLE = """\
 figure { margin: 1.5em 0; } img { max-width: 100%; }
-figcaption { color: #444; font-size: 16px; } ul { list-style: none; padding: 0; }"""
+figcaption { color: #444; font-size: 16px; } ul, .contents { list-style: none; padding: 0; }
+.contents { columns: 2; }"""
 
 _INDEX = """\
 <h1>landscape-nb: the course</h1>
 <p>Every figure was computed on this machine, now. <a href="claims.html">What the course claims</a>, in one table.</p>
+<nav aria-label="Notebooks"><ol class="contents">{contents}</ol></nav>
 {sections}"""
 
 

@@ -6,7 +6,7 @@ import landscape_nb as lnb
 from landscape_nb import datasets
 from landscape_nb._common import settings
 
-VARIABLES = ("DATA", "CACHE", "GALLERY", "ENGINE", "ISA", "SEED", "LEDGER", "STRICT")
+VARIABLES = ("DATA", "CACHE", "GALLERY", "ENGINE", "ISA", "SEED", "LEDGER", "STRICT", "PLAYERS")
 
 
 @pytest.fixture
@@ -32,6 +32,7 @@ def test_what_is_not_set_or_empty_is_as_the_table_says(variables, tmp_path, monk
     assert (settings.engine(), settings.allowed_isa(), settings.seed()) == ("auto", "", 0)
     assert settings.ledger() is None
     assert settings.strict() is False
+    assert settings.players() is False
 
 
 def test_what_is_set_decides(variables, tmp_path):
@@ -44,10 +45,11 @@ def test_what_is_set_decides(variables, tmp_path):
     assert str(settings.ledger()) == "l.jsonl"
 
 
-@pytest.mark.parametrize(("text", "strict"), [("1", True), ("yes", True), ("0", False), ("", False)])
-def test_strict_is_everything_but_zero(variables, text, strict):
-    variables(STRICT=text)
-    assert settings.strict() is strict
+@pytest.mark.parametrize(("text", "on"), [("1", True), ("yes", True), ("0", False), ("", False)])
+@pytest.mark.parametrize(("name", "read"), [("STRICT", settings.strict), ("PLAYERS", settings.players)])
+def test_what_is_on_or_off_is_on_for_everything_but_zero(variables, name, read, text, on):
+    variables(**{name: text})
+    assert read() is on
 
 
 @pytest.mark.parametrize(

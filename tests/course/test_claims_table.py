@@ -33,6 +33,15 @@ def test_a_failure_is_told_with_its_seed(tmp_path):
     assert "B &lt; 1." in page
 
 
+def test_a_claim_leads_to_its_notebook(tmp_path):
+    (tmp_path / "05_skip_connections.html").touch()
+    claims = [Claim("05-a", True, "A."), Claim("06-b", True, "B.")]
+    page = ledger.write_claims(claims, tmp_path).read_text()
+    assert '<td><a href="05_skip_connections.html">05</a></td>' in page
+    assert "<td>06</td>" in page
+    assert "| [06](here/06_width.ipynb) | B. |" in ledger.to_markdown(claims, "here")
+
+
 def test_shipped_seeds_join_a_live_run(monkeypatch):
     shipped = [Claim("99-b", True, "B < 1.", {"x": 9.0}, seed=s) for s in (0, 2)] + [Claim("97-c", True, "C.")]
     monkeypatch.setattr(ledger, "shipped_claims", lambda: shipped)

@@ -35,8 +35,8 @@ def test_a_page_is_a_whole_document(tmp_path):
     assert text.startswith("<!doctype html>\n")
     outline = Outline(text)
     assert outline.texts["html head title"] == "landscape-nb: claims"
-    assert outline.texts["html body h1"] == "Größe α"
-    assert outline.texts["html body p"] == "{braces} stay"
+    assert outline.texts["html body main h1"] == "Größe α"
+    assert outline.texts["html body main p"] == "{braces} stay"
     assert outline.attributes["html"] == [{"lang": "en"}]
     assert {"charset": "utf-8"} in outline.attributes["meta"]
 
