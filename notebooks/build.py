@@ -26,6 +26,7 @@ from landscape_nb._common.settings import LEDGER_VARIABLE, SEED_VARIABLE
 from landscape_nb.course.claims import SEEDS_FILE, read_ledger
 from landscape_nb.course.notebooks import NOTEBOOKS, find_notebook
 from landscape_nb.course.runner import environment, run_notebook, widget_errors
+from landscape_nb.course.widget_view import MIME as WIDGET
 
 OTHER_SEEDS = (1, 2)
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -33,12 +34,14 @@ SOLUTIONS = SCRIPTS.parent / "solutions"
 STUB = "\0"
 COLOURS, FREQUENT = 128, 32
 _VOLATILE = ("papermill", "execution", "widgets")
-_WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def sources(content):
     """What of a notebook its script decides: each cell's type, text and tags."""
-    return [(cell.cell_type, cell.source, cell.metadata.get("tags", [])) for cell in content.cells]
+    return [
+        (cell.cell_type, cell.source, cell.metadata.get("tags", []))
+        for cell in content.cells
+    ]
 
 
 def is_current(notebook):
@@ -55,11 +58,15 @@ def build(notebook):
 
     content = jupytext.read(SCRIPTS / f"{notebook.name}.py")
     with tempfile.TemporaryDirectory() as folder:
-        source, executed = (Path(folder) / name for name in ("source.ipynb", "executed.ipynb"))
+        source, executed = (
+            Path(folder) / name for name in ("source.ipynb", "executed.ipynb")
+        )
         nbformat.write(content, source)
         ledger = Path(folder) / "claims.jsonl"
         with environment({LEDGER_VARIABLE: str(ledger), SEED_VARIABLE: "0"}):
-            papermill.execute_notebook(source, executed, kernel_name="python3", cwd=folder)
+            papermill.execute_notebook(
+                source, executed, kernel_name="python3", cwd=folder
+            )
         keep_claims(notebook, list(read_ledger(ledger)))
         content = nbformat.read(executed, as_version=4)
     if errors := widget_errors(content):
@@ -72,8 +79,14 @@ def build(notebook):
 
 def write_answer(content, notebook):
     """Keep the picture of the cell tagged `answer` for the top of the notebook."""
-    (cell,) = [cell for cell in content.cells if "answer" in cell.metadata.get("tags", [])]
-    (picture,) = [output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})]
+    (cell,) = [
+        cell for cell in content.cells if "answer" in cell.metadata.get("tags", [])
+    ]
+    (picture,) = [
+        output.data["image/png"]
+        for output in cell.outputs
+        if "image/png" in output.get("data", {})
+    ]
     path = notebook.path.parent / "images" / f"{notebook.name}.png"
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(base64.b64decode(picture))
@@ -93,11 +106,17 @@ def solutions_path(notebook):
 
 def solved(content):
     """Put the solution of every exercise where its stubs are; a check that then says no is an error."""
-    content.cells[0].source = content.cells[0].source.replace("\n", ", with solutions\n", 1)
+    content.cells[0].source = content.cells[0].source.replace(
+        "\n", ", with solutions\n", 1
+    )
     for number, cell in enumerate(content.cells):
-        cell.source = re.sub(r"\]\((images/|\d\d_\w+\.ipynb\))", r"](../\1", cell.source)
+        cell.source = re.sub(
+            r"\]\((images/|\d\d_\w+\.ipynb\))", r"](../\1", cell.source
+        )
         if cell.cell_type == "code" and "exercises.check_" in cell.source:
-            (solution,) = re.findall(r"```python\n(.*?)```", content.cells[number + 1].source, re.S)[:1]
+            (solution,) = re.findall(
+                r"```python\n(.*?)```", content.cells[number + 1].source, re.S
+            )[:1]
             cell.source = solved_cell(cell.source, solution.strip())
     return content
 
@@ -120,9 +139,19 @@ def normalised(content):
             cell.metadata.pop(key, None)
         cell.metadata.get("tags", []).sort()
         if cell.cell_type == "code":
-            cell.outputs = [output for output in map(_normalised_output, cell.outputs) if output]
-    content.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    content.metadata["language_info"] = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"}
+            cell.outputs = [
+                output for output in map(_normalised_output, cell.outputs) if output
+            ]
+    content.metadata["kernelspec"] = {
+        "display_name": "Python 3",
+        "language": "python",
+        "name": "python3",
+    }
+    content.metadata["language_info"] = {
+        "name": "python",
+        "file_extension": ".py",
+        "mimetype": "text/x-python",
+    }
     return content
 
 
@@ -131,7 +160,7 @@ def _normalised_output(output):
     if output.output_type == "stream":
         return output if output.name == "stdout" else None
     data = output.get("data", {})
-    was_widget = data.pop(_WIDGET, None)
+    was_widget = data.pop(WIDGET, None)
     if was_widget and not {"image/png", "text/markdown"} & data.keys():
         return None
     if "image/png" in data:
@@ -147,10 +176,16 @@ def _small_png(encoded):
     """
     picture = Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGB")
     pixels = np.asarray(picture).reshape(-1, 3)
-    colours, which, counts = np.unique(pixels, axis=0, return_inverse=True, return_counts=True)
+    colours, which, counts = np.unique(
+        pixels, axis=0, return_inverse=True, return_counts=True
+    )
     frequent = colours[np.argsort(-counts)[:FREQUENT]]
-    covering = picture.quantize(COLOURS - FREQUENT, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    palette = np.concatenate([frequent, np.reshape(covering.getpalette(), (-1, 3))]).astype(np.uint8)
+    covering = picture.quantize(
+        COLOURS - FREQUENT, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+    )
+    palette = np.concatenate(
+        [frequent, np.reshape(covering.getpalette(), (-1, 3))]
+    ).astype(np.uint8)
     nearest = KDTree(palette).query(colours)[1][which.ravel()].astype(np.uint8)
     small = Image.fromarray(nearest.reshape(picture.size[::-1]))
     small.putpalette(palette.tobytes())
@@ -166,7 +201,12 @@ def write_seeds(notebooks):
             source = Path(folder) / f"{notebook.name}.ipynb"
             nbformat.write(jupytext.read(SCRIPTS / f"{notebook.name}.py"), source)
             for seed in OTHER_SEEDS:
-                keep_claims(notebook, run_notebook(notebook, Path(folder) / "out", seed=seed, source=source).claims)
+                keep_claims(
+                    notebook,
+                    run_notebook(
+                        notebook, Path(folder) / "out", seed=seed, source=source
+                    ).claims,
+                )
 
 
 def keep_claims(notebook, claims):
@@ -174,11 +214,21 @@ def keep_claims(notebook, claims):
     (seed,) = {claim.seed for claim in claims}
     kept = json.loads(SEEDS_FILE.read_text())
     entries = [entry for runs in kept.values() for entry in runs]
-    entries = [e for e in entries if not (e["id"].startswith(f"{notebook.number}-") and e["seed"] == seed)]
+    entries = [
+        e
+        for e in entries
+        if not (e["id"].startswith(f"{notebook.number}-") and e["seed"] == seed)
+    ]
     new = [claim for claim in claims if not claim.shipped or seed == 0]
-    entries += [{key: value for key, value in asdict(claim).items() if key != "others"} for claim in new]
+    entries += [
+        {key: value for key, value in asdict(claim).items() if key != "others"}
+        for claim in new
+    ]
     entries.sort(key=lambda entry: (entry["id"], entry["seed"]))
-    found = {id: list(runs) for id, runs in itertools.groupby(entries, key=lambda entry: entry["id"])}
+    found = {
+        id: list(runs)
+        for id, runs in itertools.groupby(entries, key=lambda entry: entry["id"])
+    }
     SEEDS_FILE.write_text(json.dumps(found, indent=1) + "\n")
 
 

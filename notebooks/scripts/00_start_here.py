@@ -33,8 +33,11 @@
 # %%
 import sys
 
-if "google.colab" in sys.modules:  # Colab keeps its own torch and numpy
-    # %pip install --quiet --upgrade-strategy only-if-needed landscape-nb
+if "google.colab" in sys.modules:  # nothing that Colab has is replaced
+    archive = "https://github.com/landscape-nb/landscape-nb/archive/main.zip"
+    # !pip list --format=freeze > colab.txt
+    # !pip install -qc colab.txt landscape-nb || pip install -qc colab.txt {archive}
+    # !python -c "import landscape_nb" || echo "Not installed. Is there a network?"
 
     from google.colab import output
 
@@ -47,7 +50,9 @@ import landscape_nb as lnb
 from landscape_nb import exercises, plotting
 
 # %% tags=["parameters"]
-PRESET = "quick"  # "quick": about a minute, on scikit-learn's digits · "full": the paper's setting, on CIFAR-10
+# "quick": about a minute, on scikit-learn's digits · "full": the paper's setting, on
+# CIFAR-10
+PRESET = "quick"
 
 # %%
 small = {"data": "digits", "train": 816, "epochs": 6, "batch": 48, "lr": 0.02}
@@ -68,12 +73,17 @@ shipped = lnb.shipped_planes("05")
 shipped = {name: shipped[name] for name in ("ResNet-56, no shortcuts", "ResNet-56")}
 pair = {"bottom": 0.1, "top": 40}
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Loss surfaces of the authors' ResNet-56, on one logarithmic scale. Without skip "
+    "connections: ridges and pits around a narrow hole. With them: one smooth bowl."
+)
+
 # %% tags=["answer"]
 lnb.show_interactive(
     plotting.plotly_surface(shipped, turns=60, **pair),
     plotting.plot_surfaces(shipped, **pair),
-    alt="Loss surfaces of the authors' ResNet-56, on one logarithmic scale. Without skip "
-    "connections: ridges and pits around a narrow hole. With them: one smooth bowl.",
+    alt=alt,
 )
 
 # %% [markdown]
@@ -93,18 +103,24 @@ lnb.show_interactive(
 # %%
 def train(shortcuts):
     model = lnb.models.resnet(56, shortcuts, **data.shape, seed=settings.seed)
-    return lnb.train(model, data, settings.epochs, settings.batch, lr=settings.lr, seed=settings.seed)
+    return lnb.train(
+        model, data, settings.epochs, settings.batch, lr=settings.lr, seed=settings.seed
+    )
 
 
 run = train(shortcuts=True)
-objective = lnb.Objective(run.model, sample, metrics={"accuracy": lnb.accuracy}, batch_size=settings.images)
+objective = lnb.Objective(
+    run.model, sample, metrics={"accuracy": lnb.accuracy}, batch_size=settings.images
+)
 objective()
 
 # %% [markdown]
 # `objective` is the loss as a function of the weights: `objective(params)` measures anywhere, and never touches the model. Training went from the initial point to this one; how high were both?
 
 # %%
-before, after = (objective(params)["loss"] for params in (run.points[0], run.points[-1]))
+before, after = (
+    objective(params)["loss"] for params in (run.points[0], run.points[-1])
+)
 print(f"loss before training {before:.2f}, after {after:.4f}")
 
 # %% [markdown]
@@ -121,13 +137,18 @@ far = lnb.predict(
 )
 far
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Loss and accuracy along a random filter-normalized direction: a "
+    "smooth valley around the trained network."
+)
+
 # %%
 d1, d2 = lnb.random_directions(run.model, 2, normalize="filter", seed=settings.seed)
-line = lnb.evaluate_line(objective, d1, extent=(-settings.reach, settings.reach), resolution=21, progress=False)
-lnb.show(
-    plotting.plot_lines(line, ("loss", "accuracy")),
-    alt="Loss and accuracy along a random filter-normalized direction: a smooth valley around the trained network.",
+line = lnb.evaluate_line(
+    objective, d1, extent=(-settings.reach, settings.reach), resolution=21
 )
+lnb.show(plotting.plot_lines(line, ("loss", "accuracy")), alt=alt)
 
 # %%
 nearest = float(abs(line.alpha[line.loss > np.log(10)]).min())
@@ -144,33 +165,51 @@ far.reveal(far.choices[int(nearest > 0.1) + int(nearest > 0.5)])
 
 # %%
 plain = train(shortcuts=False)
-plain_objective = lnb.Objective(plain.model, sample, metrics={"accuracy": lnb.accuracy}, batch_size=settings.images)
-print(f"accuracy with shortcuts {objective()['accuracy']:.0%}, without {plain_objective()['accuracy']:.0%}")
+plain_objective = lnb.Objective(
+    plain.model, sample, metrics={"accuracy": lnb.accuracy}, batch_size=settings.images
+)
+print(
+    f"accuracy with shortcuts {objective()['accuracy']:.0%}, without "
+    f"{plain_objective()['accuracy']:.0%}"
+)
 
 
 # %%
 def plane(objective, model):
     directions = lnb.random_directions(model, 2, normalize="filter", seed=settings.seed)
-    return lnb.evaluate_plane(objective, directions, (-settings.reach, settings.reach), settings.points, progress=False)
+    return lnb.evaluate_plane(
+        objective, directions, (-settings.reach, settings.reach), settings.points
+    )
 
 
-planes = {"with shortcuts": plane(objective, run.model), "without": plane(plain_objective, plain.model)}
+planes = {
+    "with shortcuts": plane(objective, run.model),
+    "without": plane(plain_objective, plain.model),
+}
 
-# %%
-lnb.show(
-    plotting.plot_surfaces(planes, title="ResNet-56 on digits", **pair),
-    alt="Loss surfaces of ResNet-56 on digits, on the scale of section 1. With shortcuts: a smooth "
-    "funnel. Without: a high, lopsided trough with raised corners.",
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Loss surfaces of ResNet-56 on digits, on the scale of section 1. With "
+    "shortcuts: a smooth funnel. Without: a high, lopsided trough with "
+    "raised corners."
 )
 
 # %%
-lnb.show(
-    plotting.plot_contours(planes, title="ResNet-56 on digits"),
-    alt="The same two planes as contours: concentric rings with shortcuts, an uneven plateau above 1 without.",
+lnb.show(plotting.plot_surfaces(planes, title="ResNet-56 on digits", **pair), alt=alt)
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "The same two planes as contours: concentric rings with shortcuts, an "
+    "uneven plateau above 1 without."
 )
 
 # %%
-{name: round(float(p.loss.min()), 3) for name, p in planes.items()}  # the lowest point of each plane
+lnb.show(plotting.plot_contours(planes, title="ResNet-56 on digits"), alt=alt)
+
+# %%
+{
+    name: round(float(p.loss.min()), 3) for name, p in planes.items()
+}  # the lowest point of each plane
 
 # %% [markdown]
 # **Notice**
@@ -182,6 +221,10 @@ lnb.show(
 # Move a horizontal cut through both surfaces. The bright part lies below the level: all those networks are at least that good.
 
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = "Which points of the two planes lie below a chosen level of the loss."
+
+
 # %%
 def draw(level=2.1):
     figure, panels = plotting.panels(2, size=(4.8, 4.6))
@@ -189,17 +232,18 @@ def draw(level=2.1):
         height = np.log(p.loss.transpose("beta", "alpha") / level)
         panel.contourf(p.alpha, p.beta, height, levels=[-99, 0, 99], cmap="cividis_r")
         share = float((height < 0).mean())
-        panel.set(title=f"{name}: {share:.0%} below {level:g}", xlabel="α", ylabel="β", aspect="equal")
+        panel.set(
+            title=f"{name}: {share:.0%} below {level:g}",
+            xlabel="α",
+            ylabel="β",
+            aspect="equal",
+        )
     return figure
 
 
-lnb.explore(
-    draw,
-    alt="Which points of the two planes lie below a chosen level of the loss.",
-    level=[0.1, 0.3, 0.6, 1.0, 1.6, 2.1, 2.6, 3.1, 5.1, 9.6],
-)
+lnb.explore(draw, alt=alt, level=[0.1, 0.3, 0.6, 1.0, 1.6, 2.1, 2.6, 3.1, 5.1, 9.6])
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 reached = objective()["accuracy"], plain_objective()["accuracy"]
 lnb.claim(
     "00-shortcuts-train",
@@ -212,12 +256,13 @@ lnb.claim(
 # %% [markdown]
 # At every inner point of a plane, second differences give two curvatures. Where the smaller one is clearly negative, the surface bends down; `nonconvex_fraction` counts such points.
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 bends = [lnb.nonconvex_fraction(p) for p in planes.values()]
 lnb.claim(
     "00-shortcuts-smooth",
     bends[0] < 0.15 and bends[1] > 2 * bends[0],
-    "With shortcuts the surface bends down at few points; without, at more than twice as many.",
+    "With shortcuts the surface bends down at few points; without, at more "
+    "than twice as many.",
     fraction_with=bends[0],
     fraction_without=bends[1],
 )
@@ -230,19 +275,23 @@ lnb.claim(
 # Partly, and the course says where. First, every plane remembers how it was made:
 
 # %%
-{key: planes["without"].attrs[key] for key in ("normalization", "seed", "samples", "batch_norm", "wall_time")}
+{
+    key: planes["without"].attrs[key]
+    for key in ("normalization", "seed", "samples", "batch_norm", "wall_time")
+}
 
 # %% [markdown]
 # Second, "ragged" can be counted: how many inner points of a plane lie lower than all eight points around them?
 #
 # > **Predict.** How many such pits have the two surfaces of section 1, and how many our two?
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 pits = {name: lnb.local_minima(p) for name, p in (shipped | planes).items()}
 lnb.claim(
     "00-pits-without-shortcuts",
     pits["ResNet-56, no shortcuts"] > 5 * pits["ResNet-56"],
-    "The authors' network without shortcuts has over five times as many pits in its plane as the one with them.",
+    "The authors' network without shortcuts has over five times as many "
+    "pits in its plane as the one with them.",
     shipped=True,
     pits_without=pits["ResNet-56, no shortcuts"],
     pits_with=pits["ResNet-56"],

@@ -33,8 +33,11 @@
 # %%
 import sys
 
-if "google.colab" in sys.modules:  # Colab keeps its own torch and numpy
-    # %pip install --quiet --upgrade-strategy only-if-needed landscape-nb
+if "google.colab" in sys.modules:  # nothing that Colab has is replaced
+    archive = "https://github.com/landscape-nb/landscape-nb/archive/main.zip"
+    # !pip list --format=freeze > colab.txt
+    # !pip install -qc colab.txt landscape-nb || pip install -qc colab.txt {archive}
+    # !python -c "import landscape_nb" || echo "Not installed. Is there a network?"
 
     from google.colab import output
 
@@ -55,11 +58,14 @@ import landscape_nb as lnb
 from landscape_nb import exercises, plotting
 
 # %% tags=["parameters"]
-PRESET = "quick"  # "quick": a minute, on scikit-learn's digits · "full": wider nets, on CIFAR-10
+# "quick": a minute, on scikit-learn's digits · "full": wider nets, on CIFAR-10
+PRESET = "quick"
 
 # %%
-quick = {"data": "digits", "epochs": 12, "hidden": (64, 64), "vgg_width": 0.25, "images": 400}
-full = {"data": "cifar10", "epochs": 100, "hidden": (512, 512), "vgg_width": 1, "images": 5000}
+quick = {"data": "digits", "epochs": 12, "hidden": (64, 64), "vgg_width": 0.25}
+quick |= {"images": 400}
+full = {"data": "cifar10", "epochs": 100, "hidden": (512, 512), "vgg_width": 1}
+full |= {"images": 5000}
 quick |= {"points": 81, "resolution": 41}
 full |= {"points": 401, "resolution": 51}
 settings = lnb.choose_preset(PRESET, quick=quick, full=full)
@@ -79,7 +85,10 @@ def train(model, seed, epochs=settings.epochs, **options):
 
 # %%
 seeds = [10 * settings.seed + n for n in range(3)]
-runs = [train(lnb.models.mlp(settings.hidden, **data.shape, seed=s), s, record=1) for s in seeds]
+runs = [
+    train(lnb.models.mlp(settings.hidden, **data.shape, seed=s), s, record=1)
+    for s in seeds
+]
 A, B, C = (run.model for run in runs)
 [round(run.history["test_accuracy"][-1], 3) for run in runs]
 
@@ -92,7 +101,7 @@ A, B, C = (run.model for run in runs)
 objective = lnb.Objective(A, sample, metrics={"accuracy": lnb.accuracy}, batch_size=200)
 pairs = {"A → B": (A, B), "A → C": (A, C), "B → C": (B, C)}
 lines = {
-    name: lnb.interpolate(objective, *pair, (-0.5, 1.5), settings.points, progress=False)
+    name: lnb.interpolate(objective, *pair, (-0.5, 1.5), settings.points)
     for name, pair in pairs.items()
 }
 
@@ -104,10 +113,20 @@ def titled(figure, text):
     return figure
 
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Loss and accuracy along the lines between three pairs of networks: "
+    "the loss is low at both ends with a barrier between, where the "
+    "accuracy drops."
+)
+
 # %%
 lnb.show(
-    titled(plotting.plot_lines(lines, ("loss", "accuracy")), "α (0: first network, 1: second)"),
-    alt="Loss and accuracy along the lines between three pairs of networks: the loss is low at both ends with a barrier between, where the accuracy drops.",
+    titled(
+        plotting.plot_lines(lines, ("loss", "accuracy")),
+        "α (0: first network, 1: second)",
+    ),
+    alt=alt,
 )
 
 
@@ -119,13 +138,18 @@ def barrier(line):
 
 # %%
 heights = [barrier(line) for line in lines.values()]
-ends = [float(line.loss.sel(alpha=a, method="nearest")) for line in lines.values() for a in (0, 1)]
+ends = [
+    float(line.loss.sel(alpha=a, method="nearest"))
+    for line in lines.values()
+    for a in (0, 1)
+]
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "01-barrier",
     min(heights) > 20 * max(ends),
-    "Between any two of the three networks stands a wall, more than twenty times as high as the loss at the ends.",
+    "Between any two of the three networks stands a wall, more than twenty "
+    "times as high as the loss at the ends.",
     barrier_for_each_pair=heights,
     highest_loss_at_an_end=max(ends),
 )
@@ -137,21 +161,31 @@ lnb.claim(
 # %%
 def draw(pair="A → B", alpha=0.5, points=5):
     line = lines[pair]
-    coarse = line.isel(alpha=np.linspace(0, line.alpha.size - 1, points).round().astype(int))
+    coarse = line.isel(
+        alpha=np.linspace(0, line.alpha.size - 1, points).round().astype(int)
+    )
     here = line.sel(alpha=alpha, method="nearest")
     figure, (panel,) = plotting.panels(1, size=(8.5, 4.8))
     panel.plot(line.alpha, line.loss, color="0.6", linewidth=1)
     plotting.draw_line(panel, coarse, label=f"{points} points")
     panel.plot(coarse.alpha, coarse.loss, "o", color="#0072B2")
     panel.plot(here.alpha, here.loss, "*", color="#D55E00", markersize=18)
-    panel.set(title=f"α = {alpha:.2f}: loss {float(here.loss):.3f}, accuracy {float(here.accuracy):.0%}")
+    panel.set(
+        title=f"α = {alpha:.2f}: loss {float(here.loss):.3f}, accuracy "
+        f"{float(here.accuracy):.0%}"
+    )
     panel.set_xlabel("α")
     panel.legend(loc="upper right")
     return figure
 
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "The loss on the line between two networks, drawn through a chosen "
+    "number of points, with one point marked."
+)
+
 # %%
-alt = "The loss on the line between two networks, drawn through a chosen number of points, with one point marked."
 counts = [2, 3, 5, 9, 21, 81]
 lnb.explore(draw, alt=alt, pair=list(lines), alpha=(-0.5, 1.5, 0.1), points=counts)
 
@@ -163,20 +197,36 @@ lnb.explore(draw, alt=alt, pair=list(lines), alpha=(-0.5, 1.5, 0.1), points=coun
 # > **Predict.** Take two VGG-9 with batch norm. Does the wall come from the weights alone, or do unsuitable statistics raise it?
 
 # %%
-vggs = [train(lnb.models.vgg9(settings.vgg_width, **data.shape, seed=s), s) for s in seeds[:2]]
+vggs = [
+    train(lnb.models.vgg9(settings.vgg_width, **data.shape, seed=s), s)
+    for s in seeds[:2]
+]
 few = data.subset(settings.images // 2)
-vgg_objective = lnb.Objective(vggs[0].model, few, metrics={"accuracy": lnb.accuracy}, batch_size=200)
+vgg_objective = lnb.Objective(
+    vggs[0].model, few, metrics={"accuracy": lnb.accuracy}, batch_size=200
+)
 
 # %%
 vgg_lines = {
-    how: lnb.interpolate(vgg_objective, vggs[0].model, vggs[1].model, (-0.5, 1.5), 21, batch_norm=how, progress=False)
+    how: lnb.interpolate(
+        vgg_objective, vggs[0].model, vggs[1].model, (-0.5, 1.5), 21, batch_norm=how
+    )
     for how in ("interpolated", "recalibrated")
 }
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Loss and accuracy between two VGG-9 networks, with running statistics "
+    "interpolated and recalibrated."
+)
+
 # %%
 lnb.show(
-    titled(plotting.plot_lines(vgg_lines, ("loss", "accuracy"), title="VGG-9"), "α (0: first network, 1: second)"),
-    alt="Loss and accuracy between two VGG-9 networks, with running statistics interpolated and recalibrated.",
+    titled(
+        plotting.plot_lines(vgg_lines, ("loss", "accuracy"), title="VGG-9"),
+        "α (0: first network, 1: second)",
+    ),
+    alt=alt,
 )
 
 # %% [markdown]
@@ -184,16 +234,20 @@ lnb.show(
 
 # %%
 missing = vgg_lines["interpolated"].negative_variance
-between = {how: line.sel(alpha=slice(-1e-9, 1 + 1e-9)) for how, line in vgg_lines.items()}
+between = {
+    how: line.sel(alpha=slice(-1e-9, 1 + 1e-9)) for how, line in vgg_lines.items()
+}
 mean_loss = {how: float(line.loss.mean()) for how, line in between.items()}
 low = {how: float((line.accuracy < 0.9).mean()) for how, line in between.items()}
 print(f"a negative variance at {float(missing.mean()):.0%} of the points")
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "01-statistics-raise-the-wall",
-    mean_loss["interpolated"] > 1.5 * mean_loss["recalibrated"] and low["recalibrated"] > 0,
-    "Part of the wall comes from the running statistics: recalibrating them lowers the mean loss between the networks, but a wall remains.",
+    mean_loss["interpolated"] > 1.5 * mean_loss["recalibrated"]
+    and low["recalibrated"] > 0,
+    "Part of the wall comes from the running statistics: recalibrating "
+    "them lowers the mean loss between the networks, but a wall remains.",
     mean_loss_interpolated_and_recalibrated=list(mean_loss.values()),
     part_of_the_way_below_90_percent=list(low.values()),
 )
@@ -207,25 +261,31 @@ lnb.claim(
 
 # %%
 starts = {
-    f"seed {s}": lnb.interpolate(objective, run.points[0], run.points[-1], (0, 1), 41, progress=False)
+    f"seed {s}": lnb.interpolate(objective, run.points[0], run.points[-1], (0, 1), 41)
     for s, run in zip(seeds, runs)
 }
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Loss on the lines from the initial to the trained weights of three "
+    "networks: all fall from 2.3 to almost 0."
+)
+
 # %%
 lnb.show(
-    titled(plotting.plot_lines(starts), "α (0: initial weights, 1: trained)"),
-    alt="Loss on the lines from the initial to the trained weights of three networks: all fall from 2.3 to almost 0.",
+    titled(plotting.plot_lines(starts), "α (0: initial weights, 1: trained)"), alt=alt
 )
 
 # %%
 rises = [float(line.loss.diff("alpha").max()) for line in starts.values()]
 falls = [float(line.loss[0] - line.loss[-1]) for line in starts.values()]
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "01-monotone",
     max(r / f for r, f in zip(rises, falls)) < 0.01,
-    "From the start of training to its end the loss falls all the way: where it rises at all, then by less than 1 % of the fall.",
+    "From the start of training to its end the loss falls all the way: "
+    "where it rises at all, then by less than 1 % of the fall.",
     largest_rise_between_neighbours=rises,
     fall_for_each_seed=falls,
 )
@@ -241,35 +301,51 @@ lnb.claim(
 # %%
 def nonsense(seed):
     images, labels = data.train[0][:200], data.train[1][:200]
-    shuffled = labels[torch.randperm(200, generator=torch.Generator().manual_seed(seed))]
+    shuffled = labels[
+        torch.randperm(200, generator=torch.Generator().manual_seed(seed))
+    ]
     net = lnb.models.mlp(settings.hidden, **data.shape, seed=seed)
     run = lnb.train(net, (images, shuffled), 100, batch_size=50, lr=0.05, seed=seed)
     own = lnb.Objective(
-        run.model, (images, shuffled), extra_data={"test": data.test}, metrics={"accuracy": lnb.accuracy}
+        run.model,
+        (images, shuffled),
+        extra_data={"test": data.test},
+        metrics={"accuracy": lnb.accuracy},
     )
-    return lnb.interpolate(own, run.points[0], run.points[-1], (0, 1), 41, progress=False)
+    return lnb.interpolate(own, run.points[0], run.points[-1], (0, 1), 41)
 
 
 # %%
 by_heart = {f"seed {s}": nonsense(s) for s in seeds}
 
-# %%
-figure = titled(plotting.plot_lines(by_heart, ("loss", "test_accuracy")), "α (0: initial weights, 1: trained)")
-figure.axes[1].set(ylim=(0, 1), ylabel="accuracy on test images")
-lnb.show(
-    figure,
-    alt="Left: with random labels, the training loss on the line from start to end. Right: the test accuracy on it, not far from the tenth that guessing gives.",
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Left: with random labels, the training loss on the line from start to "
+    "end. Right: the test accuracy on it, not far from the tenth that "
+    "guessing gives."
 )
 
 # %%
-worst = [float(line.loss.diff("alpha").max() / (line.loss[0] - line.loss[-1])) for line in by_heart.values()]
-guessing = [float(line.test_accuracy[-1]) for line in by_heart.values()]
+figure = titled(
+    plotting.plot_lines(by_heart, ("loss", "test_accuracy")),
+    "α (0: initial weights, 1: trained)",
+)
+figure.axes[1].set(ylim=(0, 1), ylabel="accuracy on test images")
+lnb.show(figure, alt=alt)
 
 # %%
+worst = [
+    float(line.loss.diff("alpha").max() / (line.loss[0] - line.loss[-1]))
+    for line in by_heart.values()
+]
+guessing = [float(line.test_accuracy[-1]) for line in by_heart.values()]
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "01-shape-is-no-accuracy",
     max(worst) < 0.01 and max(guessing) < 0.3,
-    "With random labels the line falls as smoothly, to a network that knows next to nothing about new images.",
+    "With random labels the line falls as smoothly, to a network that "
+    "knows next to nothing about new images.",
     largest_rise_as_a_share_of_the_fall=worst,
     test_accuracy_at_the_end=guessing,
 )
@@ -295,16 +371,21 @@ class Bend(torch.nn.Module):
     def forward(self, images):
         end = self.ends[int(torch.rand(()) < 0.5)]
         t = torch.rand(()) if self.training else 1.0
-        place = {name: (1 - t) * end[name] + t * w for name, w in self.middle.named_parameters()}
+        place = {
+            name: (1 - t) * end[name] + t * w
+            for name, w in self.middle.named_parameters()
+        }
         return functional_call(self.middle, place, (images,))
 
 
 # %%
 M = train(Bend(A, B), settings.seed, 2 * settings.epochs, weight_decay=0.0).model.middle
-legs = [lnb.interpolate(objective, *pair, (0, 1), 41, progress=False) for pair in ((A, M), (M, B))]
-straight = lnb.interpolate(objective, A, B, (0, 1), 41, progress=False)
+legs = [lnb.interpolate(objective, *pair, (0, 1), 41) for pair in ((A, M), (M, B))]
+straight = lnb.interpolate(objective, A, B, (0, 1), 41)
 bent = max(float(leg.loss.max()) for leg in legs)
-print(f"highest loss: straight {float(straight.loss.max()):.2f}, by way of M {bent:.3f}")
+print(
+    f"highest loss: straight {float(straight.loss.max()):.2f}, by way of M {bent:.3f}"
+)
 
 # %% [markdown]
 # A, B and M span a plane. Its first direction leads from A to B, as before; its second from the middle of that line to M. So A is at (0, 0), B at (1, 0) and M at (0.5, 1). Other third points give other planes through the same line: the third network C, or a step in a random direction, as long as the one to M.
@@ -312,9 +393,15 @@ print(f"highest loss: straight {float(straight.loss.max()):.2f}, by way of M {be
 # > **Predict.** Which of the three planes shows a way from A to B around the wall?
 
 # %%
-points = {name: lnb.parameters_of(net) for name, net in (("A", A), ("B", B), ("C", C), ("M", M))}
+points = {
+    name: lnb.parameters_of(net)
+    for name, net in (("A", A), ("B", B), ("C", C), ("M", M))
+}
 half = lnb.scale(lnb.add(points["A"], points["B"]), 0.5)
-across = {"the trained bend M": lnb.towards(half, points["M"]), "a third network C": lnb.towards(half, points["C"])}
+across = {
+    "the trained bend M": lnb.towards(half, points["M"]),
+    "a third network C": lnb.towards(half, points["C"]),
+}
 
 # %%
 (random,) = lnb.random_directions(half, 1, seed=settings.seed)
@@ -327,7 +414,7 @@ along = lnb.towards(points["A"], points["B"])
 def plane(second):
     extent = [(-0.5, 1.5), (-0.5, 1.5)]
     return lnb.evaluate_plane(
-        objective, (along, second), extent, settings.resolution, origin=points["A"], progress=False
+        objective, (along, second), extent, settings.resolution, origin=points["A"]
     )
 
 
@@ -342,13 +429,37 @@ def mark(panel, third="M"):
     panel.plot([0, 0.5, 1], [0, 1, 0], color="white", linewidth=2.5, linestyle="--")
     for name, x, y in (("A", 0, 0), ("B", 1, 0), (third, 0.5, 1)):
         box = {"boxstyle": "circle", "facecolor": "black", "edgecolor": "white"}
-        panel.text(x, y, name, bbox=box, color="white", fontsize=14, ha="center", va="center", zorder=10)
+        panel.text(
+            x,
+            y,
+            name,
+            bbox=box,
+            color="white",
+            fontsize=14,
+            ha="center",
+            va="center",
+            zorder=10,
+        )
     panel.set(xlabel="α (from A to B)", ylabel="β (towards the third point)")
 
 
 # %%
 levels = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
-ways = xr.concat([leg.assign_coords(alpha=leg.alpha / 2 + start) for leg, start in zip(legs, (0, 0.5))], "alpha")
+ways = xr.concat(
+    [
+        leg.assign_coords(alpha=leg.alpha / 2 + start)
+        for leg, start in zip(legs, (0, 0.5))
+    ],
+    "alpha",
+)
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Left: the loss from A to B, with a wall on the straight way and "
+    "almost none by way of M. Right: contours of the plane through A, B "
+    "and M; the dashed way by M stays in a valley that goes around the "
+    "wall."
+)
 
 # %% tags=["answer"]
 figure, (left, right) = plotting.panels(2, size=(6.6, 5))
@@ -360,14 +471,21 @@ filled = plotting.draw_contours(right, planes["the trained bend M"], levels=leve
 mark(right)
 right.set_title("The plane through A, B and M")
 figure.colorbar(filled, ax=right, label="loss", format=lambda x, _: f"{10**x:.3g}")
-alt = "Left: the loss from A to B, with a wall on the straight way and almost none by way of M. Right: contours of the plane through A, B and M; the dashed way by M stays in a valley that goes around the wall."
+
 lnb.show(figure, alt=alt)
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Three planes through A and B on the same levels. Towards M a low "
+    "valley joins A and B. Towards C and towards a random point R they lie "
+    "in separate basins."
+)
 
 # %%
 figure = plotting.plot_contours(planes, levels=levels, columns=3)
 for panel, third in zip(figure.axes, ("M", "C", "R")):
     mark(panel, third)
-alt = "Three planes through A and B on the same levels. Towards M a low valley joins A and B. Towards C and towards a random point R they lie in separate basins."
+
 lnb.show(figure, alt=alt)
 
 # %% [markdown]
@@ -389,23 +507,27 @@ def lowest_pass(plane):
 
 
 # %%
-passes = {"on the line": float(straight.loss.max())} | {name: lowest_pass(p) for name, p in planes.items()}
+passes = {"on the line": float(straight.loss.max())} | {
+    name: lowest_pass(p) for name, p in planes.items()
+}
 {name: round(level, 3) for name, level in passes.items()}
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "01-a-way-around",
     bent < passes["on the line"] / 10,
-    "By way of a trained bend, the loss from A to B stays below a tenth of the wall's height.",
+    "By way of a trained bend, the loss from A to B stays below a tenth of "
+    "the wall's height.",
     highest_loss_straight=passes["on the line"],
     highest_loss_by_the_bend=bent,
 )
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "01-a-random-plane-does-not-show-it",
     passes["the trained bend M"] < passes["a random step"] / 3,
-    "The way around is there, but a plane through A and B in a random direction does not show it.",
+    "The way around is there, but a plane through A and B in a random "
+    "direction does not show it.",
     pass_towards_the_bend=passes["the trained bend M"],
     pass_in_a_random_direction=passes["a random step"],
 )
@@ -418,8 +540,12 @@ lnb.claim(
 def slide(plane="the trained bend M", beta=0.0):
     chosen = planes[plane]
     figure, (left, right) = plotting.panels(2, size=(5.6, 4.4))
-    plotting.draw_line(left, chosen.sel(beta=beta, method="nearest"), label=f"β = {beta:.2f}")
-    left.set(title=f"loss along α at β = {beta:.2f}", xlabel="α (from A to B)", ylim=(0, 2))
+    plotting.draw_line(
+        left, chosen.sel(beta=beta, method="nearest"), label=f"β = {beta:.2f}"
+    )
+    left.set(
+        title=f"loss along α at β = {beta:.2f}", xlabel="α (from A to B)", ylim=(0, 2)
+    )
     height(right, chosen)
     right.axhline(beta, color="white", linewidth=2.5)
     return figure
@@ -428,12 +554,21 @@ def slide(plane="the trained bend M", beta=0.0):
 # %%
 def height(panel, plane):
     plotting.draw_contours(panel, plane, levels=levels)
-    panel.plot([0, 1], [0, 0], "o", color="white", markeredgecolor="black", markersize=9)
-    panel.set(xlabel="α (from A to B)", ylabel="β", title="bright is high", xticks=[-0.5, 0, 0.5, 1, 1.5])
+    panel.plot(
+        [0, 1], [0, 0], "o", color="white", markeredgecolor="black", markersize=9
+    )
+    panel.set(
+        xlabel="α (from A to B)",
+        ylabel="β",
+        title="bright is high",
+        xticks=[-0.5, 0, 0.5, 1, 1.5],
+    )
 
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = "Left: the loss along α at a chosen β. Right: where that line lies in the plane."
 
 # %%
-alt = "Left: the loss along α at a chosen β. Right: where that line lies in the plane."
 lnb.explore(slide, alt=alt, plane=list(planes), beta=(-0.5, 1.5, 0.25))
 
 # %% [markdown]
@@ -464,12 +599,19 @@ def probe(alpha=0.5, beta=0.0):
     height(left, terrain)
     left.plot(alpha, beta, "*", color="#D55E00", markeredgecolor="white", markersize=20)
     left.set_title(f"loss {float(here.loss):.3f}, accuracy {float(here.accuracy):.0%}")
-    plotting.draw_answers(right, pictures, labels, answers(alpha, beta), data.class_names)
+    plotting.draw_answers(
+        right, pictures, labels, answers(alpha, beta), data.class_names
+    )
     return figure
 
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Left: the plane through A, B and M with one point marked. Right: "
+    "eight digits, each with the answer of the network at that point."
+)
+
 # %%
-alt = "Left: the plane through A, B and M with one point marked. Right: eight digits, each with the answer of the network at that point."
 lnb.explore(probe, alt=alt, alpha=(-0.5, 1.5, 0.25), beta=(-0.5, 1.5, 0.25))
 
 # %% [markdown]
@@ -485,20 +627,31 @@ lnb.explore(probe, alt=alt, alpha=(-0.5, 1.5, 0.25), beta=(-0.5, 1.5, 0.25))
 # %%
 def knows(alpha, beta):
     given = answers(alpha, beta, data.test[0]).max(1)
-    return float((given.indices == data.test[1]).float().mean()), float(given.values.mean())
+    return float((given.indices == data.test[1]).float().mean()), float(
+        given.values.mean()
+    )
 
 
 # %%
-asked = {name: knows(*place) for name, place in {"A": (0, 0), "B": (1, 0), "M": (0.5, 1), "wall": (0.5, 0)}.items()}
+asked = {
+    name: knows(*place)
+    for name, place in {
+        "A": (0, 0),
+        "B": (1, 0),
+        "M": (0.5, 1),
+        "wall": (0.5, 0),
+    }.items()
+}
 halfway = {"A–M": knows(0.25, 0.5), "M–B": knows(0.75, 0.5)}
 for name, (right, sure) in (asked | halfway).items():
     print(f"{name:5} right {right:.0%}, mean probability of the answer {sure:.2f}")
 (*good, wall) = asked.values()
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "01-unsure-on-the-wall",
-    wall[1] < min(sure for _, sure in good) - 0.15 and wall[0] < min(right for right, _ in good) - 0.05,
+    wall[1] < min(sure for _, sure in good) - 0.15
+    and wall[0] < min(right for right, _ in good) - 0.05,
     "On the wall the network is less often right and less sure than at A, B and M.",
     accuracy_at_A_B_M_and_the_wall=[right for right, _ in asked.values()],
     mean_probability_of_the_answer=[sure for _, sure in asked.values()],
@@ -530,7 +683,7 @@ renumbered = lnb.match_neurons(A, B)
 vgg_renumbered = lnb.match_neurons(first, second)
 
 # %%
-line = lnb.interpolate(objective, A, renumbered, (0, 1), 41, progress=False)
+line = lnb.interpolate(objective, A, renumbered, (0, 1), 41)
 options = {"batch_norm": "recalibrated", "progress": False}
 vgg_line = lnb.interpolate(vgg_objective, first, vgg_renumbered, (0, 1), 11, **options)
 
@@ -543,6 +696,14 @@ walls = {
     },
 }
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "The loss between two perceptrons and between two VGG-9, as trained "
+    "and with the second network's neurons renumbered, on one scale. "
+    "Renumbering leaves a low bump of the perceptrons' wall; of the "
+    "VGG-9's more than half stays."
+)
+
 # %%
 figure, panels = plotting.panels(2, size=(5.6, 4.6))
 panels[0].sharey(panels[1])
@@ -552,7 +713,7 @@ for panel, (name, both) in zip(panels, walls.items()):
         plotting.draw_line(panel, between, label=how, number=number)
     panel.set(title=name, xlabel="α (0: first network, 1: second)")
     panel.legend()
-alt = "The loss between two perceptrons and between two VGG-9, as trained and with the second network's neurons renumbered, on one scale. Renumbering leaves a low bump of the perceptrons' wall; of the VGG-9's more than half stays."
+
 lnb.show(figure, alt=alt)
 
 # %% [markdown]
@@ -566,18 +727,20 @@ lnb.show(figure, alt=alt)
 small, large = ([barrier(each) for each in both.values()] for both in walls.values())
 shares = small[1] / small[0], large[1] / large[0]
 results = [
-    guess.choices[int(share < 0.9) + int(share < 1 / 3)] for guess, share in zip(left.values(), shares, strict=True)
+    guess.choices[int(share < 0.9) + int(share < 1 / 3)]
+    for guess, share in zip(left.values(), shares, strict=True)
 ]
 left["perceptron"].reveal(results[0])
 
 # %%
 left["VGG-9"].reveal(results[1])
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "01-numbering",
     shares[0] < 1 / 3 and shares[1] > 2 * shares[0],
-    "Renumbering takes away at least two thirds of the perceptrons' wall, but less of the VGG-9's: more than twice the part stays.",
+    "Renumbering takes away at least two thirds of the perceptrons' wall, "
+    "but less of the VGG-9's: more than twice the part stays.",
     perceptron_before_and_after=small,
     vgg9_before_and_after=large,
     share_that_stays=shares,
@@ -692,7 +855,7 @@ exercises.check_same_function(my_match, B, images)
 #     my_match.hidden[1].weight.copy_(b.weight[order])
 #     my_match.hidden[1].bias.copy_(b.bias[order])
 #     my_match.hidden[3].weight.copy_(b_next.weight[:, order])
-# print(barrier(lnb.interpolate(objective, A, my_match, (0, 1), 21, progress=False)))
+# print(barrier(lnb.interpolate(objective, A, my_match, (0, 1), 21)))
 # ```
 # The one layer takes away about half of the wall. With the second hidden layer renumbered too, and both in turn until nothing changes, it is `lnb.match_neurons`.
 # </details>

@@ -33,8 +33,11 @@
 # %%
 import sys
 
-if "google.colab" in sys.modules:  # Colab keeps its own torch and numpy
-    # %pip install --quiet --upgrade-strategy only-if-needed landscape-nb
+if "google.colab" in sys.modules:  # nothing that Colab has is replaced
+    archive = "https://github.com/landscape-nb/landscape-nb/archive/main.zip"
+    # !pip list --format=freeze > colab.txt
+    # !pip install -qc colab.txt landscape-nb || pip install -qc colab.txt {archive}
+    # !python -c "import landscape_nb" || echo "Not installed. Is there a network?"
 
     from google.colab import output
 
@@ -47,7 +50,9 @@ import landscape_nb as lnb
 from landscape_nb import exercises, plotting
 
 # %% tags=["parameters"]
-PRESET = "quick"  # "quick": seconds, on scikit-learn's digits · "full": VGG-9 and the perceptron on CIFAR-10
+# "quick": seconds, on scikit-learn's digits · "full": VGG-9 and the perceptron on
+# CIFAR-10
+PRESET = "quick"
 
 # %%
 quick = {"data": "digits", "epochs": 12, "vgg_width": 0.25, "images": 200, "points": 25}
@@ -64,7 +69,9 @@ sample = data.subset(settings.images)
 
 # %%
 def train(model, seed=settings.seed):
-    return lnb.train(model, data, settings.epochs, batch_size=64, lr=0.05, seed=seed).model
+    return lnb.train(
+        model, data, settings.epochs, batch_size=64, lr=0.05, seed=seed
+    ).model
 
 
 # %%
@@ -83,7 +90,10 @@ rescaled = lnb.rescale_relu(perceptron, "hidden.1", "hidden.3", 10.0)
 images, labels = sample.train
 with torch.no_grad():
     largest_change = (rescaled(images) - perceptron(images)).abs().max().item()
-print(f"largest output {perceptron(images).abs().max().item():.1f}, largest change of an output {largest_change:.1e}")
+print(
+    f"largest output {perceptron(images).abs().max().item():.1f}, largest "
+    f"change of an output {largest_change:.1e}"
+)
 
 # %%
 lengths = [lnb.norm(lnb.parameters_of(net)) for net in (perceptron, rescaled)]
@@ -106,7 +116,7 @@ lnb.Objective(rescaled, data, metrics={"accuracy": lnb.accuracy})()
 def curve(model, normalize, reach):
     objective = lnb.Objective(model, sample, batch_size=settings.images)
     (direction,) = lnb.random_directions(model, 1, normalize=normalize, seed=0)
-    return lnb.evaluate_line(objective, direction, (-reach, reach), settings.points, progress=False)
+    return lnb.evaluate_line(objective, direction, (-reach, reach), settings.points)
 
 
 def rescale_perceptron(c, model=perceptron):
@@ -128,7 +138,9 @@ raw = {c: curve(rescale_perceptron(c), "none", 0.3) for c in factors}
 
 # %%
 vgg = train(lnb.models.vgg9(settings.vgg_width, **data.shape, seed=settings.seed))
-layers = [name for name, m in vgg.features.named_children() if isinstance(m, torch.nn.Conv2d)]
+layers = [
+    name for name, m in vgg.features.named_children() if isinstance(m, torch.nn.Conv2d)
+]
 print(f"{len(layers)} convolutions")
 
 
@@ -136,7 +148,9 @@ print(f"{len(layers)} convolutions")
 def rescale_vgg(c):
     model = vgg
     for name in layers:
-        model = lnb.rescale_batch_norm(model, f"features.{name}", f"features.{int(name) + 1}", c)
+        model = lnb.rescale_batch_norm(
+            model, f"features.{name}", f"features.{int(name) + 1}", c
+        )
     return model
 
 
@@ -180,12 +194,18 @@ def compare(pair, shown, title=""):
     return figure
 
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Loss along a raw and a filter-normalized direction, for the network "
+    "and its rescaled twin."
+)
+
+
 # %%
 def draw(c=10.0, network="perceptron"):
     return compare(curves[network], (1.0, c))
 
 
-alt = "Loss along a raw and a filter-normalized direction, for the network and its rescaled twin."
 lnb.explore(draw, alt=alt, c=factors, network=list(curves))
 
 # %% [markdown]
@@ -197,8 +217,14 @@ lnb.explore(draw, alt=alt, c=factors, network=list(curves))
 #
 # Here is the whole range at once:
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Left: along the raw direction the three rescaled VGG-9 networks have "
+    "different curves, flatter for larger c. Right: along the "
+    "filter-normalized direction the three curves coincide."
+)
+
 # %% tags=["answer"]
-alt = "Left: along the raw direction the three rescaled VGG-9 networks have different curves, flatter for larger c. Right: along the filter-normalized direction the three curves coincide."
 lnb.show(compare(curves["VGG-9"], (0.1, 1.0, 10.0), "VGG-9, "), alt=alt)
 
 # %% [markdown]
@@ -207,11 +233,14 @@ lnb.show(compare(curves["VGG-9"], (0.1, 1.0, 10.0), "VGG-9, "), alt=alt)
 
 # %%
 def end_ratio(model, normalize, reach):
-    before, after = (curve(m, normalize, reach).loss for m in (model, rescale_perceptron(10.0, model)))
+    before, after = (
+        curve(m, normalize, reach).loss
+        for m in (model, rescale_perceptron(10.0, model))
+    )
     return (after[[0, -1]].mean() / before[[0, -1]].mean()).item()
 
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 raw_ratios = [end_ratio(model, "none", 0.3) for model in perceptrons]
 normalized_ratios = [end_ratio(model, "filter", 1) for model in perceptrons]
 lnb.claim(
@@ -221,20 +250,22 @@ lnb.claim(
     ratio_for_each_seed=raw_ratios,
 )
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "02-normalized-is-invariant",
     max(abs(r - 1) for r in normalized_ratios) < 1e-3,
-    "Along filter-normalized directions, rescaling by c = 10 changes the ends of the curve by less than 0.1 %.",
+    "Along filter-normalized directions, rescaling by c = 10 changes the "
+    "ends of the curve by less than 0.1 %.",
     ratio_for_each_seed=normalized_ratios,
 )
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 ends = [raw_vgg[c].loss[[0, -1]].mean().item() for c in (0.1, 10.0)]
 lnb.claim(
     "02-batch-norm-flattens",
     ends[0] > ends[1],
-    "Before batch norm, larger weights make the raw curve flatter, with the same outputs.",
+    "Before batch norm, larger weights make the raw curve flatter, with "
+    "the same outputs.",
     loss_at_the_ends_for_c_0_1_and_10=ends,
 )
 

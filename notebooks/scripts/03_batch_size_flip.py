@@ -33,8 +33,11 @@
 # %%
 import sys
 
-if "google.colab" in sys.modules:  # Colab keeps its own torch and numpy
-    # %pip install --quiet --upgrade-strategy only-if-needed landscape-nb
+if "google.colab" in sys.modules:  # nothing that Colab has is replaced
+    archive = "https://github.com/landscape-nb/landscape-nb/archive/main.zip"
+    # !pip list --format=freeze > colab.txt
+    # !pip install -qc colab.txt landscape-nb || pip install -qc colab.txt {archive}
+    # !python -c "import landscape_nb" || echo "Not installed. Is there a network?"
 
     from google.colab import output
 
@@ -48,12 +51,18 @@ import landscape_nb as lnb
 from landscape_nb import exercises, plotting
 
 # %% tags=["parameters"]
-PRESET = "quick"  # "quick": about a minute, on scikit-learn's digits · "full": the paper's setting, on CIFAR-10
+# "quick": about a minute, on scikit-learn's digits · "full": the paper's setting, on
+# CIFAR-10
+PRESET = "quick"
 
 # %%
-quick = {"data": "digits", "train": 720, "width": 0.25, "epochs": 14, "batches": (36, 180), "decay": 2.2e-2, "lr": 0.07}
-full = {"data": "cifar10", "train": 50_000, "width": 1, "epochs": 300, "batches": (128, 8192), "decay": 5e-4, "lr": 0.1}
-settings = lnb.choose_preset(PRESET, quick=quick | {"images": 128}, full=full | {"images": 5000})
+quick = {"data": "digits", "train": 720, "width": 0.25, "epochs": 14}
+quick |= {"batches": (36, 180), "decay": 2.2e-2, "lr": 0.07}
+full = {"data": "cifar10", "train": 50_000, "width": 1, "epochs": 300}
+full |= {"batches": (128, 8192), "decay": 5e-4, "lr": 0.1}
+settings = lnb.choose_preset(
+    PRESET, quick=quick | {"images": 128}, full=full | {"images": 5000}
+)
 data = lnb.datasets.LOADERS[settings.data]().subset(settings.train)
 sample = data.subset(settings.images, settings.images)
 
@@ -76,15 +85,31 @@ def train(batch, decay):
     return lnb.train(model, data, settings.epochs, batch, **options)
 
 
-runs = {(side, name): train(batch, decay) for name, decay in decays.items() for side, batch in sides.items()}
+runs = {
+    (side, name): train(batch, decay)
+    for name, decay in decays.items()
+    for side, batch in sides.items()
+}
 
 # %%
-first = lnb.norm(lnb.parameters_of(lnb.models.vgg9(settings.width, **data.shape, seed=settings.seed)))
-updates = {side: -(-len(data.train[0]) // batch) for side, batch in sides.items()}  # in an epoch, rounded up
-print(f"{'':16}{'batch':>6}{'updates':>9}{'training loss':>15}{'test error':>12}{'norm of the weights':>22}")
+first = lnb.norm(
+    lnb.parameters_of(lnb.models.vgg9(settings.width, **data.shape, seed=settings.seed))
+)
+updates = {
+    side: -(-len(data.train[0]) // batch) for side, batch in sides.items()
+}  # in an epoch, rounded up
+print(
+    f"{'':16}{'batch':>6}{'updates':>9}{'training loss':>15}"
+    f"{'test error':>12}{'norm of the weights':>22}"
+)
 for (side, name), run in runs.items():
-    loss, accuracy, norm = (run.history[key][-1] for key in ("train_loss", "test_accuracy", "weight_norm"))
-    print(f"{side + ', ' + name:16}{sides[side]:6}{updates[side] * settings.epochs:9}", end="")
+    loss, accuracy, norm = (
+        run.history[key][-1] for key in ("train_loss", "test_accuracy", "weight_norm")
+    )
+    print(
+        f"{side + ', ' + name:16}{sides[side]:6}{updates[side] * settings.epochs:9}",
+        end="",
+    )
     print(f"{loss:15.1e}{1 - accuracy:12.1%}{first:14.1f} → {norm:.1f}")
 
 # %% [markdown]
@@ -101,13 +126,14 @@ for (side, name), run in runs.items():
 #
 # Mind the column *updates*. With the same number of epochs, large batches make far fewer of them. Whatever follows compares batch size **and** length of training: here as in the paper, where it was about 117,300 updates against 2,100.
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 norms = {key: run.history["weight_norm"][-1] for key, run in runs.items()}
 ratios = [norms["small", name] / norms["large", name] for name in decays]
 lnb.claim(
     "03-norms-change-order",
     ratios[0] > 1.05 and ratios[1] < 0.7,
-    "Small batches end with the longer weight vector without decay, and with the shorter one with it.",
+    "Small batches end with the longer weight vector without decay, and "
+    "with the shorter one with it.",
     norm_small_over_large_without_decay=ratios[0],
     norm_small_over_large_with_decay=ratios[1],
 )
@@ -121,7 +147,9 @@ lnb.claim(
 
 # %%
 flat = {
-    name: lnb.predict(f"Which end has the wider valley, with {name}?", ["small batch", "large batch"])
+    name: lnb.predict(
+        f"Which end has the wider valley, with {name}?", ["small batch", "large batch"]
+    )
     for name in decays
 }
 flat["no decay"]
@@ -133,9 +161,12 @@ flat["decay"]
 # %%
 def walk(name, statistics, points):
     start, end = (runs[side, name].model for side in sides)
-    measures = {"metrics": {"accuracy": lnb.accuracy}, "extra_data": {"test": sample.test}}
+    measures = {
+        "metrics": {"accuracy": lnb.accuracy},
+        "extra_data": {"test": sample.test},
+    }
     objective = lnb.Objective(start, sample, batch_size=settings.images, **measures)
-    return lnb.interpolate(objective, start, end, (-0.5, 1.5), points, statistics, progress=False)
+    return lnb.interpolate(objective, start, end, (-0.5, 1.5), points, statistics)
 
 
 points = {"interpolated": 201, "recalibrated": 41, "frozen": 41}
@@ -150,7 +181,9 @@ def draw_walk(panel, line, quantity, title):
         panel.axvline(end, color="0.4", linewidth=1)
     panel.set(title=title, ylabel=quantity, xlabel="α (0: small batch, 1: large batch)")
     panel.set_ylim({"loss": (0, 4), "accuracy": (0, 1.05)}[quantity])
-    panel.legend(loc={"loss": "upper center", "accuracy": "best"}[quantity], fontsize=12)
+    panel.legend(
+        loc={"loss": "upper center", "accuracy": "best"}[quantity], fontsize=12
+    )
 
 
 # %%
@@ -163,14 +196,18 @@ def compare(statistics, quantity):
     return figure
 
 
-# %% tags=["answer"]
-lnb.show(
-    compare(("interpolated", "recalibrated"), "loss"),
-    alt="Loss on the straight line from the small-batch network at 0 to the large-batch network at "
-    "1. Without weight decay (left) the valley is wide on the small-batch side; with it (right) "
-    "the large-batch valley is the wider one. Above with interpolated batch-norm statistics, "
-    "which end in grey beyond the steeper end; below with recalibrated ones, which do not.",
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Loss on the straight line from the small-batch network at 0 to the "
+    "large-batch network at 1. Without weight decay (left) the valley is "
+    "wide on the small-batch side; with it (right) the large-batch valley "
+    "is the wider one. Above with interpolated batch-norm statistics, "
+    "which end in grey beyond the steeper end; below with recalibrated "
+    "ones, which do not."
 )
+
+# %% tags=["answer"]
+lnb.show(compare(("interpolated", "recalibrated"), "loss"), alt=alt)
 
 # %% [markdown]
 # The order flips. Without decay (left) the loss stays low for a long way from the small-batch end. With decay (right) it rises at once there, sooner than at the large-batch end. That end has changed, too, but far less than the small-batch end (section 3 has the numbers).
@@ -189,13 +226,14 @@ def draw(statistics="frozen", quantity="accuracy"):
     return compare((statistics,), quantity)
 
 
-# %%
-lnb.explore(
-    draw,
-    alt="The line between the two networks without and with weight decay, for a choice of batch norm's statistics.",
-    statistics=list(points),
-    quantity=["loss", "accuracy"],
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "The line between the two networks without and with weight decay, for "
+    "a choice of batch norm's statistics."
 )
+
+# %%
+lnb.explore(draw, alt=alt, statistics=list(points), quantity=["loss", "accuracy"])
 
 # %% [markdown]
 # **Notice**
@@ -213,7 +251,9 @@ lnb.explore(
 
 # %%
 def reach(line, level=0.5):
-    fine = np.linspace(0, 1, 4001)  # between the measured points the logarithm is followed
+    fine = np.linspace(
+        0, 1, 4001
+    )  # between the measured points the logarithm is followed
     high = fine[np.log(line.loss).interp(alpha=fine).values >= np.log(level)]
     return [high[0], 1 - high[-1]] if len(high) else [1.0, 1.0]
 
@@ -221,7 +261,9 @@ def reach(line, level=0.5):
 reaches = {name: reach(lines["interpolated", name]) for name in decays}
 for name, (small, large) in reaches.items():
     print(f"{name:9} reach of small batch {small:.3f}, of large batch {large:.3f}")
-wider = {name: flat[name].choices[int(np.argmax(both))] for name, both in reaches.items()}
+wider = {
+    name: flat[name].choices[int(np.argmax(both))] for name, both in reaches.items()
+}
 
 # %%
 flat["no decay"].reveal(wider["no decay"])
@@ -229,12 +271,13 @@ flat["no decay"].reveal(wider["no decay"])
 # %%
 flat["decay"].reveal(wider["decay"])
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 flip = [small / large for small, large in reaches.values()]
 lnb.claim(
     "03-flat-end-flips",
     flip[0] > 2 and flip[1] < 0.5,
-    "The small-batch end reaches at least twice as far without decay, and less than half as far with decay.",
+    "The small-batch end reaches at least twice as far without decay, and "
+    "less than half as far with decay.",
     reach_small_over_large_without_decay=flip[0],
     reach_small_over_large_with_decay=flip[1],
 )
@@ -242,12 +285,19 @@ lnb.claim(
 # %% [markdown]
 # Is that the wrong batch-norm statistics speaking? The other sides of the ends, recalibrated, say the same. There we compare the loss a quarter of the line *behind* each end.
 
-# %%
-behind = {name: lines["recalibrated", name].loss.sel(alpha=[-0.25, 1.25], method="nearest").values for name in decays}
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+behind = {
+    name: lines["recalibrated", name]
+    .loss.sel(alpha=[-0.25, 1.25], method="nearest")
+    .values
+    for name in decays
+}
 lnb.claim(
     "03-flips-with-recalibration",
-    behind["no decay"][1] > 5 * behind["no decay"][0] and behind["decay"][0] > 5 * behind["decay"][1],
-    "Behind the ends, recalibrated: without decay the loss is higher behind large batches, with decay behind small.",
+    behind["no decay"][1] > 5 * behind["no decay"][0]
+    and behind["decay"][0] > 5 * behind["decay"][1],
+    "Behind the ends, recalibrated: without decay the loss is higher "
+    "behind large batches, with decay behind small.",
     loss_behind_small_and_large_without_decay=behind["no decay"],
     loss_behind_small_and_large_with_decay=behind["decay"],
 )
@@ -268,29 +318,43 @@ def draw_norms(against="updates"):
             step = updates[side] if against == "updates" else 1
             norm = [first, *runs[side, name].history["weight_norm"]]
             colour = {"small": "#0072B2", "large": "#D55E00"}[side]
-            panel.plot([n * step for n in range(len(norm))], norm, stroke, color=colour, label=f"{side} batch", lw=2.5)
-        panel.set(title=name, xlabel=against, ylabel="norm of the weights", ylim=(0, 1.2 * max(norms.values())))
+            panel.plot(
+                [n * step for n in range(len(norm))],
+                norm,
+                stroke,
+                color=colour,
+                label=f"{side} batch",
+                lw=2.5,
+            )
+        panel.set(
+            title=name,
+            xlabel=against,
+            ylabel="norm of the weights",
+            ylim=(0, 1.2 * max(norms.values())),
+        )
         panel.legend(loc="lower right" if name == "no decay" else "upper right")
         panel.grid(alpha=0.3)
     return figure
 
 
-# %%
-lnb.explore(
-    draw_norms,
-    alt="The norm of the weights during training, for small and large batches, without and with "
-    "weight decay. It grows without decay and shrinks with it, further for small batches, which "
-    "make more updates.",
-    against=["updates", "epochs"],
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "The norm of the weights during training, for small and large batches, "
+    "without and with weight decay. It grows without decay and shrinks "
+    "with it, further for small batches, which make more updates."
 )
 
 # %%
+lnb.explore(draw_norms, alt=alt, against=["updates", "epochs"])
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 passes = round(settings.epochs * updates["large"] / updates["small"])
 then = runs["small", "decay"].history["weight_norm"][passes - 1]
 lnb.claim(
     "03-updates-shrink-the-weights",
     then > 4 / 3 * norms["small", "decay"],
-    "After as many updates as large batches make, the small-batch weights are a third longer than at the end, or more.",
+    "After as many updates as large batches make, the small-batch weights "
+    "are a third longer than at the end, or more.",
     norm_small_after_as_many_updates=then,
     norm_large_at_the_end=norms["large", "decay"],
     norm_small_at_the_end=norms["small", "decay"],
@@ -302,20 +366,37 @@ lnb.claim(
 # %%
 figure, panels = plotting.panels(2, size=(6.4, 4.2))
 for panel, name in zip(panels, decays, strict=True):
-    for side, style in (("small", {"color": "#0072B2"}), ("large", {"color": "#D55E00", "ls": "--"})):
-        weights = torch.cat([w.flatten() for w in runs[side, name].model.parameters() if w.ndim > 1]).detach()
-        panel.hist(weights.numpy(), 80, range=(-0.3, 0.3), histtype="step", label=f"{side} batch", lw=2.5, **style)
-    panel.set(title=name, xlabel="weight", ylabel="how many", yscale="log", ylim=(0.7, None))
+    for side, style in (
+        ("small", {"color": "#0072B2"}),
+        ("large", {"color": "#D55E00", "ls": "--"}),
+    ):
+        weights = torch.cat(
+            [w.flatten() for w in runs[side, name].model.parameters() if w.ndim > 1]
+        ).detach()
+        panel.hist(
+            weights.numpy(),
+            80,
+            range=(-0.3, 0.3),
+            histtype="step",
+            label=f"{side} batch",
+            lw=2.5,
+            **style,
+        )
+    panel.set(
+        title=name, xlabel="weight", ylabel="how many", yscale="log", ylim=(0.7, None)
+    )
     panel.legend(loc="upper right")
 for panel in panels:
     panel.set_ylim(0.7, max(each.get_ylim()[1] for each in panels))
 
-# %%
-lnb.show(
-    figure,
-    alt="Histograms of the weights. Without decay the two batch sizes have similar ones. With decay "
-    "the small-batch weights crowd around zero.",
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Histograms of the weights. Without decay the two batch sizes have "
+    "similar ones. With decay the small-batch weights crowd around zero."
 )
+
+# %%
+lnb.show(figure, alt=alt)
 
 # %% [markdown]
 # Is it the scale, or something else that differs between the networks? Let us change the scale and nothing else. Batch norm undoes any factor c on the layer before it (notebook 02), so the small-batch network can be made shorter or longer without changing a single answer.
@@ -325,8 +406,15 @@ lnb.show(
 
 # %%
 def rescaled(model, c):
-    convolutions = [int(n) for n, m in model.features.named_children() if isinstance(m, torch.nn.Conv2d)]
-    for layer, norm in [*((f"features.{n}", f"features.{n + 1}") for n in convolutions), ("hidden.0", "hidden.1")]:
+    convolutions = [
+        int(n)
+        for n, m in model.features.named_children()
+        if isinstance(m, torch.nn.Conv2d)
+    ]
+    for layer, norm in [
+        *((f"features.{n}", f"features.{n + 1}") for n in convolutions),
+        ("hidden.0", "hidden.1"),
+    ]:
         model = lnb.rescale_batch_norm(model, layer, norm, c)
     return model
 
@@ -335,19 +423,26 @@ def rescaled(model, c):
 original = runs["small", "no decay"].model
 with torch.no_grad():
     wanted, outputs = original(sample.test[0]), rescaled(original, 0.1)(sample.test[0])
-print(f"largest output {wanted.abs().max():.1f}, largest change of an output {(outputs - wanted).abs().max():.1e}")
+print(
+    f"largest output {wanted.abs().max():.1f}, largest change of an output "
+    f"{(outputs - wanted).abs().max():.1e}"
+)
 
 
 # %%
 def walk_from_rescaled(name, c):
     start, end = (runs[side, name].model for side in sides)
     objective = lnb.Objective(start, sample, batch_size=settings.images)
-    return lnb.interpolate(objective, rescaled(start, c), end, (0, 1), 51, progress=False)
+    return lnb.interpolate(objective, rescaled(start, c), end, (0, 1), 51)
 
 
 factors = [0.1, 0.3, 1.0, 3.0]
-by_hand = {(name, c): walk_from_rescaled(name, c) for name in decays for c in factors if c != 1}
-by_hand |= {(name, 1.0): lines["interpolated", name].sel(alpha=slice(0, 1)) for name in decays}
+by_hand = {
+    (name, c): walk_from_rescaled(name, c) for name in decays for c in factors if c != 1
+}
+by_hand |= {
+    (name, 1.0): lines["interpolated", name].sel(alpha=slice(0, 1)) for name in decays
+}
 
 
 # %%
@@ -355,27 +450,40 @@ def draw_by_hand(c=0.1):
     figure, panels = plotting.panels(2, size=(6.4, 4.2))
     for panel, name in zip(panels, decays, strict=True):
         plotting.draw_line(panel, by_hand[name, 1.0], label="as trained", number=0)
-        plotting.draw_line(panel, by_hand[name, c], label=f"small-batch weights × {c:g}", number=1)
-        panel.set(title=name, ylim=(0, 4), ylabel="training loss", xlabel="α   (0: small batch,  1: large batch)")
+        plotting.draw_line(
+            panel, by_hand[name, c], label=f"small-batch weights × {c:g}", number=1
+        )
+        panel.set(
+            title=name,
+            ylim=(0, 4),
+            ylabel="training loss",
+            xlabel="α   (0: small batch,  1: large batch)",
+        )
         panel.legend(loc="upper right", fontsize=12)
     return figure
 
 
-# %%
-lnb.explore(
-    draw_by_hand,
-    alt="The line between the two networks as trained, and after the small-batch network was "
-    "rescaled by c: with c below 1 its end becomes steep, with c above 1 wide.",
-    c=factors,
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "The line between the two networks as trained, and after the "
+    "small-batch network was rescaled by c: with c below 1 its end becomes "
+    "steep, with c above 1 wide."
 )
 
 # %%
-trained, shorter, longer = (reach(by_hand[which], 0.3) for which in (("decay", 1.0), ("no decay", 0.1), ("decay", 3.0)))
+lnb.explore(draw_by_hand, alt=alt, c=factors)
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+trained, shorter, longer = (
+    reach(by_hand[which], 0.3)
+    for which in (("decay", 1.0), ("no decay", 0.1), ("decay", 3.0))
+)
 lnb.claim(
     "03-scale-alone-decides",
     shorter[0] < shorter[1] / 2 and longer[0] > 5 * trained[0],
-    "Rescaling alone decides: × 0.1 makes the flat small-batch end the steep one, and with decay × 3 makes its "
-    "reach more than five times as long (rim at a loss of 0.3).",
+    "Rescaling alone decides: × 0.1 makes the flat small-batch end the "
+    "steep one, and with decay × 3 makes its reach more than five times as "
+    "long (rim at a loss of 0.3).",
     reach_of_small_and_large_without_decay_times_0_1=shorter,
     reach_of_small_with_decay_before_and_after_times_3=[trained[0], longer[0]],
 )

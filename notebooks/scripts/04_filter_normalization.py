@@ -33,8 +33,11 @@
 # %%
 import sys
 
-if "google.colab" in sys.modules:  # Colab keeps its own torch and numpy
-    # %pip install --quiet --upgrade-strategy only-if-needed landscape-nb
+if "google.colab" in sys.modules:  # nothing that Colab has is replaced
+    archive = "https://github.com/landscape-nb/landscape-nb/archive/main.zip"
+    # !pip list --format=freeze > colab.txt
+    # !pip install -qc colab.txt landscape-nb || pip install -qc colab.txt {archive}
+    # !python -c "import landscape_nb" || echo "Not installed. Is there a network?"
 
     from google.colab import output
 
@@ -51,11 +54,15 @@ import landscape_nb as lnb
 from landscape_nb import exercises, plotting
 
 # %% tags=["parameters"]
-PRESET = "quick"  # "quick": about a minute, on scikit-learn's digits · "full": the paper's setting, on CIFAR-10
+# "quick": about a minute, on scikit-learn's digits · "full": the paper's setting, on
+# CIFAR-10
+PRESET = "quick"
 
 # %%
-quick = {"data": "digits", "train": 720, "width": 0.25, "epochs": 14, "batches": (36, 180), "decay": 2.2e-2, "lr": 0.07}
-full = {"data": "cifar10", "train": 50_000, "width": 1, "epochs": 300, "batches": (128, 8192), "decay": 5e-4, "lr": 0.1}
+quick = {"data": "digits", "train": 720, "width": 0.25, "epochs": 14}
+quick |= {"batches": (36, 180), "decay": 2.2e-2, "lr": 0.07}
+full = {"data": "cifar10", "train": 50_000, "width": 1, "epochs": 300}
+full |= {"batches": (128, 8192), "decay": 5e-4, "lr": 0.1}
 quick |= {"images": 100, "points": 25}
 full |= {"images": 5000, "points": 51}
 settings = lnb.choose_preset(PRESET, quick=quick, full=full)
@@ -79,13 +86,20 @@ def train(batch, decay):
     return lnb.train(model, data, settings.epochs, batch, **options)
 
 
-runs = {(side, name): train(batch, decay) for name, decay in decays.items() for side, batch in sides.items()}
+runs = {
+    (side, name): train(batch, decay)
+    for name, decay in decays.items()
+    for side, batch in sides.items()
+}
 
 # %%
 error = {key: 1 - run.history["test_accuracy"][-1] for key, run in runs.items()}
 norms = {key: run.history["weight_norm"][-1] for key, run in runs.items()}
 for side, name in runs:
-    print(f"{side} batch, {name:9} test error {error[side, name]:6.1%}   norm of the weights {norms[side, name]:5.1f}")
+    print(
+        f"{side} batch, {name:9} test error {error[side, name]:6.1%}   norm of "
+        f"the weights {norms[side, name]:5.1f}"
+    )
 
 # %% [markdown]
 # **The paper's own test errors** (VGG-9 on CIFAR-10, batch 128 against 8192, Figure 3): 7.37 % against 11.07 % without weight decay, 6.0 % against 10.19 % with weight decay 5e-4.
@@ -96,7 +110,8 @@ for side, name in runs:
 
 # %%
 order_turns = lnb.predict(
-    "In relative steps, does weight decay turn the order of small and large batches around?",
+    "In relative steps, does weight decay turn the order of small and "
+    "large batches around?",
     ["yes, as on the straight line", "no"],
 )
 order_turns
@@ -110,19 +125,35 @@ order_turns
 # %%
 def measure(model, normalize, repeats, reach=1.0, points=21):
     objective = lnb.Objective(model, sample, batch_size=100)
-    (direction,) = lnb.random_directions(model, 1, normalize=normalize, seed=settings.seed)
-    return lnb.evaluate_line(objective, direction, (-reach, reach), points, repeats=repeats, progress=False)
+    (direction,) = lnb.random_directions(
+        model, 1, normalize=normalize, seed=settings.seed
+    )
+    return lnb.evaluate_line(
+        objective, direction, (-reach, reach), points, repeats=repeats
+    )
 
 
-curves = {("filter", *key): measure(run.model, "filter", 10) for key, run in runs.items()}
+curves = {
+    ("filter", *key): measure(run.model, "filter", 10) for key, run in runs.items()
+}
 
 
 # %%
 def draw_band(panel, line, label, number):
     plotting.draw_line(panel, line.median("repeat"), label=label, number=number)
     low, high = line.loss.min("repeat"), line.loss.max("repeat")
-    panel.fill_between(line.alpha, low, high, color=panel.lines[-1].get_color(), alpha=0.2, linewidth=0)
+    panel.fill_between(
+        line.alpha, low, high, color=panel.lines[-1].get_color(), alpha=0.2, linewidth=0
+    )
 
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Loss along filter-normalized directions, median and range of ten "
+    "directions. Without weight decay and with it, the curve of the "
+    "small-batch network lies below and is wider than that of the "
+    "large-batch network."
+)
 
 # %% tags=["answer"]
 figure, panels = plotting.panels(2)
@@ -130,14 +161,15 @@ for panel, name in zip(panels, decays, strict=True):
     for number, side in enumerate(sides):
         label = f"{side} batch, test error {error[side, name]:.1%}"
         draw_band(panel, curves["filter", side, name], label, number)
-    panel.set(title=name, yscale="log", ylim=(1e-4, 1e3), ylabel="training loss", xlabel="α, filter-normalized")
+    panel.set(
+        title=name,
+        yscale="log",
+        ylim=(1e-4, 1e3),
+        ylabel="training loss",
+        xlabel="α, filter-normalized",
+    )
     panel.legend(loc="upper center", fontsize=12)
-lnb.show(
-    figure,
-    alt="Loss along filter-normalized directions, median and range of ten directions. Without "
-    "weight decay and with it, the curve of the small-batch network lies below and is wider than "
-    "that of the large-batch network.",
-)
+lnb.show(figure, alt=alt)
 
 # %% [markdown]
 # Line: the median of the ten directions. Band: from the lowest to the highest. To put a number on it, take the **width** of a valley: the length of the part of the line on which the loss stays below 0.5. Points are 0.1 apart, so we follow the logarithm of the loss between them to where it crosses the level. Because the four minima are not equally deep, we also ask where the loss stays less than 0.5 above its own centre.
@@ -160,24 +192,32 @@ widths = {key: width(line) for key, line in curves.items()}
 above = {key: width_above_centre(line) for key, line in curves.items()}
 
 # %%
-print(f"{'':23}below 0.5        less than 0.5 above the centre   (mean ± deviation of ten)")
+print(
+    f"{'':23}below 0.5        less than 0.5 above the centre   (mean ± "
+    "deviation of ten)"
+)
 for key, values in widths.items():
-    both = [f"{v.mean().item():.2f} ± {v.std(ddof=1).item():.2f}" for v in (values, above[key])]
+    both = [
+        f"{v.mean().item():.2f} ± {v.std(ddof=1).item():.2f}"
+        for v in (values, above[key])
+    ]
     print(f"{key[1]} batch, {key[2]:9} {both[0]}      {both[1]}")
 
 
 # %%
 def smallest_ratios(measured):
-    ratios = [measured["filter", "small", n] / measured["filter", "large", n] for n in decays]
+    ratios = [
+        measured["filter", "small", n] / measured["filter", "large", n] for n in decays
+    ]
     return [float(ratio.min()) for ratio in ratios]
 
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "04-no-flip",
     min(smallest_ratios(widths) + smallest_ratios(above)) > 1.2,
-    "Filter-normalized, the small-batch valley is the wider one without and with decay, along each "
-    "of ten directions, by both measures.",
+    "Filter-normalized, the small-batch valley is the wider one without "
+    "and with decay, along each of ten directions, by both measures.",
     lowest_ratio_without_and_with_decay=smallest_ratios(widths),
     the_same_above_the_centre=smallest_ratios(above),
 )
@@ -186,12 +226,15 @@ lnb.claim(
 small_wider = [smallest > 1 for smallest in smallest_ratios(widths)]
 order_turns.reveal(order_turns.choices[int(small_wider[0] == small_wider[1])])
 
-# %%
-spread = {key: (values.std(ddof=1) / values.mean()).item() for key, values in widths.items()}
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+spread = {
+    key: (values.std(ddof=1) / values.mean()).item() for key, values in widths.items()
+}
 lnb.claim(
     "04-directions-agree",
     max(spread.values()) < 0.25,
-    "The ten directions agree: for no network does the width vary by more than a quarter (one standard deviation).",
+    "The ten directions agree: for no network does the width vary by more "
+    "than a quarter (one standard deviation).",
     relative_spread_of_each_network=list(spread.values()),
 )
 
@@ -213,9 +256,17 @@ lnb.claim(
 # > **Predict.** In which of them does weight decay work against the small batches, as it did on the straight line?
 
 # %%
-reaches = {"none": 0.1, "weight": 1.0, "layer": 1.0, "filter": 1.0}  # raw directions are much longer than the weights
+reaches = {
+    "none": 0.1,
+    "weight": 1.0,
+    "layer": 1.0,
+    "filter": 1.0,
+}  # raw directions are much longer than the weights
 for method in ("none", "weight", "layer"):
-    curves |= {(method, *key): measure(run.model, method, 3, reaches[method]) for key, run in runs.items()}
+    curves |= {
+        (method, *key): measure(run.model, method, 3, reaches[method])
+        for key, run in runs.items()
+    }
 
 
 # %% [markdown]
@@ -229,27 +280,37 @@ for panel, (name, method) in zip(panels, places, strict=True):
         draw_band(panel, curves[method, side, name], f"{side} batch", number)
     panel.set(title=f"{method}, {name}", yscale="log", ylim=(1e-4, 1e3), xlabel="α")
 
-# %%
-panels[0].legend(loc="upper center", fontsize=12)
-lnb.show(
-    figure,
-    alt="Eight panels: four normalizations, without and with weight decay. The small-batch curve "
-    "is the wide one in all of them; without normalization it loses part of its lead with decay, "
-    "and gains some in the others.",
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Eight panels: four normalizations, without and with weight decay. The "
+    "small-batch curve is the wide one in all of them; without "
+    "normalization it loses part of its lead with decay, and gains some in "
+    "the others."
 )
 
 # %%
-widths = {key: width(line).mean().item() for key, line in curves.items()}
-order = {method: [widths[method, "small", n] / widths[method, "large", n] for n in decays] for method in reaches}
-for method, (without, with_) in order.items():
-    print(f"{method:7} width of small over large batch: without decay {without:.2f}, with decay {with_:.2f}")
+panels[0].legend(loc="upper center", fontsize=12)
+lnb.show(figure, alt=alt)
 
 # %%
+widths = {key: width(line).mean().item() for key, line in curves.items()}
+order = {
+    method: [widths[method, "small", n] / widths[method, "large", n] for n in decays]
+    for method in reaches
+}
+for method, (without, with_) in order.items():
+    print(
+        f"{method:7} width of small over large batch: without decay "
+        f"{without:.2f}, with decay {with_:.2f}"
+    )
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 raw, filtered = order["none"], order["filter"]
 lnb.claim(
     "04-decay-pulls-apart",
     raw[1] < raw[0] and filtered[1] > filtered[0],
-    "Weight decay takes from the small batches' lead along raw directions, and adds to it along filter-normalized ones.",
+    "Weight decay takes from the small batches' lead along raw directions, "
+    "and adds to it along filter-normalized ones.",
     raw_ratio_without_and_with_decay=raw,
     filter_ratio_without_and_with_decay=filtered,
 )
@@ -269,7 +330,12 @@ lnb.claim(
 # %%
 for method in ("filter", "layer"):
     ranked = sorted(runs, key=lambda key: -widths[method, *key])
-    print(f"{method}: " + " > ".join(f"{side}, {name} ({error[side, name]:.1%} errors)" for side, name in ranked))
+    print(
+        f"{method}: "
+        + " > ".join(
+            f"{side}, {name} ({error[side, name]:.1%} errors)" for side, name in ranked
+        )
+    )
 
 # %% [markdown]
 # **Not found here:** the two orders are the same, or differ only between neighbours whose widths are nearly equal. In both, the wider of two valleys need not make fewer errors. Networks that were trained alike have filters of like lengths, and then the two normalizations differ little.
@@ -282,7 +348,9 @@ def with_factors(model, seed=0, most=4.0):
     model = copy.deepcopy(model)
     generator = torch.Generator().manual_seed(seed)
     modules = list(model.features)
-    for layer, norm in [(m, n) for m, n in pairwise(modules) if isinstance(m, torch.nn.Conv2d)]:
+    for layer, norm in [
+        (m, n) for m, n in pairwise(modules) if isinstance(m, torch.nn.Conv2d)
+    ]:
         c = most ** (2 * torch.rand(len(layer.weight), generator=generator) - 1)
         with torch.no_grad():
             layer.weight *= c[:, None, None, None]
@@ -298,10 +366,15 @@ def with_factors(model, seed=0, most=4.0):
 # %%
 network = runs["small", "no decay"].model
 twin = with_factors(network, settings.seed)
-twins = {method: measure(twin, method, 10 if method == "filter" else 3, reaches[method]) for method in reaches}
+twins = {
+    method: measure(twin, method, 10 if method == "filter" else 3, reaches[method])
+    for method in reaches
+}
 change = {}
 for method, line in twins.items():
-    change[method] = abs(width(line).mean().item() / widths[method, "small", "no decay"] - 1)
+    change[method] = abs(
+        width(line).mean().item() / widths[method, "small", "no decay"] - 1
+    )
     print(f"{method:7} the width of the valley changes by {change[method]:.1%}")
 
 # %% [markdown]
@@ -323,27 +396,36 @@ def draw_stretched(most=4.0):
         own = curves[method, "small", "no decay"].isel(repeat=0)
         plotting.draw_line(panel, own, label="the network", number=0)
         twin = stretched[method, most].isel(repeat=0)
-        plotting.draw_line(panel, twin, label=f"filters × 1/{most:g} to {most:g}", number=1)
-        panel.set(title=f"{method}-normalized", yscale="log", ylim=(1e-4, 1e3), ylabel="training loss")
+        plotting.draw_line(
+            panel, twin, label=f"filters × 1/{most:g} to {most:g}", number=1
+        )
+        panel.set(
+            title=f"{method}-normalized",
+            yscale="log",
+            ylim=(1e-4, 1e3),
+            ylabel="training loss",
+        )
         panel.set_xlabel("α")
         panel.legend(loc="upper center")
     return figure
 
 
-# %%
-lnb.explore(
-    draw_stretched,
-    alt="A network and its twin whose filters were multiplied by random factors. Normalized by "
-    "layer, the twin's curve leaves the network's, further for larger factors; normalized by "
-    "filter, the two coincide.",
-    most=strongest,
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "A network and its twin whose filters were multiplied by random "
+    "factors. Normalized by layer, the twin's curve leaves the network's, "
+    "further for larger factors; normalized by filter, the two coincide."
 )
 
 # %%
+lnb.explore(draw_stretched, alt=alt, most=strongest)
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "04-layer-is-not-enough",
     change["filter"] < 0.01 and change["weight"] < 0.01 and change["layer"] > 0.05,
-    "A factor on every filter changes the layer-normalized valley, and leaves the filter- and weight-normalized alone.",
+    "A factor on every filter changes the layer-normalized valley, and "
+    "leaves the filter- and weight-normalized alone.",
     change_of_the_width_by_method=[change[method] for method in reaches],
 )
 
@@ -360,28 +442,33 @@ lnb.claim(
 def plane(model):
     objective = lnb.Objective(model, sample, batch_size=100)
     directions = lnb.random_directions(model, 2, normalize="filter", seed=settings.seed)
-    return lnb.evaluate_plane(objective, directions, (-1, 1), settings.points, progress=False)
+    return lnb.evaluate_plane(objective, directions, (-1, 1), settings.points)
 
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Contours of the training loss around the four networks on the same "
+    "levels. The two small-batch networks have wide bowls, the two "
+    "large-batch networks narrow ones."
+)
 
 # %%
 planes = {
-    f"{side} batch, {name}\ntest error {error[side, name]:.1%}": plane(run.model) for (side, name), run in runs.items()
+    f"{side} batch, {name}\ntest error {error[side, name]:.1%}": plane(run.model)
+    for (side, name), run in runs.items()
 }
-lnb.show(
-    plotting.plot_contours(planes),
-    alt="Contours of the training loss around the four networks on the same levels. The two "
-    "small-batch networks have wide bowls, the two large-batch networks narrow ones.",
-)
+lnb.show(plotting.plot_contours(planes), alt=alt)
 
 # %%
 area = {name: float((p.loss < 0.5).mean()) for name, p in planes.items()}
 small_first = list(area.values())
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "04-bowls-keep-the-order",
     small_first[0] > 1.5 * small_first[1] and small_first[2] > 1.5 * small_first[3],
-    "In the plane, too, more of the surroundings of the small-batch networks has a loss below 0.5, with or without decay.",
+    "In the plane, too, more of the surroundings of the small-batch "
+    "networks has a loss below 0.5, with or without decay.",
     fraction_for_small_and_large_without_decay=small_first[:2],
     fraction_for_small_and_large_with_decay=small_first[2:],
 )
@@ -431,7 +518,9 @@ exercises.check_layer_normalized(my_direction, raw, weights)
 # **3 · How far do directions differ?** (●●○, 5 minutes). The ten curves of the small-batch network without decay at α = 0.5: what is the standard deviation of their loss, divided by its mean? Compare with the spread of the *widths* above.
 
 # %%
-values = curves["filter", "small", "no decay"].loss.sel(alpha=0.5, method="nearest").values
+values = (
+    curves["filter", "small", "no decay"].loss.sel(alpha=0.5, method="nearest").values
+)
 
 my_spread = ...
 exercises.check_relative_spread(my_spread, values)

@@ -33,8 +33,11 @@
 # %%
 import sys
 
-if "google.colab" in sys.modules:  # Colab keeps its own torch and numpy
-    # %pip install --quiet --upgrade-strategy only-if-needed landscape-nb
+if "google.colab" in sys.modules:  # nothing that Colab has is replaced
+    archive = "https://github.com/landscape-nb/landscape-nb/archive/main.zip"
+    # !pip list --format=freeze > colab.txt
+    # !pip install -qc colab.txt landscape-nb || pip install -qc colab.txt {archive}
+    # !python -c "import landscape_nb" || echo "Not installed. Is there a network?"
 
     from google.colab import output
 
@@ -45,7 +48,9 @@ import landscape_nb as lnb
 from landscape_nb import exercises, plotting
 
 # %% tags=["parameters"]
-PRESET = "quick"  # "quick": about a minute, on scikit-learn's digits · "full": the paper's setting, on CIFAR-10
+# "quick": about a minute, on scikit-learn's digits · "full": the paper's setting, on
+# CIFAR-10
+PRESET = "quick"
 
 # %%
 small = {"data": "digits", "train": 816, "epochs": 6, "batch": 48, "lr": 0.02}
@@ -61,6 +66,13 @@ sample = data.subset(settings.images)
 #
 # Two networks of 56 layers, which the paper's authors trained on CIFAR-10 for 300 epochs and published: without shortcuts and with them. The surfaces are their training loss over a plane of filter-normalized random directions: range ±1, 51 × 51 points, the first 1,000 training images. The height is logarithmic, from 0.1 to 40 in both.
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Loss surfaces of the authors' ResNet-56, on one scale. Without "
+    "shortcuts: a ragged landscape of ridges and pits around a narrow "
+    "hole. With shortcuts: one smooth bowl."
+)
+
 # %%
 shipped = lnb.shipped_planes("05")
 shipped = {name: shipped[name] for name in ("ResNet-56, no shortcuts", "ResNet-56")}
@@ -68,8 +80,7 @@ pair = {"bottom": 0.1, "top": 40}
 lnb.show_interactive(
     plotting.plotly_surface(shipped, turns=60, **pair),
     plotting.plot_surfaces(shipped, **pair),
-    alt="Loss surfaces of the authors' ResNet-56, on one scale. Without shortcuts: a ragged "
-    "landscape of ridges and pits around a narrow hole. With shortcuts: one smooth bowl.",
+    alt=alt,
 )
 
 # %% [markdown]
@@ -87,7 +98,9 @@ lnb.show_interactive(
 # %%
 def train(depth, shortcuts):
     model = lnb.models.resnet(depth, shortcuts, **data.shape, seed=settings.seed)
-    return lnb.train(model, data, settings.epochs, settings.batch, lr=settings.lr, seed=settings.seed)
+    return lnb.train(
+        model, data, settings.epochs, settings.batch, lr=settings.lr, seed=settings.seed
+    )
 
 
 networks = {
@@ -100,13 +113,18 @@ runs = {name: train(*which) for name, which in networks.items()}
 
 # %%
 objectives = {
-    name: lnb.Objective(run.model, sample, metrics={"accuracy": lnb.accuracy}, batch_size=settings.images)
+    name: lnb.Objective(
+        run.model,
+        sample,
+        metrics={"accuracy": lnb.accuracy},
+        batch_size=settings.images,
+    )
     for name, run in runs.items()
 }
 accuracy = {name: objective()["accuracy"] for name, objective in objectives.items()}
 accuracy
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 deep, plain = accuracy["ResNet-56"], accuracy["ResNet-56, no shortcuts"]
 lnb.claim(
     "05-plain-deep-net-fails",
@@ -129,55 +147,68 @@ lnb.claim(
 
 # %%
 def plane(name):
-    directions = lnb.random_directions(runs[name].model, 2, normalize="filter", seed=settings.seed)
+    directions = lnb.random_directions(
+        runs[name].model, 2, normalize="filter", seed=settings.seed
+    )
     return lnb.evaluate_plane(
-        objectives[name], directions, (-settings.reach, settings.reach), settings.points, progress=False
+        objectives[name], directions, (-settings.reach, settings.reach), settings.points
     )
 
 
 planes = {name: plane(name) for name in networks}
 
-# %% tags=["answer"]
-lnb.show(
-    plotting.plot_contours(planes),
-    alt="Contours of the training loss around four networks on the same levels. With shortcuts, "
-    "ResNet-20 and ResNet-56 lie in round bowls that reach below 0.1. Without, the bowl of "
-    "ResNet-20 is shallower, and ResNet-56 sits on an uneven plateau above 1.",
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Contours of the training loss around four networks on the same "
+    "levels. With shortcuts, ResNet-20 and ResNet-56 lie in round bowls "
+    "that reach below 0.1. Without, the bowl of ResNet-20 is shallower, "
+    "and ResNet-56 sits on an uneven plateau above 1."
 )
+
+# %% tags=["answer"]
+lnb.show(plotting.plot_contours(planes), alt=alt)
 
 # %% [markdown]
 # All four panels share directions' seed, range, levels and colours; otherwise nothing could be compared. The levels are the paper's: 0.1, 0.6, …, 9.6. The two deep ones as surfaces, with the height of section 1:
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "The two deep networks' planes as surfaces, with the height of section "
+    "1: a deep funnel with shortcuts, a high, lopsided trough without."
+)
+
 # %%
 lnb.show(
     plotting.plot_surfaces({name: planes[name] for name in reversed(shipped)}, **pair),
-    alt="The two deep networks' planes as surfaces, with the height of section 1: a deep funnel "
-    "with shortcuts, a high, lopsided trough without.",
+    alt=alt,
 )
 
 # %% [markdown]
 # A slice at constant β shows what the eye misses on a surface. Move it, and watch the deep plain network: is its slice a valley?
 
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = "Slices of the four planes along α at a chosen β, on a logarithmic axis."
+
+
 # %%
 def draw(beta=0.0, log_height=True):
     figure, (panel,) = plotting.panels(1, size=(8.5, 5))
     for number, (name, p) in enumerate(planes.items()):
-        plotting.draw_line(panel, p.sel(beta=beta, method="nearest"), label=name, number=number)
+        plotting.draw_line(
+            panel, p.sel(beta=beta, method="nearest"), label=name, number=number
+        )
     panel.set(
-        yscale="log" if log_height else "linear", ylim=(2e-3, 2e2) if log_height else (0, 10), title=f"β = {beta:.2f}"
+        yscale="log" if log_height else "linear",
+        ylim=(2e-3, 2e2) if log_height else (0, 10),
+        title=f"β = {beta:.2f}",
     )
     panel.legend(loc="lower left")
     return figure
 
 
 betas = planes["ResNet-20"].beta.values.round(3).tolist()
-lnb.explore(
-    draw,
-    alt="Slices of the four planes along α at a chosen β, on a logarithmic axis.",
-    beta=betas,
-    log_height=True,
-)
+lnb.explore(draw, alt=alt, beta=betas, log_height=True)
 
 # %% [markdown]
 # **Notice**
@@ -197,10 +228,16 @@ lnb.explore(
 bends = {name: lnb.nonconvex_fraction(p) for name, p in planes.items()}
 low = {name: float((p.loss < 1).mean()) for name, p in planes.items()}
 for name in networks:
-    print(f"{name:24} bends down at {bends[name]:4.0%} of the points; loss below 1 at {low[name]:4.0%}")
+    print(
+        f"{name:24} bends down at {bends[name]:4.0%} of the points; loss below "
+        f"1 at {low[name]:4.0%}"
+    )
 
-# %%
-with_, without = ([bends["ResNet-20" + tail], bends["ResNet-56" + tail]] for tail in ("", ", no shortcuts"))
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+with_, without = (
+    [bends["ResNet-20" + tail], bends["ResNet-56" + tail]]
+    for tail in ("", ", no shortcuts")
+)
 lnb.claim(
     "05-depth-without-shortcuts",
     without[1] > without[0] + 0.05,
@@ -209,7 +246,7 @@ lnb.claim(
     fraction_at_depth_56=without[1],
 )
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "05-shortcuts-keep-convexity",
     max(with_) < 0.15 and with_[1] < without[1] / 2,
@@ -218,12 +255,13 @@ lnb.claim(
     fraction_at_depth_56=with_[1],
 )
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 basin = low["ResNet-56"], low["ResNet-56, no shortcuts"]
 lnb.claim(
     "05-shortcuts-keep-the-basin",
     basin[0] > 0.1 and basin[1] < 0.02,
-    "With shortcuts, 56 layers have a wide basin of loss below 1; without, there is none.",
+    "With shortcuts, 56 layers have a wide basin of loss below 1; without, "
+    "there is none.",
     fraction_with=basin[0],
     fraction_without=basin[1],
 )
@@ -250,7 +288,9 @@ measures = {
     "local minima": lnb.local_minima,
     "roughness": lnb.roughness,
 }
-numbers = {name: [measure(p) for measure in measures.values()] for name, p in shipped.items()}
+numbers = {
+    name: [measure(p) for measure in measures.values()] for name, p in shipped.items()
+}
 print(f"{'':24}" + "".join(f"{name:>14}" for name in measures))
 for name, found in numbers.items():
     print(f"{name:24}" + "".join(f"{number:14.3g}" for number in found))
@@ -260,11 +300,12 @@ rough, smooth = numbers["ResNet-56, no shortcuts"], numbers["ResNet-56"]
 ratios = {name: a / b for name, a, b in zip(measures, rough, smooth, strict=True)}
 blind.reveal(min(ratios, key=ratios.get))
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "05-shipped-planes-are-rough",
     rough[1] > 5 * smooth[1] and rough[2] > 3 * smooth[2],
-    "On the authors' planes there are over five times as many minima and three times the roughness without shortcuts.",
+    "On the authors' planes there are over five times as many minima and "
+    "three times the roughness without shortcuts.",
     shipped=True,
     minima_without_and_with=[rough[1], smooth[1]],
     roughness_without_and_with=[rough[2], smooth[2]],
@@ -284,30 +325,40 @@ middle = {"alpha": slice(-0.5, 0.5), "beta": slice(-0.5, 0.5)}
 
 # %%
 repeats = [lnb.shipped_planes("05", seed) for seed in range(4)]
-plain_planes = {f"directions {seed}": planes["ResNet-56, no shortcuts"] for seed, planes in enumerate(repeats)}
+plain_planes = {
+    f"directions {seed}": planes["ResNet-56, no shortcuts"]
+    for seed, planes in enumerate(repeats)
+}
 figure = plotting.plot_contours(plain_planes, columns=4)
 figure.set_size_inches(14, 3.8)
 
-# %%
-lnb.show(
-    figure,
-    alt="Contours of the authors' ResNet-56 without shortcuts along four pairs of directions, range "
-    "±1: a small hole in ragged ground each time, and no two alike.",
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Contours of the authors' ResNet-56 without shortcuts along four pairs "
+    "of directions, range ±1: a small hole in ragged ground each time, and "
+    "no two alike."
 )
+
+# %%
+lnb.show(figure, alt=alt)
 
 # %%
 for seed, both in enumerate(repeats):
     for name, p in both.items():
-        print(f"directions {seed}, {name:24} local minima {lnb.local_minima(p):3}", end="")
+        print(
+            f"directions {seed}, {name:24} local minima {lnb.local_minima(p):3}", end=""
+        )
         print(f"   roughness {lnb.roughness(p):.3f}")
 
-# %%
-minima = {name: [lnb.local_minima(planes[name]) for planes in repeats] for name in shipped}
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+minima = {
+    name: [lnb.local_minima(planes[name]) for planes in repeats] for name in shipped
+}
 lnb.claim(
     "05-ragged-in-every-plane",
     all(a > 5 * b for a, b in zip(*minima.values(), strict=True)),
-    "Along each of four pairs of directions the plain network's plane has over five times as many "
-    "local minima as the other's.",
+    "Along each of four pairs of directions the plain network's plane has "
+    "over five times as many local minima as the other's.",
     shipped=True,
     minima_without_for_four_pairs=minima["ResNet-56, no shortcuts"],
     minima_with_for_four_pairs=minima["ResNet-56"],
@@ -317,27 +368,35 @@ lnb.claim(
 # Roughness differs in each pair, too, but less in directions 2: one plane does not give the number.
 
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Slices along α at a chosen β through the planes of the authors' two "
+    "networks: one valley with shortcuts; without, a narrow one between "
+    "ragged walls."
+)
+
+
 # %%
 def draw_shipped(beta=0.0):
     figure, (panel,) = plotting.panels(1, size=(8.5, 5))
     for number, (name, p) in enumerate(shipped.items()):
-        plotting.draw_line(panel, p.sel(beta=beta, method="nearest"), label=name, number=number)
+        plotting.draw_line(
+            panel, p.sel(beta=beta, method="nearest"), label=name, number=number
+        )
     panel.set(yscale="log", ylim=(3e-4, 3e2), title=f"β = {beta:.2f}")
     panel.legend(loc="lower left")
     return figure
 
 
-lnb.explore(
-    draw_shipped,
-    alt="Slices along α at a chosen β through the planes of the authors' two networks: one valley "
-    "with shortcuts; without, a narrow one between ragged walls.",
-    beta=[round(b / 5, 1) for b in range(-5, 6)],
-)
+lnb.explore(draw_shipped, alt=alt, beta=[round(b / 5, 1) for b in range(-5, 6)])
 
 # %%
 for name, p in shipped.items():
     reached, below = p.attrs["origin_loss"], float((p.loss < 1).mean())
-    print(f"{name:24} loss {reached:.4f} at the centre, below 1 at {below:5.1%} of the points")
+    print(
+        f"{name:24} loss {reached:.4f} at the centre, below 1 at {below:5.1%} "
+        "of the points"
+    )
 
 # %% [markdown]
 # Both networks learned: even the larger loss is far below that of guessing, 2.3, so "it did not train" does not explain it here. But it is more than 200 times the smaller one, so the two points are not equally good. The pictures show that their surroundings differ; they do not say which came first. The paper's test errors (in %, Figure 5):
@@ -351,7 +410,10 @@ for name, p in shipped.items():
 # Ours, on the digits:
 
 # %%
-{name: round(100 * (1 - run.history["test_accuracy"][-1]), 1) for name, run in runs.items()}
+{
+    name: round(100 * (1 - run.history["test_accuracy"][-1]), 1)
+    for name, run in runs.items()
+}
 
 # %% [markdown]
 # Our plain networks stop much earlier than theirs. What carries over is that the plain network does worse at both depths, and more so at 56.

@@ -33,8 +33,11 @@
 # %%
 import sys
 
-if "google.colab" in sys.modules:  # Colab keeps its own torch and numpy
-    # %pip install --quiet --upgrade-strategy only-if-needed landscape-nb
+if "google.colab" in sys.modules:  # nothing that Colab has is replaced
+    archive = "https://github.com/landscape-nb/landscape-nb/archive/main.zip"
+    # !pip list --format=freeze > colab.txt
+    # !pip install -qc colab.txt landscape-nb || pip install -qc colab.txt {archive}
+    # !python -c "import landscape_nb" || echo "Not installed. Is there a network?"
 
     from google.colab import output
 
@@ -45,13 +48,19 @@ import landscape_nb as lnb
 from landscape_nb import exercises, plotting
 
 # %% tags=["parameters"]
-PRESET = "quick"  # "quick": about a minute, on scikit-learn's digits · "full": the paper's setting, on CIFAR-10
+# "quick": about a minute, on scikit-learn's digits · "full": the paper's setting, on
+# CIFAR-10
+PRESET = "quick"
 
 # %%
-small = {"data": "digits", "train": 816, "depth": 20, "channels": 4, "epochs": 6, "batch": 48, "lr": 0.03}
-quick = small | {"images": 100, "reach": 0.5, "points": 13, "groups": (4, 4, 4), "growth": 8}
-large = {"data": "cifar10", "train": 50_000, "depth": 56, "channels": 16, "epochs": 300, "batch": 128, "lr": 0.1}
-full = large | {"images": 50_000, "reach": 1.0, "points": 51, "groups": (6, 12, 24, 16), "growth": 32}
+small = {"data": "digits", "train": 816, "depth": 20, "channels": 4, "epochs": 6}
+small |= {"batch": 48, "lr": 0.03}
+quick = small | {"images": 100, "reach": 0.5, "points": 13, "groups": (4, 4, 4)}
+quick |= {"growth": 8}
+large = {"data": "cifar10", "train": 50_000, "depth": 56, "channels": 16, "epochs": 300}
+large |= {"batch": 128, "lr": 0.1}
+full = large | {"images": 50_000, "reach": 1.0, "points": 51, "groups": (6, 12, 24, 16)}
+full |= {"growth": 32}
 settings = lnb.choose_preset(PRESET, quick=quick, full=full)
 data = lnb.datasets.LOADERS[settings.data]().subset(settings.train)
 sample = data.subset(settings.images)
@@ -66,22 +75,32 @@ sample = data.subset(settings.images)
 
 # %%
 def train(model):
-    return lnb.train(model, data, settings.epochs, settings.batch, lr=settings.lr, seed=settings.seed)
+    return lnb.train(
+        model, data, settings.epochs, settings.batch, lr=settings.lr, seed=settings.seed
+    )
 
 
 def resnet(k, shortcuts):
     width = k * settings.channels / 16
-    return lnb.models.resnet(settings.depth, shortcuts, width, **data.shape, seed=settings.seed)
+    return lnb.models.resnet(
+        settings.depth, shortcuts, width, **data.shape, seed=settings.seed
+    )
 
 
 # %%
 widths = [1, 2, 4, 8]
-runs = {(k, shortcuts): train(resnet(k, shortcuts)) for shortcuts in (True, False) for k in widths}
+runs = {
+    (k, shortcuts): train(resnet(k, shortcuts))
+    for shortcuts in (True, False)
+    for k in widths
+}
 
 
 # %%
 def measure(run):
-    return lnb.Objective(run.model, sample, metrics={"accuracy": lnb.accuracy}, batch_size=50)
+    return lnb.Objective(
+        run.model, sample, metrics={"accuracy": lnb.accuracy}, batch_size=50
+    )
 
 
 # %%
@@ -89,16 +108,20 @@ reached = {which: measure(run)() for which, run in runs.items()}
 for (k, shortcuts), values in reached.items():
     error = 100 * (1 - runs[k, shortcuts].history["test_accuracy"][-1])
     name = f"k = {k}, {'with' if shortcuts else 'no'} shortcuts"
-    print(f"{name:22} loss {values['loss']:6.3f}  accuracy {values['accuracy']:4.0%}  test error {error:4.1f} %")
+    print(
+        f"{name:22} loss {values['loss']:6.3f}  accuracy "
+        f"{values['accuracy']:4.0%}  test error {error:4.1f} %"
+    )
 
 # %%
 plain = [reached[k, False]["accuracy"] for k in widths]
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "06-width-helps-plain-nets-train",
     plain[-1] > plain[0] + 0.2,
-    "Without shortcuts, the widest network learns far more of its training images than the narrowest.",
+    "Without shortcuts, the widest network learns far more of its training "
+    "images than the narrowest.",
     accuracy_without_shortcuts_for_k_1_2_4_8=plain,
 )
 
@@ -120,13 +143,22 @@ where
 # %%
 def plane(run):
     objective = measure(run)
-    directions = lnb.random_directions(objective.origin, 2, normalize="filter", seed=settings.seed)
+    directions = lnb.random_directions(
+        objective.origin, 2, normalize="filter", seed=settings.seed
+    )
     extent = (-settings.reach, settings.reach)
-    return lnb.evaluate_plane(objective, directions, extent, settings.points, progress=False)
+    return lnb.evaluate_plane(objective, directions, extent, settings.points)
 
 
 # %%
 planes = {which: plane(run) for which, run in runs.items()}
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Eight contour plots on the same levels. With shortcuts the basin "
+    "deepens and widens from k = 1 to k = 8. Without, k = 1 and 2 have no "
+    "basin below 1, and k = 8 has one."
+)
 
 # %% tags=["answer"]
 figure, panels = plotting.panels(4, 2, size=(3.6, 3.5))
@@ -136,11 +168,7 @@ for panel, ((k, shortcuts), p) in zip(panels, planes.items()):
     panel.label_outer()
 bar = figure.colorbar(filled, ax=list(panels), ticks=filled.levels[::2], label="loss")
 bar.set_ticklabels(plotting.PAPER_LEVELS[::2])
-lnb.show(
-    figure,
-    alt="Eight contour plots on the same levels. With shortcuts the basin deepens and widens from "
-    "k = 1 to k = 8. Without, k = 1 and 2 have no basin below 1, and k = 8 has one.",
-)
+lnb.show(figure, alt=alt)
 
 # %% [markdown]
 # ## 3 · How wide, how smooth?
@@ -149,17 +177,26 @@ lnb.show(
 
 # %%
 area = {which: float((p.loss < 1).mean()) for which, p in planes.items()}
-rise = {which: float((p.loss < 1 + reached[which]["loss"]).mean()) for which, p in planes.items()}
+rise = {
+    which: float((p.loss < 1 + reached[which]["loss"]).mean())
+    for which, p in planes.items()
+}
 bends = {which: lnb.nonconvex_fraction(p) for which, p in planes.items()}
 for k, shortcuts in planes:
     a, r, b = (numbers[k, shortcuts] for numbers in (area, rise, bends))
     name = f"k = {k}, {'with' if shortcuts else 'no'} shortcuts"
-    print(f"{name:22} below 1: {a:4.0%}   less than 1 above the centre: {r:4.0%}   bends down: {b:4.0%}")
+    print(
+        f"{name:22} below 1: {a:4.0%}   less than 1 above the centre: {r:4.0%}  "
+        f" bends down: {b:4.0%}"
+    )
 
 
 # %%
 def against_width(panel, numbers, title):
-    for shortcuts, stroke, colour in ((True, "o-", "#0072B2"), (False, "s--", "#D55E00")):
+    for shortcuts, stroke, colour in (
+        (True, "o-", "#0072B2"),
+        (False, "s--", "#D55E00"),
+    ):
         values = [numbers[k, shortcuts] for k in widths]
         panel.plot(
             widths,
@@ -172,9 +209,21 @@ def against_width(panel, numbers, title):
         )
     panel.set_xscale("log", base=2)
     panel.set_xticks(widths, [str(k) for k in widths])
-    panel.set(xlabel="width factor k", ylabel="part of the plane", title=title, ylim=(-0.05, 0.62))
+    panel.set(
+        xlabel="width factor k",
+        ylabel="part of the plane",
+        title=title,
+        ylim=(-0.05, 0.62),
+    )
     panel.grid(alpha=0.3)
 
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Three numbers of each plane against the width factor k, with and "
+    "without shortcuts: the part below a loss of 1, the part less than 1 "
+    "above the centre, and the part that bends down."
+)
 
 # %%
 figure, panels = plotting.panels(3, size=(4.6, 4.2))
@@ -182,22 +231,19 @@ titles = "loss below 1", "less than 1 above the centre", "bends down"
 for panel, numbers, title in zip(panels, (area, rise, bends), titles):
     against_width(panel, numbers, title)
 panels[0].legend()
-lnb.show(
-    figure,
-    alt="Three numbers of each plane against the width factor k, with and without shortcuts: the "
-    "part below a loss of 1, the part less than 1 above the centre, and the part that bends down.",
-)
+lnb.show(figure, alt=alt)
 
 # %%
 grown = {shortcuts: [area[k, shortcuts] for k in widths] for shortcuts in (True, False)}
 growth = {shortcuts: row[-1] - row[0] for shortcuts, row in grown.items()}
 where.reveal(where.choices[int(growth[False] > growth[True])])
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "06-width-widens-the-basin",
     all(row[-1] > row[0] + 0.02 for row in grown.values()),
-    "With shortcuts and without, the basin of loss below 1 is wider at k = 8 than at k = 1.",
+    "With shortcuts and without, the basin of loss below 1 is wider at k = "
+    "8 than at k = 1.",
     part_below_1_with_shortcuts=grown[True],
     part_below_1_without=grown[False],
 )
@@ -205,16 +251,17 @@ lnb.claim(
 # %%
 bent = {shortcuts: [bends[k, shortcuts] for k in widths] for shortcuts in (True, False)}
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "06-width-smooths-plain-nets",
     bent[False][-1] < bent[False][0] / 2,
-    "Without shortcuts, the plane at k = 8 bends down at less than half as many points as at k = 1.",
+    "Without shortcuts, the plane at k = 8 bends down at less than half as "
+    "many points as at k = 1.",
     bends_down_without_shortcuts=bent[False],
     bends_down_with=bent[True],
 )
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "06-width-is-no-substitute",
     all(area[k, True] > area[k, False] for k in widths[1:]),
@@ -227,11 +274,12 @@ lnb.claim(
 # %%
 own = [rise[k, False] for k in widths]
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "06-flat-is-not-good",
     own[0] == max(own),
-    "Measured from its own centre, the narrowest plain network has the flattest surroundings: it sits on a plateau.",
+    "Measured from its own centre, the narrowest plain network has the "
+    "flattest surroundings: it sits on a plateau.",
     part_less_than_1_above_the_centre_without_shortcuts=own,
 )
 
@@ -243,9 +291,14 @@ lnb.claim(
 
 # %%
 def part_below(level, from_own_centre):
-    """The part of each plane below a level, which may be counted from the network's own loss."""
-    start = {which: reached[which]["loss"] if from_own_centre else 0 for which in planes}
-    return {which: float((p.loss < level + start[which]).mean()) for which, p in planes.items()}
+    """The part of each plane below a level; of the network's own loss, if wanted."""
+    start = {
+        which: reached[which]["loss"] if from_own_centre else 0 for which in planes
+    }
+    return {
+        which: float((p.loss < level + start[which]).mean())
+        for which, p in planes.items()
+    }
 
 
 # %%
@@ -258,10 +311,16 @@ def draw(level=1.0, from_own_centre=False):
     return figure
 
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "The part of each of the eight planes below a chosen level, against "
+    "width, with and without shortcuts."
+)
+
 # %%
 lnb.explore(
     draw,
-    alt="The part of each of the eight planes below a chosen level, against width, with and without shortcuts.",
+    alt=alt,
     level=[0.1, 0.3, 1.0, 1.6, 2.1, 2.6, 3.6, 5.1, 9.6],
     from_own_centre=False,
 )
@@ -284,7 +343,10 @@ for shortcuts, row in papers.items():
     ours = [100 * (1 - runs[k, shortcuts].history["test_accuracy"][-1]) for k in widths]
     print("with shortcuts" if shortcuts else "no shortcuts")
     for k, theirs, error in zip(widths, row, ours):
-        print(f"    k = {k}: paper {theirs:5.2f}, ours (ResNet-20 on digits, six epochs) {error:5.1f}")
+        print(
+            f"    k = {k}: paper {theirs:5.2f}, ours (ResNet-20 on digits, six "
+            f"epochs) {error:5.1f}"
+        )
 
 # %% [markdown]
 # Both rows of the paper fall with k. It concludes that wide networks have flat, smooth basins, and that flatness goes with a lower test error. Our narrow networks have simply not finished learning, so that our errors say less about the landscape; notebook 07 takes this up.
@@ -299,9 +361,20 @@ for shortcuts, row in papers.items():
 # > **Predict.** It has no additions around its layers, and its channels are few. Does its plane look like the upper or the lower row?
 
 # %%
-dense = lnb.models.densenet(settings.groups, growth=settings.growth, **data.shape, seed=settings.seed)
-dense_run = lnb.train(dense, data, settings.epochs, settings.batch, lr=0.1, seed=settings.seed)
+dense = lnb.models.densenet(
+    settings.groups, growth=settings.growth, **data.shape, seed=settings.seed
+)
+dense_run = lnb.train(
+    dense, data, settings.epochs, settings.batch, lr=0.1, seed=settings.seed
+)
 dense_plane = plane(dense_run)
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Three contour plots on the same levels: without shortcuts there is no "
+    "basin below a loss of 1; with shortcuts and in the DenseNet there is "
+    "a closed basin at the centre."
+)
 
 # %%
 three = {
@@ -309,11 +382,7 @@ three = {
     "k = 2, with shortcuts": planes[2, True],
     "DenseNet": dense_plane,
 }
-lnb.show(
-    plotting.plot_contours(three, columns=3),
-    alt="Three contour plots on the same levels: without shortcuts there is no basin below a loss "
-    "of 1; with shortcuts and in the DenseNet there is a closed basin at the centre.",
-)
+lnb.show(plotting.plot_contours(three, columns=3), alt=alt)
 
 # %%
 dense_area = float((dense_plane.loss < 1).mean())
@@ -324,11 +393,12 @@ weights = {
 for name, part in (("ResNet", area[2, True]), ("DenseNet", dense_area)):
     print(f"{name:9} {weights[name]:,} weights, below a loss of 1: {part:.0%}")
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "06-dense-connections-help-too",
     dense_area > area[2, False] + 0.05 and area[2, False] < 0.02,
-    "A DenseNet has a basin of loss below 1 where a ResNet of more weights without shortcuts has none or hardly any.",
+    "A DenseNet has a basin of loss below 1 where a ResNet of more weights "
+    "without shortcuts has none or hardly any.",
     part_below_1_densenet=dense_area,
     part_below_1_k_2_without_shortcuts=area[2, False],
     part_below_1_k_2_with_shortcuts=area[2, True],
@@ -362,30 +432,56 @@ def accuracies(objective):
 
 kept = {which: accuracies(measure(run)) for which, run in runs.items()}
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Accuracy on the training images against the part of the weights "
+    "removed, for four widths, with and without shortcuts. With shortcuts, "
+    "k = 1 is the lowest up to half of the weights, and from 30 to 60 "
+    "percent k = 8 keeps the highest accuracy. Without, all four fall "
+    "steeply at 40 percent."
+)
+
 # %%
 figure, panels = plotting.panels(2, size=(5.6, 4.4))
 for panel, shortcuts in zip(panels, (True, False)):
-    for k, stroke, colour in zip(widths, ("o:", "s-.", "^--", "D-"), ("#E69F00", "#56B4E9", "#D55E00", "#0072B2")):
-        panel.plot(fractions, kept[k, shortcuts], stroke, color=colour, markersize=7, linewidth=2.2, label=f"k = {k}")
-    panel.set(xlabel="part of each layer's weights removed", ylabel="accuracy", ylim=(0, 1.04))
+    for k, stroke, colour in zip(
+        widths, ("o:", "s-.", "^--", "D-"), ("#E69F00", "#56B4E9", "#D55E00", "#0072B2")
+    ):
+        panel.plot(
+            fractions,
+            kept[k, shortcuts],
+            stroke,
+            color=colour,
+            markersize=7,
+            linewidth=2.2,
+            label=f"k = {k}",
+        )
+    panel.set(
+        xlabel="part of each layer's weights removed", ylabel="accuracy", ylim=(0, 1.04)
+    )
     panel.set_title(f"{'with' if shortcuts else 'no'} shortcuts")
     panel.grid(alpha=0.3)
 panels[1].legend()
-lnb.show(
-    figure,
-    alt="Accuracy on the training images against the part of the weights removed, for four widths, "
-    "with and without shortcuts. With shortcuts, k = 1 is the lowest up to half of the weights, and "
-    "from 30 to 60 percent k = 8 keeps the highest accuracy. Without, all four fall steeply at 40 "
-    "percent.",
-)
+lnb.show(figure, alt=alt)
 
 # %%
 for k in widths:
     objective = measure(runs[k, True])
     (d,) = lnb.random_directions(runs[k, True].model, 1, seed=settings.seed)
-    step = lnb.norm(lnb.towards(objective.origin, prune(objective.origin, 0.4))) / lnb.norm(d)
-    losses = [objective(at)["loss"] for at in (prune(objective.origin, 0.4), lnb.move(objective.origin, [d], [step]))]
-    print(f"k = {k}: a step of {step:.2f}; loss when pruned {losses[0]:.2f}, after a random step {losses[1]:.2f}")
+    step = lnb.norm(
+        lnb.towards(objective.origin, prune(objective.origin, 0.4))
+    ) / lnb.norm(d)
+    losses = [
+        objective(at)["loss"]
+        for at in (
+            prune(objective.origin, 0.4),
+            lnb.move(objective.origin, [d], [step]),
+        )
+    ]
+    print(
+        f"k = {k}: a step of {step:.2f}; loss when pruned {losses[0]:.2f}, "
+        f"after a random step {losses[1]:.2f}"
+    )
 
 # %% [markdown]
 # A step of pruning is short, but it costs more than a random step of the same length: compare the two losses in each line. It is not a random step: it pulls every filter towards zero; the frozen statistics of batch norm may no longer fit.
@@ -394,11 +490,12 @@ for k in widths:
 point = fractions.index(0.4)
 lasting = [kept[k, True][point] / kept[k, True][0] for k in widths]
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "06-wide-nets-can-be-pruned",
     lasting[-1] > lasting[0] and lasting[-1] > 0.7,
-    "With shortcuts, the widest network keeps more of its accuracy than the narrowest when 40 % of its weights go.",
+    "With shortcuts, the widest network keeps more of its accuracy than "
+    "the narrowest when 40 % of its weights go.",
     part_of_the_accuracy_kept_for_k_1_2_4_8=lasting,
 )
 
@@ -461,7 +558,7 @@ exercises.check_area_below(my_area, my_plane, 1)
 #
 # ```python
 # directions = lnb.random_directions(runs[8, False].model, 2, seed=7)
-# my_plane = lnb.evaluate_plane(measure(runs[8, False]), directions, (-0.5, 0.5), 9, progress=False)
+# my_plane = lnb.evaluate_plane(measure(runs[8, False]), directions, (-0.5, 0.5), 9)
 # my_area = float((my_plane.loss < 1).mean())
 # ```
 # </details>

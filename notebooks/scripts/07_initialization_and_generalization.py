@@ -33,8 +33,11 @@
 # %%
 import sys
 
-if "google.colab" in sys.modules:  # Colab keeps its own torch and numpy
-    # %pip install --quiet --upgrade-strategy only-if-needed landscape-nb
+if "google.colab" in sys.modules:  # nothing that Colab has is replaced
+    archive = "https://github.com/landscape-nb/landscape-nb/archive/main.zip"
+    # !pip list --format=freeze > colab.txt
+    # !pip install -qc colab.txt landscape-nb || pip install -qc colab.txt {archive}
+    # !python -c "import landscape_nb" || echo "Not installed. Is there a network?"
 
     from google.colab import output
 
@@ -52,13 +55,19 @@ import landscape_nb as lnb
 from landscape_nb import exercises, plotting
 
 # %% tags=["parameters"]
-PRESET = "quick"  # "quick": about a minute, on scikit-learn's digits · "full": the same on CIFAR-10, for days
+# "quick": about a minute, on scikit-learn's digits · "full": the same on CIFAR-10,
+# for days
+PRESET = "quick"
 
 # %%
-small = {"data": "digits", "train": 816, "epochs": 6, "long": 24, "batch": 48, "lr": 0.03, "width": 0.5}
-quick = small | {"depth": 20, "images": 100, "points": 11, "reach": 1.0, "few": 400, "fits": {32: 8, 200: 50}}
-large = {"data": "cifar10", "train": 50_000, "epochs": 300, "long": 1200, "batch": 128, "lr": 0.1, "width": 1}
-full = large | {"depth": 56, "images": 5000, "points": 51, "reach": 1.0, "few": 50_000, "fits": {128: 30, 4096: 960}}
+small = {"data": "digits", "train": 816, "epochs": 6, "long": 24, "batch": 48}
+small |= {"lr": 0.03, "width": 0.5}
+quick = small | {"depth": 20, "images": 100, "points": 11, "reach": 1.0, "few": 400}
+quick |= {"fits": {32: 8, 200: 50}}
+large = {"data": "cifar10", "train": 50_000, "epochs": 300, "long": 1200, "batch": 128}
+large |= {"lr": 0.1, "width": 1}
+full = large | {"depth": 56, "images": 5000, "points": 51, "reach": 1.0, "few": 50_000}
+full |= {"fits": {128: 30, 4096: 960}}
 settings = lnb.choose_preset(PRESET, quick=quick, full=full)
 data = lnb.datasets.LOADERS[settings.data]().subset(settings.train)
 sample = data.subset(settings.images)
@@ -71,12 +80,18 @@ sample = data.subset(settings.images)
 
 # %%
 def train(shortcuts):
-    model = lnb.models.resnet(settings.depth, shortcuts, **data.shape, seed=settings.seed)
-    return lnb.train(model, data, settings.epochs, settings.batch, lr=settings.lr, seed=settings.seed)
+    model = lnb.models.resnet(
+        settings.depth, shortcuts, **data.shape, seed=settings.seed
+    )
+    return lnb.train(
+        model, data, settings.epochs, settings.batch, lr=settings.lr, seed=settings.seed
+    )
 
 
 def measure(model):
-    return lnb.Objective(model, sample, metrics={"accuracy": lnb.accuracy}, batch_size=500)
+    return lnb.Objective(
+        model, sample, metrics={"accuracy": lnb.accuracy}, batch_size=500
+    )
 
 
 # %%
@@ -88,7 +103,9 @@ objectives = {name: measure(run.model) for name, run in runs.items()}
 start = {name: measure(run.model_at(0))()["loss"] for name, run in runs.items()}
 end = {name: objective()["loss"] for name, objective in objectives.items()}
 for name in names:
-    print(f"{name:15} loss at the start {start[name]:.4f}, after training {end[name]:.4f}")
+    print(
+        f"{name:15} loss at the start {start[name]:.4f}, after training {end[name]:.4f}"
+    )
 
 # %% [markdown]
 # The start is at ln 10 = 2.3026, almost exactly, and so it must be: the weights of the last layer are drawn with a standard deviation of 0.001, so all ten classes get the same probability, whatever the layers before it do. The height of the start does not yet say anything about the landscape.
@@ -111,8 +128,10 @@ def rim(plane):
 
 # %%
 def plane(objective, reach=settings.reach, points=settings.points):
-    directions = lnb.random_directions(objective.origin, 2, normalize="filter", seed=settings.seed)
-    return lnb.evaluate_plane(objective, directions, (-reach, reach), points, progress=False)
+    directions = lnb.random_directions(
+        objective.origin, 2, normalize="filter", seed=settings.seed
+    )
+    return lnb.evaluate_plane(objective, directions, (-reach, reach), points)
 
 
 # %%
@@ -127,18 +146,22 @@ rims
 shipped = {name: rim(p) for name, p in lnb.shipped_planes("05").items()}
 shipped
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "07-start-below-the-rim",
     max(start.values()) < 2.5 and min(shipped.values()) > 4,
-    "All networks start below 2.5, and the rims around the paper's two networks of 56 layers are higher than 4.",
+    "All networks start below 2.5, and the rims around the paper's two "
+    "networks of 56 layers are higher than 4.",
     loss_at_the_start=list(start.values()),
     rims_of_the_papers_networks=list(shipped.values()),
     our_rims=list(rims.values()),
 )
 
 # %%
-below = {name: float((p.loss < np.log(10)).mean()) for name, p in lnb.shipped_planes("05").items()}
+below = {
+    name: float((p.loss < np.log(10)).mean())
+    for name, p in lnb.shipped_planes("05").items()
+}
 below
 
 # %% [markdown]
@@ -171,15 +194,22 @@ for name, run in runs.items():
 relative
 
 # %%
-highest = {name: (float(home.loss.max()), [float(w.loss.max()) for w in away]) for name, (home, away) in walks.items()}
+highest = {
+    name: (float(home.loss.max()), [float(w.loss.max()) for w in away])
+    for name, (home, away) in walks.items()
+}
 for name, (home, away) in highest.items():
-    print(f"{name:15} highest loss on the way to the start {home:.2f}, on random ways", *(f"{h:.2f}" for h in away))
+    print(
+        f"{name:15} highest loss on the way to the start {home:.2f}, on random ways",
+        *(f"{h:.2f}" for h in away),
+    )
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "07-no-wall-before-the-start",
     all(home < start[name] + 0.5 for name, (home, _) in highest.items()),
-    "On the straight way from the start to the trained network the loss never rises far above its initial value.",
+    "On the straight way from the start to the trained network the loss "
+    "never rises far above its initial value.",
     highest_on_the_way=[home for home, _ in highest.values()],
 )
 
@@ -189,32 +219,53 @@ def draw_walks(panel, name):
     home, away = walks[name]
     plotting.draw_line(panel, home, label="to the start")
     for number, w in enumerate(away):
-        panel.plot(w.alpha, w.loss, "--", color="#D55E00", linewidth=1.8, label="random" if not number else None)
-    panel.axhline(np.log(10), color="0.4", linewidth=1.5, linestyle=":", label="height of the start")
-    panel.set(yscale="log", ylim=(5e-3, 50), xlabel="part of the distance to the start", title=name)
+        panel.plot(
+            w.alpha,
+            w.loss,
+            "--",
+            color="#D55E00",
+            linewidth=1.8,
+            label="random" if not number else None,
+        )
+    panel.axhline(
+        np.log(10),
+        color="0.4",
+        linewidth=1.5,
+        linestyle=":",
+        label="height of the start",
+    )
+    panel.set(
+        yscale="log",
+        ylim=(5e-3, 50),
+        xlabel="part of the distance to the start",
+        title=name,
+    )
 
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Loss on the straight way from each trained network to its start and on "
+    "straight ways of the same length in random directions, with the height of the "
+    "start as a dotted line. To the start it climbs to that line; in random "
+    "directions it rises little."
+)
 
 # %%
 figure, panels = plotting.panels(2, size=(5.6, 4.4))
 for panel, name in zip(panels, names):
     draw_walks(panel, name)
 panels[0].legend(loc="upper left")
-lnb.show(
-    figure,
-    alt="Loss on the straight way from each trained network to its start and on "
-    "straight ways of the same length in random directions, with the height of the "
-    "start as a dotted line. To the start it climbs to that line; in random "
-    "directions it rises little.",
-)
+lnb.show(figure, alt=alt)
 
 # %%
 ends = {name: [float(w.loss[-1]) for w in away] for name, (_, away) in walks.items()}
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "07-the-way-home-is-special",
     max(ends["with shortcuts"]) < start["with shortcuts"] / 2,
-    "With shortcuts, random steps as long as the way to the start end at less than half of its height.",
+    "With shortcuts, random steps as long as the way to the start end at "
+    "less than half of its height.",
     loss_after_random_steps=ends["with shortcuts"],
     loss_at_the_start=start["with shortcuts"],
 )
@@ -257,14 +308,19 @@ for e in epochs:
 # %% [markdown]
 # The planes make a film. Press play, or drag the slider below the surface; without JupyterLab you see its pictures side by side. Height and colours mean the same in all of them.
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "A film of the landscape around the plain network while it learns, at eight "
+    "epochs: first a level sheet at 2.3, then steep walls around a floor that is "
+    "still at 2, and from epoch 6 on a basin that grows deeper and wider."
+)
+
 # %%
 film = {f"epoch {epoch}": p for epoch, p in stage_planes.items()}
 lnb.show_interactive(
     plotting.plotly_film(film, bottom=0.01, top=10),
     plotting.plot_contours(film, columns=4),
-    alt="A film of the landscape around the plain network while it learns, at eight "
-    "epochs: first a level sheet at 2.3, then steep walls around a floor that is "
-    "still at 2, and from epoch 6 on a basin that grows deeper and wider.",
+    alt=alt,
 )
 
 # %% [markdown]
@@ -288,11 +344,13 @@ def draw(epoch=epochs[-1]):
     return figure
 
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 alt = (
     "Left: contours around the plain network after a chosen epoch. Right: the part of "
     "the plane below a loss of 1, and the part that bends down, against the epoch."
 )
+
+# %%
 lnb.explore(draw, alt=alt, epoch=epochs)
 
 # %% [markdown]
@@ -305,11 +363,12 @@ lnb.explore(draw, alt=alt, epoch=epochs)
 #
 # **Why.** A plane shows the surroundings of one point. The missing basin of this plain network in notebook 06 was an unfinished training: the same architecture has a basin, once training gets there. That does not acquit the architecture: with shortcuts six epochs were enough at the same width (notebook 06: a loss below 0.1 against more than 1). And it does not explain everything: at the paper's scale (notebook 05, section 5) the plain ResNet-56 reached a loss of 0.14, and its basin is a narrow hole in ragged ground.
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "07-a-basin-comes-with-training",
     loss[epochs[-1]] < 0.3 and low[epochs[1]] == 0 and low[epochs[-1]] > 0.08,
-    "Trained four times as long, the same plain network sits in a basin of loss below 1 that was not there before.",
+    "Trained four times as long, the same plain network sits in a basin of "
+    "loss below 1 that was not there before.",
     loss_at_these_epochs=list(loss.values()),
     part_below_1=list(low.values()),
     part_that_bends_down=list(bends.values()),
@@ -329,7 +388,14 @@ lnb.claim(
 # %%
 helps = lnb.predict(
     "What helps the plain network most?",
-    ["warm-up", "rate / 3", "rate × 3", "convolutions / √depth", "last layer zero", "last layer He's"],
+    [
+        "warm-up",
+        "rate / 3",
+        "rate × 3",
+        "convolutions / √depth",
+        "last layer zero",
+        "last layer He's",
+    ],
 )
 helps
 
@@ -381,6 +447,14 @@ residual = lnb.models.resnet(settings.depth, True, settings.width, **shape)
 accuracy["with shortcuts"] = fit_plain(residual)
 pd.Series(accuracy).round(2).to_frame("training accuracy in the last epoch")
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Bars of the training accuracy after the same six epochs. A last layer with "
+    "He's weights brings the plain network close to the one with shortcuts; a larger "
+    "rate helps; warm-up and a last layer at zero do not; a smaller rate harms; "
+    "without batch norm nothing is learned."
+)
+
 # %%
 figure, (panel,) = plotting.panels(1, size=(8, 4.6))
 colours = ["0.5"] + ["#0072B2"] * (len(accuracy) - 2) + ["#009E73"]
@@ -389,13 +463,7 @@ panel.bar_label(bars, fmt="{:.0%}", padding=4)
 panel.axvline(accuracy["as before"], color="0.3", linestyle=":")
 panel.invert_yaxis()
 panel.set(xlim=(0, 1.1), xlabel="training accuracy in the last of six epochs")
-lnb.show(
-    figure,
-    alt="Bars of the training accuracy after the same six epochs. A last layer with "
-    "He's weights brings the plain network close to the one with shortcuts; a larger "
-    "rate helps; warm-up and a last layer at zero do not; a smaller rate harms; "
-    "without batch norm nothing is learned.",
-)
+lnb.show(figure, alt=alt)
 
 # %%
 helps.reveal(max(helps.choices, key=accuracy.get))
@@ -403,7 +471,7 @@ helps.reveal(max(helps.choices, key=accuracy.get))
 # %%
 idle = ("warm-up", "rate / 3", "last layer zero", "no batch norm")
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "07-a-larger-last-layer-helps",
     accuracy["last layer He's"] > 0.85
@@ -453,15 +521,24 @@ def fit(kind, batch, decay):
 
 
 # %%
-recipes = [(kind, batch, decay) for kind in kinds for batch in settings.fits for decay in (0.0, 5e-3, 5e-2)]
+recipes = [
+    (kind, batch, decay)
+    for kind in kinds
+    for batch in settings.fits
+    for decay in (0.0, 5e-3, 5e-2)
+]
 fits = {recipe: fit(*recipe) for recipe in recipes}
 
 
 # %%
 def rise(objective):
     directions = lnb.random_directions(objective.origin, 3, seed=settings.seed)
-    lines = [lnb.evaluate_line(objective, d, (-0.5, 0.5), 3, progress=False).loss.values for d in directions]
-    return float(np.mean([(left + right) / 2 - centre for left, centre, right in lines]))
+    lines = [
+        lnb.evaluate_line(objective, d, (-0.5, 0.5), 3).loss.values for d in directions
+    ]
+    return float(
+        np.mean([(left + right) / 2 - centre for left, centre, right in lines])
+    )
 
 
 # %%
@@ -470,6 +547,14 @@ error = [100 * (1 - run.history["test_accuracy"][-1]) for run in fits.values()]
 sharpness = [rise(objective) for objective in seen.values()]
 ends = [lnb.extreme_eigenvalues(net, tolerance=0.02) for net in seen.values()]
 eigenvalue = [pair.max for pair in ends]
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Left: the loss on the way from a trained network to its start, and on "
+    "straight ways of the same length in random directions. Right: test error against "
+    "sharpness of eighteen networks of three architectures; hollow marks are those of "
+    "the large batch."
+)
 
 # %% tags=["answer"]
 figure, panels = plotting.panels(2, size=(5.8, 4.6))
@@ -480,17 +565,16 @@ for (kind, batch, decay), x, y in zip(recipes, sharpness, error):
     marker, colour = styles[kind]
     fill = "full" if batch == min(settings.fits) else "none"
     name = kind if fill == "full" and not decay else None
-    panels[1].plot(x, y, marker, color=colour, markersize=11, fillstyle=fill, markeredgewidth=2, label=name)
-panels[1].set(xscale="log", xlabel="rise of the loss at half a filter's length", ylabel="test error (%)")
+    how = {"color": colour, "fillstyle": fill, "ms": 11, "mew": 2}
+    panels[1].plot(x, y, marker, **how, label=name)
+panels[1].set(
+    xscale="log",
+    xlabel="rise of the loss at half a filter's length",
+    ylabel="test error (%)",
+)
 panels[1].set_title("filled: small batch, hollow: large")
 panels[1].legend()
-lnb.show(
-    figure,
-    alt="Left: the loss on the way from a trained network to its start, and on "
-    "straight ways of the same length in random directions. Right: test error against "
-    "sharpness of eighteen networks of three architectures; hollow marks are those of "
-    "the large batch.",
-)
+lnb.show(figure, alt=alt)
 
 
 # %%
@@ -505,34 +589,47 @@ def agreement(values, rows=every):
 def interval(values):
     rng = np.random.default_rng(0)
     draws = [rng.choice(every, len(every)) for _ in range(500)]
-    return np.nanquantile([agreement(values, rows) for rows in draws], [0.025, 0.975]).tolist()
+    return np.nanquantile(
+        [agreement(values, rows) for rows in draws], [0.025, 0.975]
+    ).tolist()
 
 
 # %%
 measures = {"rise of the loss": sharpness, "largest eigenvalue": eigenvalue}
-within = {name: [agreement(m, range(6 * n, 6 * n + 6)) for n in range(len(kinds))] for name, m in measures.items()}
+within = {
+    name: [agreement(m, range(6 * n, 6 * n + 6)) for n in range(len(kinds))]
+    for name, m in measures.items()
+}
 for name, m in measures.items():
-    print(f"{name:19} all: {agreement(m):+.2f}, 95 % interval {interval(m)[0]:+.2f} to {interval(m)[1]:+.2f}")
-    print(" " * 19, *(f"{kind}: {value:+.2f}  " for kind, value in zip(kinds, within[name])))
+    print(
+        f"{name:19} all: {agreement(m):+.2f}, 95 % interval "
+        f"{interval(m)[0]:+.2f} to {interval(m)[1]:+.2f}"
+    )
+    print(
+        " " * 19,
+        *(f"{kind}: {value:+.2f}  " for kind, value in zip(kinds, within[name])),
+    )
 
 # %% [markdown]
 # The interval comes from drawing the eighteen networks anew with replacement, 500 times. It is wide, and contains 0: eighteen networks, tested on 359 images (one image is 0.28 %), do not settle an order. And look inside the architectures: what holds between them need not hold within one.
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 least, most = interval(sharpness)
 lnb.claim(
     "07-the-relation-is-not-firm",
     most - least > 0.5,
-    "The 95 % interval of the rank correlation between rise and test error, over all eighteen, is wider than 0.5.",
+    "The 95 % interval of the rank correlation between rise and test "
+    "error, over all eighteen, is wider than 0.5.",
     interval_of_the_rise=[least, most],
 )
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 means = {name: float(np.mean(values)) for name, values in within.items()}
 lnb.claim(
     "07-two-measures-disagree",
     means["rise of the loss"] > 0 > means["largest eigenvalue"],
-    "Within an architecture, on average, the rise goes with the test error and the eigenvalue goes against it.",
+    "Within an architecture, on average, the rise goes with the test error "
+    "and the eigenvalue goes against it.",
     rise_within_each_architecture=within["rise of the loss"],
     eigenvalue_within_each_architecture=within["largest eigenvalue"],
 )
@@ -564,7 +661,7 @@ lnb.predictions()
 # %%
 objective = objectives["with shortcuts"]
 (d,) = lnb.random_directions(objective.origin, 1, seed=settings.seed)
-line = lnb.evaluate_line(objective, d, (-1, 1), 21, progress=False)
+line = lnb.evaluate_line(objective, d, (-1, 1), 21)
 
 my_rim = ...
 exercises.check_rim(my_rim, line)
@@ -598,7 +695,9 @@ exercises.check_relative_distance(my_distance, first, last)
 
 # %%
 my_correlation = ...
-exercises.check_rank_correlation(my_correlation, [run.history["train_loss"][-1] for run in fits.values()], error)
+exercises.check_rank_correlation(
+    my_correlation, [run.history["train_loss"][-1] for run in fits.values()], error
+)
 
 # %% [markdown]
 # <details><summary>Solution</summary>
@@ -624,7 +723,7 @@ exercises.check_area_below(my_area, my_plane, np.log(10))
 #
 # ```python
 # pair = lnb.random_directions(objectives["no shortcuts"].origin, 2, seed=7)
-# my_plane = lnb.evaluate_plane(objectives["no shortcuts"], pair, (-1, 1), 11, progress=False)
+# my_plane = lnb.evaluate_plane(objectives["no shortcuts"], pair, (-1, 1), 11)
 # my_area = float((my_plane.loss < np.log(10)).mean())
 # ```
 # </details>

@@ -33,8 +33,11 @@
 # %%
 import sys
 
-if "google.colab" in sys.modules:  # Colab keeps its own torch and numpy
-    # %pip install --quiet --upgrade-strategy only-if-needed landscape-nb
+if "google.colab" in sys.modules:  # nothing that Colab has is replaced
+    archive = "https://github.com/landscape-nb/landscape-nb/archive/main.zip"
+    # !pip list --format=freeze > colab.txt
+    # !pip install -qc colab.txt landscape-nb || pip install -qc colab.txt {archive}
+    # !python -c "import landscape_nb" || echo "Not installed. Is there a network?"
 
     from google.colab import output
 
@@ -48,13 +51,22 @@ import landscape_nb as lnb
 from landscape_nb import exercises, plotting
 
 # %% tags=["parameters"]
-PRESET = "quick"  # "quick": about a minute, on scikit-learn's digits · "full": the paper's networks, on CIFAR-10
+# "quick": about a minute, on scikit-learn's digits · "full": the paper's networks, on
+# CIFAR-10
+PRESET = "quick"
 
 # %%
-quick = {"data": "digits", "epochs": (15, 40), "batch": 64, "lr": 0.05, "images": 200, "reach": 1.0}
-quick |= {"points": 21, "map_points": 5, "steps": 80, "probes": 2}
-full = {"data": "cifar10", "epochs": (300, 300), "batch": 128, "lr": 0.1, "images": 50_000, "reach": 1.0}
-full |= {"points": 51, "map_points": 31, "steps": 100, "probes": 10}
+quick = {"data": "digits", "epochs": (15, 40), "batch": 64, "lr": 0.05, "images": 200}
+quick |= {"reach": 1.0, "points": 21, "map_points": 5, "steps": 80, "probes": 2}
+full = {"data": "cifar10", "epochs": (300, 300), "batch": 128, "lr": 0.1}
+full |= {
+    "images": 50_000,
+    "reach": 1.0,
+    "points": 51,
+    "map_points": 31,
+    "steps": 100,
+    "probes": 10,
+}
 settings = lnb.choose_preset(PRESET, quick=quick, gallery=quick, full=full)
 data = lnb.datasets.LOADERS[settings.data]()
 
@@ -66,16 +78,26 @@ data = lnb.datasets.LOADERS[settings.data]()
 # %%
 digits = lnb.datasets.digits()
 perceptron = lnb.models.mlp((16,), **digits.shape, seed=settings.seed)
-perceptron = lnb.train(perceptron, digits, epochs=5, batch_size=64, lr=0.05, seed=settings.seed).model
-objective = lnb.Objective(perceptron, digits.subset(200), metrics={"accuracy": lnb.accuracy}, batch_size=200)
+perceptron = lnb.train(
+    perceptron, digits, epochs=5, batch_size=64, lr=0.05, seed=settings.seed
+).model
+objective = lnb.Objective(
+    perceptron, digits.subset(200), metrics={"accuracy": lnb.accuracy}, batch_size=200
+)
 objective()
 
 # %%
 operator = lnb.hessian_operator(objective)
 hessian = operator @ np.eye(operator.shape[0], dtype=operator.dtype)
 eigenvalues = np.linalg.eigvalsh((hessian + hessian.T) / 2)
-print(f"{len(eigenvalues)} eigenvalues, from {eigenvalues[0]:.3g} to {eigenvalues[-1]:.3g}")
-print(f"their sum, the trace, is {eigenvalues.sum():.1f}; the ten largest alone make {eigenvalues[-10:].sum():.1f}")
+print(
+    f"{len(eigenvalues)} eigenvalues, from {eigenvalues[0]:.3g} to "
+    f"{eigenvalues[-1]:.3g}"
+)
+print(
+    f"their sum, the trace, is {eigenvalues.sum():.1f}; the ten largest "
+    f"alone make {eigenvalues[-10:].sum():.1f}"
+)
 
 # %% [markdown]
 # > **Predict.** The perceptron has been trained, but not to the end. How many of the 1,184 eigenvalues are negative? And if you draw the loss along 300 random directions, how many of these curves bend down at the centre?
@@ -103,7 +125,9 @@ bending.reveal(bending.choices[2 if down == 0 else int(down < negative / 2)])
 # > **Predict.** Filter normalization stretches a direction where the filters are long. Will the curvatures still average to trace / n?
 
 # %%
-normalized = lnb.random_directions(perceptron, 300, normalize="filter", seed=settings.seed)
+normalized = lnb.random_directions(
+    perceptron, 300, normalize="filter", seed=settings.seed
+)
 filtered = np.array([lnb.curvature_along(objective, d) for d in normalized])
 mean, spread = eigenvalues.mean(), eigenvalues.std() * np.sqrt(2 / len(eigenvalues))
 print(f"trace / n {mean:.4f} ± {spread:.4f}")
@@ -114,28 +138,40 @@ for name, values in {"raw": curvatures, "filter-normalized": filtered}.items():
 # %%
 def draw_averages(both, mean, eigenvalues):
     figure, (spectrum, panel) = plotting.panels(2)
-    spectrum.plot(np.arange(1, len(eigenvalues) + 1), eigenvalues[::-1], ".", color="#0072B2")
+    spectrum.plot(
+        np.arange(1, len(eigenvalues) + 1), eigenvalues[::-1], ".", color="#0072B2"
+    )
     spectrum.set_yscale("symlog", linthresh=1e-3)
-    spectrum.set(xlabel="number", ylabel="eigenvalue (log scale)", title="all eigenvalues, sorted")
+    spectrum.set(
+        xlabel="number",
+        ylabel="eigenvalue (log scale)",
+        title="all eigenvalues, sorted",
+    )
     spectrum.axhline(0, color="0.5")
     for (name, values), colour in zip(both.items(), ("#0072B2", "#D55E00")):
         panel.hist(values, bins=40, alpha=0.6, color=colour, label=name)
     panel.axvline(mean, color="black", linestyle="--", label="trace / n")
     panel.axvline(0, color="0.5")
-    panel.set(xlabel="curvature along the direction", ylabel="directions", title="300 random directions")
+    panel.set(
+        xlabel="curvature along the direction",
+        ylabel="directions",
+        title="300 random directions",
+    )
     panel.legend()
     return figure
 
 
-# %%
-both = {"raw": curvatures, "filter-normalized": filtered}
-lnb.show(
-    draw_averages(both, mean, eigenvalues),
-    alt="Left: 1,184 eigenvalues from 7.5 down to −0.3; most are nearly zero, and the "
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Left: 1,184 eigenvalues from 7.5 down to −0.3; most are nearly zero, and the "
     "last tenth is negative. Right: histograms of the curvature along 300 directions, "
     "all positive; the raw ones scatter around trace / n, the filter-normalized ones "
-    "lie higher on average.",
+    "lie higher on average."
 )
+
+# %%
+both = {"raw": curvatures, "filter-normalized": filtered}
+lnb.show(draw_averages(both, mean, eigenvalues), alt=alt)
 
 # %% [markdown]
 # No direction sees a negative eigenvalue by itself: what it sees is an average, and the few large positive eigenvalues decide it. So a plot that bends down proves negative curvature, and a plot that bends up proves only that positive curvature dominates. And only along raw directions is the average a fair one: in a filter-normalized direction the weights of long filters count more. (Böttcher & Wheeler, 2022, study this hiding of saddles in random projections.)
@@ -149,23 +185,35 @@ lnb.show(
 
 # %%
 ends = lnb.extreme_eigenvalues(objective, seed=settings.seed)
-print(f"λmin {ends.min:.3f}, λmax {ends.max:.3f}, ratio {ends.ratio:.3f}, {ends.products} products")
+
+# %%
 print(
-    f"residuals {ends.residuals[0]:.1e} and {ends.residuals[1]:.1e}; exact {eigenvalues[0]:.3f}, {eigenvalues[-1]:.3f}"
+    f"λmin {ends.min:.3f}, λmax {ends.max:.3f}, ratio {ends.ratio:.3f}, "
+    f"{ends.products} products"
+)
+print(
+    f"residuals {ends.residuals[0]:.1e} and {ends.residuals[1]:.1e}; exact "
+    f"{eigenvalues[0]:.3f}, {eigenvalues[-1]:.3f}"
 )
 
 
 # %%
 def turned(angle):
     along, across = lnb.scale(raw[0], 1 / lnb.norm(raw[0])), ends.min_vector
-    return lnb.add(lnb.scale(along, np.cos(np.radians(angle))), lnb.scale(across, np.sin(np.radians(angle))))
+    return lnb.add(
+        lnb.scale(along, np.cos(np.radians(angle))),
+        lnb.scale(across, np.sin(np.radians(angle))),
+    )
 
 
 # %%
 angles = list(range(0, 91, 10))
-tilted = {a: lnb.evaluate_line(objective, turned(a), (-1, 1), 31, progress=False) for a in angles}
+tilted = {a: lnb.evaluate_line(objective, turned(a), (-1, 1), 31) for a in angles}
 bends = {a: lnb.curvature_along(objective, turned(a)) for a in angles}
-low, high = (pick([float(pick(line.loss.values)) for line in tilted.values()]) for pick in (min, max))
+low, high = (
+    pick([float(pick(line.loss.values)) for line in tilted.values()])
+    for pick in (min, max)
+)
 
 
 # %%
@@ -178,15 +226,20 @@ def draw_turned(degrees=90):
     panel.plot(angles, list(bends.values()), color="0.6")
     panel.plot(degrees, bends[degrees], "o", color="#D55E00", markersize=12)
     panel.axhline(0, color="0.5")
-    panel.set(xlabel="degrees towards the eigenvector of λmin", ylabel="curvature at the centre")
+    panel.set(
+        xlabel="degrees towards the eigenvector of λmin",
+        ylabel="curvature at the centre",
+    )
     return figure
 
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 alt = (
     "Left: the loss along a random direction bends up; turned towards the eigenvector "
     "of λmin it bends down. Right: the curvature at the centre against the angle."
 )
+
+# %%
 lnb.explore(draw_turned, alt=alt, degrees=angles)
 
 # %% [markdown]
@@ -196,7 +249,7 @@ lnb.explore(draw_turned, alt=alt, degrees=angles)
 # 2. By 20° it bends down, although most of the direction is still random.
 # 3. At 90°, along the eigenvector itself, the trained network sits on top of a ridge, and the loss falls to both sides.
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "08-random-plots-hide",
     negative > 0.05 and (curvatures > 0).all(),
@@ -208,7 +261,7 @@ lnb.claim(
 # %%
 error = curvatures.std() / np.sqrt(len(curvatures))
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "08-curvature-is-a-mean",
     abs(curvatures.mean() - mean) < 4 * error and filtered.mean() > 1.2 * mean,
@@ -229,8 +282,12 @@ lnb.claim(
 
 # %%
 def projected(operator, steps, seed):
-    """The Hessian in an orthonormal basis that starts with a random vector and follows its products."""
-    vector, basis, products = np.random.default_rng(seed).standard_normal(operator.shape[0]), [], []
+    """The Hessian in an orthonormal basis: a random vector and what products add."""
+    vector, basis, products = (
+        np.random.default_rng(seed).standard_normal(operator.shape[0]),
+        [],
+        [],
+    )
     for _ in range(steps):
         for known in basis * 2:  # twice, because of rounding
             vector = vector - (known @ vector) * known
@@ -242,8 +299,14 @@ def projected(operator, steps, seed):
 
 # %%
 small = projected(operator, settings.steps, settings.seed)
-ritz = {k: np.linalg.eigvalsh((small + small.T)[:k, :k] / 2) for k in range(1, settings.steps + 1)}
-errors = {name: [abs(ritz[k][i] / eigenvalues[i] - 1) for k in ritz] for name, i in (("λmin", 0), ("λmax", -1))}
+ritz = {
+    k: np.linalg.eigvalsh((small + small.T)[:k, :k] / 2)
+    for k in range(1, settings.steps + 1)
+}
+errors = {
+    name: [abs(ritz[k][i] / eigenvalues[i] - 1) for k in ritz]
+    for name, i in (("λmin", 0), ("λmax", -1))
+}
 needed = {name: 1 + int(sum(error > 0.05 for error in e)) for name, e in errors.items()}
 needed  # products until the error is below 5 %
 
@@ -252,34 +315,42 @@ needed  # products until the error is below 5 %
 def draw_lanczos(steps=40):
     figure, (values, panel) = plotting.panels(2)
     numbers = np.repeat(np.arange(1, steps + 1), np.arange(1, steps + 1))
-    values.plot(numbers, np.concatenate([ritz[k] for k in range(1, steps + 1)]), ".", color="#0072B2", markersize=4)
+    found = np.concatenate([ritz[k] for k in range(1, steps + 1)])
+    values.plot(numbers, found, ".", color="#0072B2", markersize=4)
     for end in (eigenvalues[0], eigenvalues[-1]):
         values.axhline(end, color="#D55E00", linestyle="--")
     values.set_yscale("symlog", linthresh=0.01)
-    values.set(xlabel="products", ylabel="Ritz values (log scale)", xlim=(0, len(ritz) + 1), ylim=(-3, 30))
+    for each in (values, panel):
+        each.set(xlabel="products", xlim=(0, len(ritz) + 1))
+    values.set(ylabel="Ritz values (log scale)", ylim=(-3, 30))
     for number, (name, error) in enumerate(errors.items()):
-        panel.plot(range(1, steps + 1), error[:steps], label=name, linestyle=("-", "--")[number])
+        stroke = ("-", "--")[number]
+        panel.plot(range(1, steps + 1), error[:steps], stroke, label=name)
     panel.axhline(0.05, color="0.5", linestyle=":")
-    panel.set(yscale="log", ylim=(1e-7, 3), xlim=(0, len(ritz) + 1), xlabel="products", ylabel="relative error")
+    panel.set(yscale="log", ylim=(1e-7, 3), ylabel="relative error")
     panel.legend(loc="upper right")
     return figure
 
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 alt = (
     "Left: Ritz values against the number of products; their largest and smallest "
     "reach the dashed lines of the exact ends. Right: the relative errors of both ends "
     "fall, that of λmax much faster."
 )
+
+# %%
 lnb.explore(draw_lanczos, alt=alt, steps=(10, settings.steps, 10))
 
 # %% [markdown]
 # The ends come first, and the map of the next section needs nothing else. The bulk of small eigenvalues stays blurred. `lnb.extreme_eigenvalues` does this with a basis that is restarted, so that memory holds at most 64 vectors, and it says how good the result is (the residuals above).
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "08-both-ends-in-one-run",
-    max(needed.values()) < settings.steps and ends.products < 300 and max(ends.residuals) < 2e-3,
+    max(needed.values()) < settings.steps
+    and ends.products < 300
+    and max(ends.residuals) < 2e-3,
     "Some tens of products find both ends of 1,184 eigenvalues to 5 %.",
     products_for_min_and_max=list(needed.values()),
     products_of_extreme_eigenvalues=ends.products,
@@ -293,16 +364,22 @@ lnb.claim(
 
 # %%
 class Deep(torch.nn.Module):
-    """A perceptron of nine residual blocks, or of the same blocks without their shortcuts."""
+    """A perceptron of nine residual blocks, with or without their shortcuts."""
 
     def __init__(self, shortcuts, pixels=64, classes=10, width=24, blocks=9):
         super().__init__()
         self.shortcuts = shortcuts
-        self.first, self.linear = torch.nn.Linear(pixels, width), torch.nn.Linear(width, classes)
+        self.first, self.linear = (
+            torch.nn.Linear(pixels, width),
+            torch.nn.Linear(width, classes),
+        )
         self.blocks = torch.nn.ModuleList(self.block(width) for _ in range(blocks))
 
     def block(self, width):
-        kinds = (lambda: torch.nn.Linear(width, width, bias=False)), (lambda: torch.nn.BatchNorm1d(width))
+        kinds = (
+            (lambda: torch.nn.Linear(width, width, bias=False)),
+            (lambda: torch.nn.BatchNorm1d(width)),
+        )
         first, second = ([make() for make in kinds] for _ in range(2))
         return torch.nn.Sequential(*first, torch.nn.ReLU(), *second)
 
@@ -324,13 +401,24 @@ def build(shortcuts):
 
 # %%
 def train(shortcuts, epochs):
-    run = lnb.train(build(shortcuts), data, epochs, settings.batch, lr=settings.lr, seed=settings.seed)
+    run = lnb.train(
+        build(shortcuts),
+        data,
+        epochs,
+        settings.batch,
+        lr=settings.lr,
+        seed=settings.seed,
+    )
     sample, metrics = data.subset(settings.images), {"accuracy": lnb.accuracy}
-    return lnb.Objective(run.model, sample, metrics=metrics, batch_size=min(settings.images, 500))
+    return lnb.Objective(
+        run.model, sample, metrics=metrics, batch_size=min(settings.images, 500)
+    )
 
 
 # %%
-nets = dict(zip(("shortcuts", "no shortcuts"), map(train, (True, False), settings.epochs)))
+nets = dict(
+    zip(("shortcuts", "no shortcuts"), map(train, (True, False), settings.epochs))
+)
 for name, net in nets.items():
     print(name, net())
 
@@ -342,15 +430,14 @@ for name, net in nets.items():
 
 # %%
 edge = settings.reach * settings.map_points / (settings.map_points - 1)
-quiet = {"progress": False}
 
 
 def measure(net):
     """The loss up to the outer edge of the map's squares, and the map."""
     pair = lnb.random_directions(net.origin, 2, normalize="filter", seed=settings.seed)
-    plane = lnb.evaluate_plane(net, pair, (-edge, edge), settings.points, **quiet)
+    plane = lnb.evaluate_plane(net, pair, (-edge, edge), settings.points)
     reach = (-settings.reach, settings.reach)
-    return plane, lnb.curvature_map(net, pair, reach, settings.map_points, **quiet)
+    return plane, lnb.curvature_map(net, pair, reach, settings.map_points)
 
 
 # %%
@@ -372,6 +459,13 @@ def draw_map(panel, cmap, title):
     return shown
 
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Contours of the loss, a round bowl with shortcuts and a dented one without; "
+    "below each, over the same range, abs(λmin / λmax) at 25 points: close to 0 at "
+    "the centre, and anything from there to about 0.7 at the rim."
+)
+
 # %% tags=["answer"]
 figure, axes = plotting.panels(2, 2, (4.8, 4.4))
 for column, (name, (plane, cmap)) in enumerate(measured.items()):
@@ -383,50 +477,59 @@ for column, (name, (plane, cmap)) in enumerate(measured.items()):
         ticks = np.linspace(-settings.reach, settings.reach, 5)
         panel.set(xlim=(-edge, edge), ylim=(-edge, edge), xticks=ticks, yticks=ticks)
 figure.colorbar(shown, ax=list(axes[2:]), label="abs(λmin / λmax)", extend="max")
-lnb.show(
-    figure,
-    alt="Contours of the loss, a round bowl with shortcuts and a dented one without; "
-    "below each, over the same range, abs(λmin / λmax) at 25 points: close to 0 at "
-    "the centre, and anything from there to about 0.7 at the rim.",
-)
+lnb.show(figure, alt=alt)
 
 # %%
-centre = {name: float(cmap.ratio.sel(alpha=0, beta=0, method="nearest")) for name, cmap in maps.items()}
+centre = {
+    name: float(cmap.ratio.sel(alpha=0, beta=0, method="nearest"))
+    for name, cmap in maps.items()
+}
 median = {name: float(cmap.ratio.median()) for name, cmap in maps.items()}
 visible = {name: lnb.nonconvex_fraction(pair[0]) for name, pair in measured.items()}
 cost = sum(int(cmap.products.sum()) for cmap in maps.values())
-print(f"{cost} Hessian-vector products; residuals up to {max(float(c.residual.max()) for c in maps.values()):.1e}")
+print(
+    f"{cost} Hessian-vector products; residuals up to "
+    f"{max(float(c.residual.max()) for c in maps.values()):.1e}"
+)
 for name in nets:
-    print(f"{name:13} ratio {centre[name]:.3f} at the centre, median {median[name]:.3f}; bends at {visible[name]:.0%}")
+    print(
+        f"{name:13} ratio {centre[name]:.3f} at the centre, median "
+        f"{median[name]:.3f}; bends at {visible[name]:.0%}"
+    )
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "08-convex-at-the-centre",
     all(centre[name] < median[name] for name in nets),
-    "In both planes negative curvature is small at the trained network and larger around it.",
+    "In both planes negative curvature is small at the trained network and "
+    "larger around it.",
     centre=list(centre.values()),
     median=list(median.values()),
 )
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "08-dents-are-visible",
-    visible["shortcuts"] < 0.12 and visible["no shortcuts"] > visible["shortcuts"] + 0.1,
+    visible["shortcuts"] < 0.12
+    and visible["no shortcuts"] > visible["shortcuts"] + 0.1,
     "Without shortcuts the plane bends down at more points.",
     fraction_with=visible["shortcuts"],
     fraction_without=visible["no shortcuts"],
 )
 
 # %%
-middle = {name: cmap.sel(alpha=0, beta=0, method="nearest") for name, cmap in maps.items()}
+middle = {
+    name: cmap.sel(alpha=0, beta=0, method="nearest") for name, cmap in maps.items()
+}
 smallest = [float(point.lambda_min) for point in middle.values()]
 largest = [float(point.lambda_max) for point in middle.values()]
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "08-both-ends-grow",
     smallest[1] < 2 * smallest[0] < 0 and largest[1] > 2 * largest[0],
-    "Without shortcuts both ends of the spectrum at the trained network are more than twice as large.",
+    "Without shortcuts both ends of the spectrum at the trained network "
+    "are more than twice as large.",
     smallest_with_and_without=smallest,
     largest_with_and_without=largest,
 )
@@ -448,33 +551,44 @@ lnb.claim(
 #
 # > **Predict.** On the digits the ratio could not tell the two networks apart. Will it here?
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "abs(λmin / λmax) at 25 points of two planes, range ±1. The authors' "
+    "ResNet-56: 0.01 at the centre, 0.05 to 0.1 around it, mostly about 0.1 at the "
+    "rim, and 0.25 to 0.6 at four points there. Without shortcuts: close to 0 at the "
+    "centre, and 0.4 to 1.1 at more than half of the points."
+)
+
 # %%
 shipped = lnb.shipped_planes("08")
 figure, axes = plotting.panels(2, size=(5.4, 4.4))
 for panel, (name, cmap) in zip(axes, shipped.items()):
     shown = draw_map(panel, cmap, name)
 figure.colorbar(shown, ax=list(axes), label="abs(λmin / λmax)", extend="max")
-lnb.show(
-    figure,
-    alt="abs(λmin / λmax) at 25 points of two planes, range ±1. The authors' "
-    "ResNet-56: 0.01 at the centre, 0.05 to 0.1 around it, mostly about 0.1 at the "
-    "rim, and 0.25 to 0.6 at four points there. Without shortcuts: close to 0 at the "
-    "centre, and 0.4 to 1.1 at more than half of the points.",
-)
+lnb.show(figure, alt=alt)
 
 # %%
 usual = {name: float(cmap.ratio.median()) for name, cmap in shipped.items()}
 for name, cmap in shipped.items():
-    at, above = cmap.sel(alpha=0, beta=0), [int((cmap.ratio > level).sum()) for level in (0.15, 0.3, 0.7)]
-    print(f"{name:24} centre: {float(at.lambda_min):8.3g} and {float(at.lambda_max):8.3g}, ratio {float(at.ratio):.2g}")
-    print(f"{'':24} median ratio {usual[name]:.2f}; above 0.15, 0.3, 0.7 at {above} of {cmap.ratio.size} points")
+    at, above = (
+        cmap.sel(alpha=0, beta=0),
+        [int((cmap.ratio > level).sum()) for level in (0.15, 0.3, 0.7)],
+    )
+    print(
+        f"{name:24} centre: {float(at.lambda_min):8.3g} and "
+        f"{float(at.lambda_max):8.3g}, ratio {float(at.ratio):.2g}"
+    )
+    print(
+        f"{'':24} median ratio {usual[name]:.2f}; above 0.15, 0.3, 0.7 at "
+        f"{above} of {cmap.ratio.size} points"
+    )
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "08-the-papers-contrast",
     usual["ResNet-56, no shortcuts"] > 3 * usual["ResNet-56"],
-    "In the shipped planes of the authors' networks negative curvature beside positive is several times larger "
-    "without shortcuts.",
+    "In the shipped planes of the authors' networks negative curvature "
+    "beside positive is several times larger without shortcuts.",
     shipped=True,
     median_with=usual["ResNet-56"],
     median_without=usual["ResNet-56, no shortcuts"],
@@ -493,21 +607,45 @@ lnb.claim(
 # Each Ritz value of the Lanczos matrix also has a weight, the squared first entry of its eigenvector; together they say how the eigenvalues are distributed (stochastic Lanczos quadrature). For the small perceptron we can compare the estimate with the truth.
 
 # %%
-density = lnb.spectral_density(objective, steps=settings.steps, probes=settings.probes, seed=settings.seed)
+density = lnb.spectral_density(
+    objective, steps=settings.steps, probes=settings.probes, seed=settings.seed
+)
+
+# %%
 estimate = (density.weights * density.nodes).sum("node").mean().item()
-print(f"trace / n: exact {mean:.4f}, from {density.attrs['products']} products {estimate:.4f}")
+print(
+    f"trace / n: exact {mean:.4f}, from {density.attrs['products']} "
+    f"products {estimate:.4f}"
+)
 
 
 # %%
 def draw_density(panel, density, title, exact=None):
-    panel.semilogy(density.eigenvalue, density.density.clip(min=1e-7), color="#0072B2", label="estimate")
+    panel.semilogy(
+        density.eigenvalue,
+        density.density.clip(min=1e-7),
+        color="#0072B2",
+        label="estimate",
+    )
     if exact is not None:
         heights, edges = np.histogram(exact, bins=60, density=True)
-        panel.stairs(heights, edges, color="#D55E00", linestyle="--", linewidth=2, label="exact")
+        panel.stairs(
+            heights, edges, color="#D55E00", linestyle="--", linewidth=2, label="exact"
+        )
         panel.legend()
     panel.axvline(0, color="0.5", linewidth=1)
-    panel.set(ylim=(1e-6, 1e2), xlabel="eigenvalue", ylabel="density (log scale)", title=title)
+    panel.set(
+        ylim=(1e-6, 1e2), xlabel="eigenvalue", ylabel="density (log scale)", title=title
+    )
 
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Three spectral densities on a logarithmic axis: a tall peak at zero and "
+    "single large eigenvalues far to the right. The estimate follows the exact "
+    "histogram of the small perceptron; without shortcuts the spectrum reaches much "
+    "further."
+)
 
 # %%
 figure, axes = plotting.panels(3, size=(4.8, 4.2))
@@ -516,13 +654,7 @@ for panel, (name, net) in zip(axes[1:], nets.items()):
     found = lnb.spectral_density(net, steps=40, probes=settings.probes, width=0.5)
     draw_density(panel, found, f"deep, {name}")
     panel.set_xlim(1.5 * smallest[1], 1.2 * largest[1])
-lnb.show(
-    figure,
-    alt="Three spectral densities on a logarithmic axis: a tall peak at zero and "
-    "single large eigenvalues far to the right. The estimate follows the exact "
-    "histogram of the small perceptron; without shortcuts the spectrum reaches much "
-    "further.",
-)
+lnb.show(figure, alt=alt)
 
 # %% [markdown]
 # **Why.** Most eigenvalues are nearly zero, a handful is large and positive, and some are negative but smaller. A random direction averages over all of them, so the handful decides, and the plot bends up. Turn the direction by twenty degrees towards the right eigenvector, or let Lanczos look for the ends, and the negative ones appear. So the convexity of a plane is real in one sense (positive curvature dominates, mostly by a factor of more than ten at a trained network) and an illusion in another (a true minimum has no negative eigenvalue at all).
@@ -536,7 +668,9 @@ lnb.predictions()
 # **1 · Power iteration** (●●○, 10 minutes). Find the perceptron's largest eigenvalue with products `operator @ v` alone. Start from a random vector.
 
 # %%
-start = np.random.default_rng(0).standard_normal(operator.shape[0]).astype(operator.dtype)
+start = (
+    np.random.default_rng(0).standard_normal(operator.shape[0]).astype(operator.dtype)
+)
 
 my_eigenvalue = ...
 exercises.check_largest_eigenvalue(my_eigenvalue, eigenvalues)

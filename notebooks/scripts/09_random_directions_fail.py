@@ -33,8 +33,11 @@
 # %%
 import sys
 
-if "google.colab" in sys.modules:  # Colab keeps its own torch and numpy
-    # %pip install --quiet --upgrade-strategy only-if-needed landscape-nb
+if "google.colab" in sys.modules:  # nothing that Colab has is replaced
+    archive = "https://github.com/landscape-nb/landscape-nb/archive/main.zip"
+    # !pip list --format=freeze > colab.txt
+    # !pip install -qc colab.txt landscape-nb || pip install -qc colab.txt {archive}
+    # !python -c "import landscape_nb" || echo "Not installed. Is there a network?"
 
     from google.colab import output
 
@@ -47,13 +50,22 @@ import landscape_nb as lnb
 from landscape_nb import exercises, plotting
 
 # %% tags=["parameters"]
-PRESET = "quick"  # "quick": half a minute, on scikit-learn's digits · "full": the paper's VGG-9 on CIFAR-10
+# "quick": half a minute, on scikit-learn's digits · "full": the paper's VGG-9 on
+# CIFAR-10
+PRESET = "quick"
 
 # %%
-quick = {"data": "digits", "width": 0.125, "epochs": 24, "batches": (64, 480), "decay": 5e-3, "adam": 3e-3, "record": 1}
-full = {"data": "cifar10", "width": 1, "epochs": 300, "batches": (128, 8192), "decay": 5e-4, "adam": 1e-3, "record": 5}
-drawn = {"quick": {"images": 100, "points": (25, 17)}, "full": {"images": 5000, "points": (51, 51)}}
-settings = lnb.choose_preset(PRESET, quick=quick | drawn["quick"], full=full | drawn["full"])
+quick = {"data": "digits", "width": 0.125, "epochs": 24, "batches": (64, 480)}
+quick |= {"decay": 5e-3, "adam": 3e-3, "record": 1}
+full = {"data": "cifar10", "width": 1, "epochs": 300, "batches": (128, 8192)}
+full |= {"decay": 5e-4, "adam": 1e-3, "record": 5}
+drawn = {
+    "quick": {"images": 100, "points": (25, 17)},
+    "full": {"images": 5000, "points": (51, 51)},
+}
+settings = lnb.choose_preset(
+    PRESET, quick=quick | drawn["quick"], full=full | drawn["full"]
+)
 data = lnb.datasets.LOADERS[settings.data]()
 sample = data.subset(settings.images)
 
@@ -67,7 +79,9 @@ sample = data.subset(settings.images)
 
 # %%
 def random_cosines(n, pairs=400):
-    x, y = np.random.default_rng([settings.seed, n]).standard_normal((2, pairs, n), np.float32)
+    x, y = np.random.default_rng([settings.seed, n]).standard_normal(
+        (2, pairs, n), np.float32
+    )
     return (x * y).sum(axis=1) / np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
 
 
@@ -82,7 +96,10 @@ angles = {n: random_cosines(n) for n in dimensions}
 size = {n: float(np.abs(angles[n]).mean()) for n in dimensions}
 for n in dimensions:
     largest = np.abs(angles[n]).max()
-    print(f"n = {n:6,}: mean |cos| {size[n]:.4f}, √(2/(πn)) = {law(n):.4f}, largest |cos| of 400 {largest:.2f}")
+    print(
+        f"n = {n:6,}: mean |cos| {size[n]:.4f}, √(2/(πn)) = {law(n):.4f}, "
+        f"largest |cos| of 400 {largest:.2f}"
+    )
 
 # %% [markdown]
 # The cosine shrinks like 1/√n. Its expected size is **E|cos| ≈ √(2/(πn))** for large n (in two dimensions it is 2/π ≈ 0.64). In 10,000 dimensions every angle is still possible, but all 400 pairs are nearly orthogonal. Choose the dimension:
@@ -94,7 +111,12 @@ def draw(n=1000):
     c = angles[n][:80]
     gap = np.full((2, 80), np.nan)
     rays = np.stack([[0 * c, 0 * c], [c, np.sqrt(1 - c**2)], gap])
-    fan.plot(*rays.transpose(1, 2, 0).reshape(2, -1), color="#0072B2", alpha=0.5, linewidth=1.5)
+    fan.plot(
+        *rays.transpose(1, 2, 0).reshape(2, -1),
+        color="#0072B2",
+        alpha=0.5,
+        linewidth=1.5,
+    )
     fan.plot([0, 1], [0, 0], color="#D55E00", linewidth=4)
     fan.set(xlim=(-1.05, 1.05), ylim=(-0.05, 1.1), aspect="equal", xlabel="cosine")
     fan.set(yticks=[], xticks=[-1, -0.5, 0, 0.5, 1], title="80 of the directions")
@@ -105,15 +127,17 @@ def draw(n=1000):
     return figure
 
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 alt = (
     "Random directions by their angle to a fixed one, and the histogram of 400 "
     "cosines, in a chosen dimension: in 2 they point everywhere, in 1,000 nearly all, "
     "and in 10,000 all are nearly at right angles to it."
 )
-lnb.explore(draw, alt=alt, n=dimensions)
 
 # %%
+lnb.explore(draw, alt=alt, n=dimensions)
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 errors = [abs(size[n] / law(n) - 1) for n in dimensions[1:]]
 lnb.claim(
     "09-cosine-law",
@@ -129,40 +153,59 @@ lnb.claim(
 
 # %%
 widths = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1)
-networks = {width: lnb.models.vgg9(width, **data.shape, seed=settings.seed) for width in widths}
-weights = {width: sum(p.numel() for p in net.parameters()) for width, net in networks.items()}
+how = {**data.shape, "seed": settings.seed}
+networks = {width: lnb.models.vgg9(width, **how) for width in widths}
+weights = {w: sum(p.numel() for p in net.parameters()) for w, net in networks.items()}
 
 
 # %%
 def mean_cosine(width, **how):
-    table = np.abs(lnb.cosines(lnb.random_directions(networks[width], 6, seed=settings.seed, **how)))
+    table = np.abs(
+        lnb.cosines(
+            lnb.random_directions(networks[width], 6, seed=settings.seed, **how)
+        )
+    )
     return float(table[np.triu_indices(6, 1)].mean())
 
 
 # %%
-kinds = {"raw": {"normalize": "none", "ignore": None}, "filter-normalized": {"normalize": "filter"}}
-in_networks = {kind: [mean_cosine(width, **how) for width in widths] for kind, how in kinds.items()}
+kinds = {
+    "raw": {"normalize": "none", "ignore": None},
+    "filter-normalized": {"normalize": "filter"},
+}
+in_networks = {
+    kind: [mean_cosine(width, **how) for width in widths] for kind, how in kinds.items()
+}
 
 
-# %%
-figure, (panel,) = plotting.panels(1, size=(7.5, 4.6))
-panel.loglog([*weights.values()], law(np.array([*weights.values()])), "k--", label="√(2/(πn))")
-for (kind, sizes), look, colour in zip(in_networks.items(), "o^", ("#0072B2", "#D55E00"), strict=True):
-    panel.loglog([*weights.values()], sizes, look, color=colour, markersize=11, label=kind)
-panel.set(xlabel="number of weights n", ylabel="mean |cos| of 15 pairs")
-panel.legend()
-lnb.show(
-    figure,
-    alt="Mean cosine of random directions against the number of weights, on "
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Mean cosine of random directions against the number of weights, on "
     "logarithmic axes: raw directions lie about the law's line, filter-normalized "
-    "ones above it, all of them near 0.01 or below.",
+    "ones above it, all of them near 0.01 or below."
 )
 
 # %%
+figure, (panel,) = plotting.panels(1, size=(7.5, 4.6))
+panel.loglog(
+    [*weights.values()], law(np.array([*weights.values()])), "k--", label="√(2/(πn))"
+)
+for (kind, sizes), look, colour in zip(
+    in_networks.items(), "o^", ("#0072B2", "#D55E00"), strict=True
+):
+    panel.loglog(
+        [*weights.values()], sizes, look, color=colour, markersize=11, label=kind
+    )
+panel.set(xlabel="number of weights n", ylabel="mean |cos| of 15 pairs")
+panel.legend()
+lnb.show(figure, alt=alt)
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "09-networks-too",
     max(max(sizes) for sizes in in_networks.values()) < 0.05,
-    "In every VGG-9, two random directions have a mean cosine below 0.05, raw or filter-normalized.",
+    "In every VGG-9, two random directions have a mean cosine below 0.05, "
+    "raw or filter-normalized.",
     raw=in_networks["raw"],
     filter_normalized=in_networks["filter-normalized"],
 )
@@ -175,18 +218,33 @@ lnb.claim(
 # %%
 start = lnb.models.vgg9(settings.width, **data.shape, seed=settings.seed)
 number_of_weights = sum(p.numel() for p in start.parameters())
-print(f"n = {number_of_weights:,} weights, √(2/n) = {(2 / number_of_weights) ** 0.5:.4f}")
+print(
+    f"n = {number_of_weights:,} weights, √(2/n) = {(2 / number_of_weights) ** 0.5:.4f}"
+)
 rates = {"SGD": 0.1, "Adam": settings.adam}
 
 
 # %%
 def train(optimizer, batch, decay):
-    options = {"optimizer": optimizer.lower(), "lr": rates[optimizer], "weight_decay": decay}
-    return lnb.train(start, data, settings.epochs, batch, record=settings.record, seed=settings.seed, **options)
+    options = {
+        "optimizer": optimizer.lower(),
+        "lr": rates[optimizer],
+        "weight_decay": decay,
+    }
+    return lnb.train(
+        start,
+        data,
+        settings.epochs,
+        batch,
+        record=settings.record,
+        seed=settings.seed,
+        **options,
+    )
 
 
 # %%
-choices = [(optimizer, batch, settings.decay) for optimizer in rates for batch in settings.batches]
+decay = settings.decay
+choices = [(name, batch, decay) for name in rates for batch in settings.batches]
 runs = {choice: train(*choice) for choice in choices}
 run = runs[choices[0]]
 first, final = run.points[0], run.points[-1]
@@ -210,15 +268,22 @@ def part_of_way(run, seed):
 
 
 # %%
-parts = {choice: [part_of_way(runs[choice], settings.seed + s) for s in range(5)] for choice in choices}
+parts = {
+    choice: [part_of_way(runs[choice], settings.seed + s) for s in range(5)]
+    for choice in choices
+}
 for (optimizer, batch, _), values in parts.items():
-    print(f"{optimizer:4} batch {batch:3}:", " ".join(f"{value:.4f}" for value in values), " (five random planes)")
+    print(
+        f"{optimizer:4} batch {batch:3}:",
+        " ".join(f"{value:.4f}" for value in values),
+        " (five random planes)",
+    )
 
 # %%
 typical = [float(np.median(values)) for values in parts.values()]
 seen.reveal(seen.choices[int(max(typical) < 0.5) + int(max(typical) < 0.05)])
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "09-a-random-plane-shows-nothing",
     max(typical) < 0.05,
@@ -238,7 +303,9 @@ lnb.claim(
 # %%
 objective = lnb.Objective(run.model, sample, batch_size=settings.images)
 way = lnb.towards(first, final)
-sideways = {seed: lnb.random_directions(run.model, 1, seed=seed)[0] for seed in range(2)}
+sideways = {
+    seed: lnb.random_directions(run.model, 1, seed=seed)[0] for seed in range(2)
+}
 side_paths = {seed: lnb.project(run, (way, d), first) for seed, d in sideways.items()}
 
 
@@ -249,7 +316,7 @@ ZOOMS = (1, 0.1, 0.02)
 def plane(seed, reach):
     extent = (-0.5, 1.5), (-reach, reach)
     axes = (way, sideways[seed])
-    return lnb.evaluate_plane(objective, axes, extent, settings.points, first, progress=False)
+    return lnb.evaluate_plane(objective, axes, extent, settings.points, first)
 
 
 planes = {(seed, reach): plane(seed, reach) for seed in sideways for reach in ZOOMS}
@@ -261,7 +328,11 @@ LEVELS = (0.01, 0.1, 0.6, 1.1, 2.1, 4.1, 10, 100, 1e3, 1e4, 1e5)
 def draw_side_panel(panel, reach, random_direction):
     plotting.draw_contours(panel, planes[random_direction, reach], levels=LEVELS)
     plotting.draw_path(panel, side_paths[random_direction])
-    panel.set(xlabel="from start (0) to end (1)", ylabel="random direction", ylim=(-reach, reach))
+    panel.set(
+        xlabel="from start (0) to end (1)",
+        ylabel="random direction",
+        ylim=(-reach, reach),
+    )
     panel.set_title(f"vertical axis ±{reach:g}, random direction {random_direction}")
 
 
@@ -271,23 +342,30 @@ def draw_side(reach=1, random_direction=0):
     return figure
 
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "The path over the contours of the plane of start to end and a random "
+    "direction; the vertical axis can be zoomed."
+)
+
 # %%
-alt = "The path over the contours of the plane of start to end and a random direction; the vertical axis can be zoomed."
 lnb.explore(draw_side, alt=alt, reach=list(ZOOMS), random_direction=(0, 1))
 
 # %% [markdown]
 # The largest zoom, for both random directions:
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "The path in the planes of two random directions, the vertical axis zoomed in "
+    "by 50: two different jagged curves over contours that are nearly vertical "
+    "stripes."
+)
+
 # %%
 figure, panels = plotting.panels(2, size=(6.4, 4.4))
 for panel, number in zip(panels, sideways, strict=True):
     draw_side_panel(panel, ZOOMS[-1], number)
-lnb.show(
-    figure,
-    alt="The path in the planes of two random directions, the vertical axis zoomed in "
-    "by 50: two different jagged curves over contours that are nearly vertical "
-    "stripes.",
-)
+lnb.show(figure, alt=alt)
 
 # %% [markdown]
 # **Notice**
@@ -297,26 +375,35 @@ lnb.show(
 # 3. Another random direction makes another curve of the same path. Neither is the shape of the training.
 
 # %%
-seen = [float(np.abs(p.beta).max()) * lnb.norm(sideways[s]) / lnb.norm(way) for s, p in side_paths.items()]
+seen = [
+    float(np.abs(p.beta).max()) * lnb.norm(sideways[s]) / lnb.norm(way)
+    for s, p in side_paths.items()
+]
 missed = float(side_paths[0].distance.max()) / lnb.norm(way)
 print(
-    f"sideways in the picture: {', '.join(f'{s:.3f}' for s in seen)} of the way; off the picture: {missed:.2f} of the way"
+    f"sideways in the picture: {', '.join(f'{s:.3f}' for s in seen)} of the "
+    f"way; off the picture: {missed:.2f} of the way"
 )
 
 # %%
 for zoom in ZOOMS:
     column = planes[0, zoom].loss.sel(alpha=1, method="nearest")
-    print(f"through the end, vertical axis ±{zoom:g}: largest loss / smallest {float(column.max() / column.min()):.2f}")
+    print(
+        f"through the end, vertical axis ±{zoom:g}: largest loss / smallest "
+        f"{float(column.max() / column.min()):.2f}"
+    )
 gap = lnb.plane_gap(objective, run, (way, sideways[0]), first)
 print(
-    f"largest loss on the path {float(gap.loss.max()):.1f}, under it in the picture {float(gap.plane_loss.max()):.0f}"
+    f"largest loss on the path {float(gap.loss.max()):.1f}, under it in the "
+    f"picture {float(gap.plane_loss.max()):.0f}"
 )
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "09-straight-only-in-the-picture",
     missed > 0.2 and max(seen) < missed / 10,
-    "The path leaves the straight line by more than a fifth of its way; the picture shows less than a tenth of that.",
+    "The path leaves the straight line by more than a fifth of its way; "
+    "the picture shows less than a tenth of that.",
     sideways_off_the_picture=missed,
     sideways_in_the_picture=seen,
 )
@@ -329,11 +416,18 @@ lnb.claim(
 # %%
 pca = lnb.pca_directions(run, 2)
 two = lnb.random_directions(run.model, 2, seed=settings.seed)
-three = {"two random": two, "start to end, random": [way, sideways[0]], "two principal": pca.directions}
+three = {
+    "two random": two,
+    "start to end, random": [way, sideways[0]],
+    "two principal": pca.directions,
+}
 
 
 # %%
-unit = {title: [lnb.scale(d, 1 / lnb.norm(d)) for d in pair] for title, pair in three.items()}
+unit = {
+    title: [lnb.scale(d, 1 / lnb.norm(d)) for d in pair]
+    for title, pair in three.items()
+}
 seen_by = {title: lnb.project(run, pair, final) for title, pair in unit.items()}
 
 
@@ -346,6 +440,14 @@ def share(path):
 shares = {title: share(path) for title, path in seen_by.items()}
 {title: f"{value:.3%}" for title, value in shares.items()}
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "One training run in three planes, all axes alike. On two random directions it "
+    "is a dot, on start to end and a random direction a straight line, on two "
+    "principal components a curve. The titles give the shares of the squared "
+    "distances that each plane holds."
+)
+
 # %% tags=["answer"]
 figure, panels = plotting.panels(3, size=(5.0, 4.2))
 reach = 1.15 * lnb.norm(way)
@@ -354,21 +456,20 @@ for panel, (title, path) in zip(panels, seen_by.items(), strict=True):
     panel.plot(sign * path.alpha, path.beta, "o-", color="#0072B2", markersize=5)
     panel.plot(sign * path.alpha[0], path.beta[0], "s", color="black", markersize=11)
     panel.plot(0, 0, "*", color="#D55E00", markersize=20, markeredgecolor="black")
-    panel.set(xlim=(-0.3 * reach, reach), ylim=(-0.5 * reach, 0.5 * reach), aspect="equal")
-    panel.set(title=f"{title}: {shares[title]:.2%}", xlabel="distance", ylabel="distance")
-lnb.show(
-    figure,
-    alt="One training run in three planes, all axes alike. On two random directions it "
-    "is a dot, on start to end and a random direction a straight line, on two "
-    "principal components a curve. The titles give the shares of the squared "
-    "distances that each plane holds.",
-)
+    panel.set(
+        xlim=(-0.3 * reach, reach), ylim=(-0.5 * reach, 0.5 * reach), aspect="equal"
+    )
+    panel.set(
+        title=f"{title}: {shares[title]:.2%}", xlabel="distance", ylabel="distance"
+    )
+lnb.show(figure, alt=alt)
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "09-principal-components-see-it",
     shares["two principal"] > 1000 * shares["two random"],
-    "The plane of two principal components holds over a thousand times as much of the path as a random plane.",
+    "The plane of two principal components holds over a thousand times as "
+    "much of the path as a random plane.",
     share_of_the_random_plane=shares["two random"],
     share_of_the_principal_plane=shares["two principal"],
 )
@@ -440,7 +541,10 @@ exercises.check_directions_needed(my_number, 29_026, 0.5)
 # **4 · Coordinates in a skew plane** (●●○, 10 minutes). The paper's code projects with ⟨x, d⟩/‖d‖. The axes below are neither of length 1 nor orthogonal. Find the right coordinates (α, β) of the first point, with `final` at (0, 0).
 
 # %%
-skew = [lnb.scale(pca.directions[0], 2.0), lnb.add(pca.directions[0], pca.directions[1])]
+skew = [
+    lnb.scale(pca.directions[0], 2.0),
+    lnb.add(pca.directions[0], pca.directions[1]),
+]
 
 my_coordinates = ...
 exercises.check_coordinates(my_coordinates, first, skew, final)

@@ -33,8 +33,11 @@
 # %%
 import sys
 
-if "google.colab" in sys.modules:  # Colab keeps its own torch and numpy
-    # %pip install --quiet --upgrade-strategy only-if-needed landscape-nb
+if "google.colab" in sys.modules:  # nothing that Colab has is replaced
+    archive = "https://github.com/landscape-nb/landscape-nb/archive/main.zip"
+    # !pip list --format=freeze > colab.txt
+    # !pip install -qc colab.txt landscape-nb || pip install -qc colab.txt {archive}
+    # !python -c "import landscape_nb" || echo "Not installed. Is there a network?"
 
     from google.colab import output
 
@@ -53,7 +56,8 @@ from landscape_nb import exercises, plotting
 from landscape_nb.trajectories.random_walk import random_walk
 
 # %% tags=["parameters"]
-PRESET = "quick"  # "quick": a minute, on scikit-learn's digits · "full": the paper's VGG-9 on CIFAR-10
+# "quick": a minute, on scikit-learn's digits · "full": the paper's VGG-9 on CIFAR-10
+PRESET = "quick"
 
 # %%
 quick = {"data": "digits", "width": 0.125, "epochs": 24, "batches": (64, 480)}
@@ -77,13 +81,30 @@ rates = {"SGD": 0.1, "Adam": settings.adam}
 
 # %%
 def train(optimizer, batch, decay):
-    options = {"optimizer": optimizer.lower(), "lr": rates[optimizer], "weight_decay": decay}
-    return lnb.train(start, data, settings.epochs, batch, record=settings.record, seed=settings.seed, **options)
+    options = {
+        "optimizer": optimizer.lower(),
+        "lr": rates[optimizer],
+        "weight_decay": decay,
+    }
+    return lnb.train(
+        start,
+        data,
+        settings.epochs,
+        batch,
+        record=settings.record,
+        seed=settings.seed,
+        **options,
+    )
 
 
 # %%
 small, large = settings.batches
-choices = [(o, batch, decay) for decay in (settings.decay, 0.0) for o in ("SGD", "Adam") for batch in (small, large)]
+choices = [
+    (o, batch, decay)
+    for decay in (settings.decay, 0.0)
+    for o in ("SGD", "Adam")
+    for batch in (small, large)
+]
 runs = {choice: train(*choice) for choice in choices}
 
 # %% [markdown]
@@ -114,15 +135,21 @@ def name(optimizer, batch, decay):
 
 
 # %%
-print(f"{'PC1 + PC2, % of the variance':30} here             in the paper (batches 128 and 8192)")
+print(
+    f"{'PC1 + PC2, % of the variance':30} here             in the paper "
+    "(batches 128 and 8192)"
+)
 for choice in choices:
-    print(f"{name(*choice):30}", *(f"{a:5.1f} + {b:4.1f}    " for a, b in (ours[choice], paper[choice])))
+    print(
+        f"{name(*choice):30}",
+        *(f"{a:5.1f} + {b:4.1f}    " for a, b in (ours[choice], paper[choice])),
+    )
 
 # %%
 both = [sum(share) for share in ours.values()]
 held.reveal(held.choices[int(min(both) > 3) + int(min(both) > 50)])
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "10-two-components-hold-most",
     min(both) > 60,
@@ -162,7 +189,9 @@ def measure(points, run, pca):
 
 
 # %%
-found = {choice: measure(runs[choice], runs[choice], pcas[choice]) for choice in choices}
+found = {
+    choice: measure(runs[choice], runs[choice], pcas[choice]) for choice in choices
+}
 
 # %% [markdown]
 # > **Predict.** At the first ring the learning rate falls to a tenth. What will the path do there?
@@ -176,7 +205,9 @@ def draw_in_plane(panel, path, plane, shares, until=None):
     plotting.draw_path(panel, path, until)
     stretch = 0.8 * np.ptp(plane.alpha.values) / np.ptp(plane.beta.values)
     first, second = 100 * shares
-    panel.set(aspect="auto", box_aspect=0.8, xlabel=f"distance along PC1 ({first:.0f} %)")
+    panel.set(
+        aspect="auto", box_aspect=0.8, xlabel=f"distance along PC1 ({first:.0f} %)"
+    )
     panel.set(ylabel=f"along PC2 ({second:.0f} %), stretched × {stretch:.1f}")
     return filled
 
@@ -205,11 +236,13 @@ play = widgets.Play(settings.epochs, interval=400, **options)
 widgets.jslink((play, "value"), (slider, "value"))
 display(play)
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 alt = (
     "The path of a chosen run up to a chosen epoch in its PCA plane, over the contours "
     "of the recalibrated loss of 100 images."
 )
+
+# %%
 select = {"optimizer": ["SGD", "Adam"], "batch": [small, large], "weight_decay": True}
 lnb.explore(draw, alt=alt, epoch=slider, **select)
 
@@ -224,30 +257,35 @@ def with_bar(figure, panels, filled):
     bar.set_label("loss, recalibrated")
 
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Paths of SGD and Adam with small and large batches over the contours of "
+    "their PCA planes. From a square at the start they run in an arc, from high "
+    "contours to low ones, to a star. The orange rings of the learning-rate drops lie "
+    "on the star or close to it."
+)
+
 # %%
 figure, panels = plotting.panels(2, 2, size=(6.0, 4.3))
 filled = [draw_run(panel, c) for panel, c in zip(panels, choices, strict=False)]
 with_bar(figure, panels, filled[0])
-lnb.show(
-    figure,
-    alt="Paths of SGD and Adam with small and large batches over the contours of "
-    "their PCA planes. From a square at the start they run in an arc, from high "
-    "contours to low ones, to a star. The orange rings of the learning-rate drops lie "
-    "on the star or close to it.",
-)
+lnb.show(figure, alt=alt)
 
 # %% [markdown]
 # The same as a surface. In a live notebook, press play and the first run walks down over its plane; turn it with the mouse. (Readers without a kernel see the path from above.)
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "The path of SGD with small batches and decay, from a square at the start, on "
+    "the slope of a wide valley, to a star near its floor."
+)
 
 # %%
 path, plane = found[choices[0]]
 still, (panel,) = plotting.panels(1, size=(7, 4.8))
 with_bar(still, [panel], draw_run(panel, choices[0]))
 lnb.show_interactive(
-    plotting.plotly_path(plane, path, title=name(*choices[0])),
-    still,
-    alt="The path of SGD with small batches and decay, from a square at the start, on "
-    "the slope of a wide valley, to a star near its floor.",
+    plotting.plotly_path(plane, path, title=name(*choices[0])), still, alt=alt
 )
 
 # %% [markdown]
@@ -266,17 +304,19 @@ def measure_end(choice):
     return path.assign_attrs(lr_drops=run.lr_drops), plane, pca.explained_variance_ratio
 
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "The end of two paths of SGD, enlarged. Two long steps lead to the first "
+    "orange ring. There the path bends, and goes on to the star in many short steps."
+)
+
 # %%
 figure, panels = plotting.panels(2, size=(6.0, 4.4))
 for panel, choice in zip(panels, choices[:2], strict=True):
     filled = draw_in_plane(panel, *measure_end(choice))
     panel.set_title(f"{name(*choice)}: the end")
 with_bar(figure, panels, filled)
-lnb.show(
-    figure,
-    alt="The end of two paths of SGD, enlarged. Two long steps lead to the first "
-    "orange ring. There the path bends, and goes on to the star in many short steps.",
-)
+lnb.show(figure, alt=alt)
 
 # %% [markdown]
 # How much of each path comes after the first drop? And what is the network's loss there, and one recorded point later?
@@ -286,7 +326,9 @@ for choice in choices:
     run = runs[choice]
     steps = [lnb.norm(lnb.towards(a, b)) for a, b in pairwise(run.points)]
     late = sum(steps[drop:]) / sum(steps)
-    around = [lnb.Objective(run.model_at(run.epochs[i]), sample) for i in (drop, drop + 1)]
+    around = [
+        lnb.Objective(run.model_at(run.epochs[i]), sample) for i in (drop, drop + 1)
+    ]
     before, after = (objective()["loss"] for objective in around)
     print(f"{name(*choice):25} length {sum(steps):5.1f}, {late:.0%} after", end=" ")
     print(f"the drop; loss {before:.4f}, then {after:.4f}")
@@ -326,20 +368,22 @@ def draw_gap(panel, choice):
     panel.set_title(name(*choice))
 
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Training loss by epoch of the network itself and of its projection on the PCA "
+    "plane, with frozen and with recalibrated statistics, for two runs. SGD with small "
+    "batches: frozen, the projection is up to thousands of times above the network in "
+    "the first epochs; recalibrated, it lies below the network. Adam with large "
+    "batches: all stay within a factor of a few."
+)
+
 # %%
 figure, panels = plotting.panels(2)
 for panel, choice in zip(panels, (choices[0], choices[3]), strict=True):
     panel.set_prop_cycle(color=("#0072B2", "#D55E00", "#009E73"))
     draw_gap(panel, choice)
 panels[0].legend()
-lnb.show(
-    figure,
-    alt="Training loss by epoch of the network itself and of its projection on the PCA "
-    "plane, with frozen and with recalibrated statistics, for two runs. SGD with small "
-    "batches: frozen, the projection is up to thousands of times above the network in "
-    "the first epochs; recalibrated, it lies below the network. Adam with large "
-    "batches: all stay within a factor of a few.",
-)
+lnb.show(figure, alt=alt)
 
 
 # %%
@@ -354,10 +398,12 @@ gaps = {choice: largest_factor(path) for choice, path in measured.items()}
 for choice, path in measured.items():
     way = lnb.norm(lnb.towards(*runs[choice].points[:: len(path.point) - 1]))
     off = float(path.distance.max())
-    print(f"{name(*choice):25} up to {off / way:3.0%} of the way off the plane,", end=" ")
+    print(
+        f"{name(*choice):25} up to {off / way:3.0%} of the way off the plane,", end=" "
+    )
     print(f"frozen contours wrong by up to × {gaps[choice]:,.1f}")
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "10-the-plane-shows-another-loss",
     gaps[choices[0]] > 100,
@@ -414,6 +460,15 @@ def draw_cosines(panel, choice):
     panel.set(title=f"{optimizer}, batch {batch}", xlabel="epoch", ylim=(-0.55, 0.55))
 
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Cosine between each epoch's step and the negative gradient, for eight "
+    "runs in four panels. Until the first drop of the learning rate, the "
+    "first dotted line, all are small, and large batches with weight decay "
+    "have sunk below zero. After it the runs with weight decay lie below "
+    "zero nearly everywhere, and those without at zero or above."
+)
+
 # %%
 figure, panels = plotting.panels(4, size=(4.0, 4.2))
 for number, choice in enumerate(choices):
@@ -424,20 +479,15 @@ for panel in panels:
         panel.axvline(epoch, color="0.5", linestyle=":", linewidth=1.5)
 panels[0].set_ylabel("cosine: step and negative gradient")
 panels[0].legend(loc="lower left", fontsize=11)
-lnb.show(
-    figure,
-    alt="Cosine between each epoch's step and the negative gradient, for eight runs in "
-    "four panels. Until the first drop of the learning rate, the first dotted line, all "
-    "are small, and large batches with weight decay have sunk below zero. After it the "
-    "runs with weight decay lie below zero nearly everywhere, and those without at zero "
-    "or above.",
-)
+lnb.show(figure, alt=alt)
 
 # %%
 print(f"{'mean cosine':25} before the first drop    after it")
 for choice in choices:
     cosine = followed[choice].cosine.values
-    print(f"{name(*choice):25} {cosine[:drop].mean():21.3f} {cosine[drop:].mean():11.3f}")
+    print(
+        f"{name(*choice):25} {cosine[:drop].mean():21.3f} {cosine[drop:].mean():11.3f}"
+    )
 
 # %% [markdown]
 # **Notice**
@@ -446,7 +496,7 @@ for choice in choices:
 # 2. After the drop, every run with weight decay steps against the gradient, on average, and every run without follows it. Batch size does not decide which. With large batches and decay the steps turn before the drop already.
 # 3. In the first epoch after the drop, most runs with small batches have a peak: there they go down with the gradient. Those with large batches have none.
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 after = {c: float(s.cosine[drop:].mean()) for c, s in followed.items()}
 lnb.claim(
     "10-decay-turns-steps-against-the-gradient",
@@ -456,14 +506,15 @@ lnb.claim(
     mean_cosine_after_the_drop=list(after.values()),
 )
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 whole = {c: float(s.cosine.mean()) for c, s in followed.items()}
 plain = {o: (whole[o, small, 0.0], whole[o, large, 0.0]) for o in ("SGD", "Adam")}
 lnb.claim(
     "10-small-batches-alone-do-not",
     all(0 < few < many for many, few in plain.values()),
-    "Without decay, epochs of small batches follow the gradient, and more closely than "
-    "epochs of large ones: the authors' half about small batches is not reproduced here.",
+    "Without decay, epochs of small batches follow the gradient, and more "
+    "closely than epochs of large ones: the authors' half about small "
+    "batches is not reproduced here.",
     small_and_large_for_SGD_and_Adam=list(plain.values()),
 )
 
@@ -481,7 +532,9 @@ def shrinking(run):
 
 
 for choice in choices:
-    print(f"{name(*choice):25} cosine with the way to zero {shrinking(runs[choice]):6.3f}")
+    print(
+        f"{name(*choice):25} cosine with the way to zero {shrinking(runs[choice]):6.3f}"
+    )
 
 # %% [markdown]
 # The optimizer follows the loss *plus* the penalty. Once the loss is small, shrinking the weights is what is left to gain: a step pays a little loss for a little less penalty.
@@ -496,16 +549,28 @@ for choice in choices:
 # > **Predict.** In 10,000 dimensions 24 random steps are nearly at right angles to each other: the walk really uses 24 dimensions. What share does PC1 hold: 1/24, a tenth, more than half?
 
 # %%
-walks = {m: 100 * lnb.random_walk_variance_ratio(m, 10_000, 2, settings.seed) for m in (5, 10, 25, 100, 400)}
+walks = {
+    m: 100 * lnb.random_walk_variance_ratio(m, 10_000, 2, settings.seed)
+    for m in (5, 10, 25, 100, 400)
+}
 for m, walk_share in walks.items():
     limit = 100 * lnb.random_walk_ratios(2, m)
-    print(f"{m:4} points:", *(f"PC{k}: {a:4.1f} % (law {b:4.1f})  " for k, a, b in zip((1, 2), walk_share, limit)))
+    print(
+        f"{m:4} points:",
+        *(
+            f"PC{k}: {a:4.1f} % (law {b:4.1f})  "
+            for k, a, b in zip((1, 2), walk_share, limit)
+        ),
+    )
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "10-a-walk-has-a-large-PC1",
-    all(abs(share[0] - 100 * 6 / np.pi**2) < 3 for m, share in walks.items() if m >= 25),
-    "A random walk's first component holds about 6/π² = 60.8 % of its variance, from 25 points to 400.",
+    all(
+        abs(share[0] - 100 * 6 / np.pi**2) < 3 for m, share in walks.items() if m >= 25
+    ),
+    "A random walk's first component holds about 6/π² = 60.8 % of its "
+    "variance, from 25 points to 400.",
     percent_for_each_length=[share[0] for share in walks.values()],
 )
 
@@ -516,7 +581,9 @@ lnb.claim(
 # %%
 def walk_like(run):
     points, walk = run.points, run.points[:1]
-    directions = lnb.random_directions(start, len(points) - 1, normalize="none", seed=settings.seed, ignore=None)
+    directions = lnb.random_directions(
+        start, len(points) - 1, normalize="none", seed=settings.seed, ignore=None
+    )
     for before, after, direction in zip(points, points[1:], directions, strict=False):
         length = lnb.norm(lnb.towards(before, after))
         walk.append(lnb.move(walk[-1], [direction], [length / lnb.norm(direction)]))
@@ -524,11 +591,17 @@ def walk_like(run):
 
 
 # %%
-nulls = {c: 100 * lnb.pca_directions(walk_like(run), 2).explained_variance_ratio for c, run in runs.items()}
+nulls = {
+    c: 100 * lnb.pca_directions(walk_like(run), 2).explained_variance_ratio
+    for c, run in runs.items()
+}
 
 # %%
 for choice in choices:
-    print(f"{name(*choice):30} PC1 {ours[choice][0]:5.1f} %, walk with these steps {nulls[choice][0]:5.1f} %")
+    print(
+        f"{name(*choice):30} PC1 {ours[choice][0]:5.1f} %, walk with these "
+        f"steps {nulls[choice][0]:5.1f} %"
+    )
 
 
 # %%
@@ -538,8 +611,13 @@ def components(points):
 
 
 # %%
-wandering = [{"weights": torch.from_numpy(row)} for row in random_walk(300, 3000, settings.seed)]
-coordinates = {"SGD, small batch, decay": components(runs[choices[0]]), "random walk": components(wandering)}
+wandering = [
+    {"weights": torch.from_numpy(row)} for row in random_walk(300, 3000, settings.seed)
+]
+coordinates = {
+    "SGD, small batch, decay": components(runs[choices[0]]),
+    "random walk": components(wandering),
+}
 
 
 # %%
@@ -547,8 +625,12 @@ def draw_components(panel, title, first, second):
     xy = coordinates[title][:, [first - 1, second - 1]]
     xy = xy / np.abs(xy).max(axis=0)
     panel.plot(*xy.T, color="0.6", linewidth=1)
-    dots = panel.scatter(*xy.T, c=np.linspace(0, 1, len(xy)), cmap="viridis", s=40, zorder=3)
-    panel.set(xlabel=f"PC{first}", ylabel=f"PC{second}", xticks=[], yticks=[], title=title)
+    dots = panel.scatter(
+        *xy.T, c=np.linspace(0, 1, len(xy)), cmap="viridis", s=40, zorder=3
+    )
+    panel.set(
+        xlabel=f"PC{first}", ylabel=f"PC{second}", xticks=[], yticks=[], title=title
+    )
     return dots
 
 
@@ -561,15 +643,25 @@ def lissajous(first=1, second=2):
     return figure
 
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 alt = (
     "A training run and a random walk, each drawn in two of its own first four "
     "principal components and coloured by time, from dark to bright."
 )
+
+# %%
 lnb.explore(lissajous, alt=alt, first=(1, 4), second=(1, 4))
 
 # %% [markdown]
 # A long random walk draws Lissajous figures, curves whose coordinates are cosines of different frequencies: its k-th coordinate is about cos(πkt), with the time t from 0 to 1. (Each axis here is scaled to its largest value.) Even a path that follows no loss at all gives a smooth arc in the plane of PC1 and PC2.
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Left: a training run over the contours of its PCA plane. Middle: a "
+    "random walk in its PCA plane, coloured by time, is a smooth arc. "
+    "Right: PC1's share for eight runs and, always smaller, for walks with "
+    "the same step lengths; the dashed line is 61 percent."
+)
 
 # %% tags=["answer"]
 figure, (left, middle, right) = plotting.panels(3, size=(5.6, 4.8))
@@ -577,27 +669,27 @@ draw_run(left, choices[0])
 draw_components(middle, "random walk", 1, 2)
 middle.set(title="random walk, no loss", xlabel="PC1 (61 %)", ylabel="PC2 (15 %)")
 rows = range(len(choices))
-right.plot([ours[c][0] for c in choices], rows, "o", color="#0072B2", markersize=11, label="training run")
-right.plot([nulls[c][0] for c in choices], rows, "x", color="#D55E00", markersize=11, mew=3, label="walk, same steps")
+blue, red = {"color": "#0072B2", "ms": 11}, {"color": "#D55E00", "ms": 11, "mew": 3}
+right.plot([ours[c][0] for c in choices], rows, "o", **blue, label="training run")
+right.plot([nulls[c][0] for c in choices], rows, "x", **red, label="walk, same steps")
 right.axvline(600 / np.pi**2, color="black", linestyle="--", label="long random walk")
-right.set(yticks=rows, yticklabels=map("{0[0]} {0[1]} {0[2]:g}".format, choices), xlabel="PC1, % of variance")
+right.set(
+    yticks=rows,
+    yticklabels=map("{0[0]} {0[1]} {0[2]:g}".format, choices),
+    xlabel="PC1, % of variance",
+)
 right.set(title="optimizer, batch, decay", xlim=(50, 100), ylim=(10.2, -0.5))
 right.legend(fontsize=11, loc="lower right")
-lnb.show(
-    figure,
-    alt="Left: a training run over the contours of its PCA plane. Middle: a random walk "
-    "in its PCA plane, coloured by time, is a smooth arc. Right: PC1's share for eight "
-    "runs and, always smaller, for walks with the same step lengths; the dashed line is "
-    "61 percent.",
-)
+lnb.show(figure, alt=alt)
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 noisy = choices[0]
 explained = [nulls[c][0] / ours[c][0] for c in choices]
 lnb.claim(
     "10-a-large-PC1-is-no-evidence",
     min(explained) > 0.55,
-    "In every run, more than half of PC1's share is there in a random walk with the same step lengths.",
+    "In every run, more than half of PC1's share is there in a random walk "
+    "with the same step lengths.",
     walk_divided_by_run=explained,
 )
 
@@ -605,11 +697,12 @@ lnb.claim(
 excess = [ours[c][0] - nulls[c][0] for c in choices if c[1] == large]
 
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "10-large-batches-exceed-the-walk",
     min(excess) > 5,
-    "With large batches, PC1 holds clearly more than in a random walk with the same steps.",
+    "With large batches, PC1 holds clearly more than in a random walk with "
+    "the same steps.",
     percentage_points_above_the_walk=excess,
 )
 
@@ -627,7 +720,10 @@ lnb.claim(
 for choice in choices:
     steps = [lnb.towards(a, b) for a, b in pairwise(runs[choice].points)]
     turns = [lnb.cosines(pair)[0, 1] for pair in pairwise(steps)]
-    print(f"{name(*choice):30} mean cosine of successive epochs' steps {np.mean(turns):5.2f}")
+    print(
+        f"{name(*choice):30} mean cosine of successive epochs' steps "
+        f"{np.mean(turns):5.2f}"
+    )
 
 # %% [markdown]
 # **Why.** A path is a *sum* of steps. Where it is at epoch 20 depends on all the steps before, so that points of neighbouring epochs are close together and others far apart: slow waves carry the most variance, even when the steps themselves have nothing in common. For a walk, the eigenvalues fall like 1/k², and 1 + 1/4 + 1/9 + … = π²/6, so that the first has 6/π². Steps of unequal length change it somewhat (the crosses). What exceeds the crosses comes from steps that are not at right angles: they point the same way, epoch after epoch, as the cosines above show for neighbours.
@@ -647,21 +743,34 @@ shared = lnb.shared_plane([runs[c] for c in four])
 together = {c: lnb.project(runs[c], shared.directions, shared.origin) for c in four}
 first, second = 100 * shared.explained_variance_ratio
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Paths of four runs in one shared plane: from a common start the two optimizers "
+    "go different ways, to four ends."
+)
+
 # %%
 figure, (panel,) = plotting.panels(1, size=(8, 5.4))
-for (choice, path), colour in zip(together.items(), ("#0072B2", "#D55E00", "#009E73", "#CC79A7"), strict=True):
-    panel.plot(path.alpha, path.beta, "o-", color=colour, markersize=5, label=name(*choice))
-    panel.plot(path.alpha[-1], path.beta[-1], "*", color=colour, markersize=20, markeredgecolor="black")
+for (choice, path), colour in zip(
+    together.items(), ("#0072B2", "#D55E00", "#009E73", "#CC79A7"), strict=True
+):
+    panel.plot(
+        path.alpha, path.beta, "o-", color=colour, markersize=5, label=name(*choice)
+    )
+    panel.plot(
+        path.alpha[-1],
+        path.beta[-1],
+        "*",
+        color=colour,
+        markersize=20,
+        markeredgecolor="black",
+    )
 panel.plot(path.alpha[0], path.beta[0], "s", color="black", markersize=11)
 panel.set(xlabel=f"distance along PC1 ({first:.0f} %)")
 panel.set(ylabel=f"distance along PC2 ({second:.0f} %)")
 panel.set(title="one plane for four runs, to scale", aspect="equal")
 panel.legend(fontsize=11)
-lnb.show(
-    figure,
-    alt="Paths of four runs in one shared plane: from a common start the two optimizers "
-    "go different ways, to four ends.",
-)
+lnb.show(figure, alt=alt)
 
 # %% [markdown]
 # In this plane the two optimizers part at once, and Adam's two runs go the same way at different speeds. The axes say how much of the four runs' variance the plane holds. But the picture does not say how far each run is from the plane, which goes through the end of the first run, nor how far apart the ends are:
@@ -672,13 +781,19 @@ own, common = (
     for group in ([found[c][0] for c in four], together.values())
 )
 farther = [b / a for a, b in zip(own, common, strict=True)]
-apart = [lnb.norm(lnb.towards(a, b)) for a, b in combinations([runs[c].points[-1] for c in four], 2)]
+apart = [
+    lnb.norm(lnb.towards(a, b))
+    for a, b in combinations([runs[c].points[-1] for c in four], 2)
+]
 for choice, a, b in zip(four, own, common, strict=True):
-    print(f"{name(*choice):24} root mean square distance from its own plane {a:.2f}, from the shared one {b:.2f}")
+    print(
+        f"{name(*choice):24} root mean square distance from its own plane "
+        f"{a:.2f}, from the shared one {b:.2f}"
+    )
 print(f"distances between two of the four ends: {min(apart):.1f} to {max(apart):.1f}")
 
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "10-a-shared-plane-shows-less",
     min(farther) > 1.2,
@@ -695,7 +810,12 @@ lnb.predictions()
 # **1 · PC1 by hand** (●○○, 5 minutes). `rows` holds the points of the first run, one point in each row. What share of the variance does the first principal component carry? Use NumPy only.
 
 # %%
-rows = np.stack([np.concatenate([w.numpy().ravel() for w in point.values()]) for point in runs[noisy].points])
+rows = np.stack(
+    [
+        np.concatenate([w.numpy().ravel() for w in point.values()])
+        for point in runs[noisy].points
+    ]
+)
 
 my_share = ...
 exercises.check_share(my_share, rows)

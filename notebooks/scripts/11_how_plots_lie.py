@@ -33,8 +33,11 @@
 # %%
 import sys
 
-if "google.colab" in sys.modules:  # Colab keeps its own torch and numpy
-    # %pip install --quiet --upgrade-strategy only-if-needed landscape-nb
+if "google.colab" in sys.modules:  # nothing that Colab has is replaced
+    archive = "https://github.com/landscape-nb/landscape-nb/archive/main.zip"
+    # !pip list --format=freeze > colab.txt
+    # !pip install -qc colab.txt landscape-nb || pip install -qc colab.txt {archive}
+    # !python -c "import landscape_nb" || echo "Not installed. Is there a network?"
 
     from google.colab import output
 
@@ -48,11 +51,15 @@ import landscape_nb as lnb
 from landscape_nb import exercises, plotting
 
 # %% tags=["parameters"]
-PRESET = "quick"  # "quick": seconds, on scikit-learn's digits · "full": VGG-9 and the perceptron on CIFAR-10
+# "quick": seconds, on scikit-learn's digits · "full": VGG-9 and the perceptron on
+# CIFAR-10
+PRESET = "quick"
 
 # %%
-quick = {"data": "digits", "epochs": 12, "vgg_width": 0.25, "images": 1438, "vgg_images": 500, "points": 21}
-full = {"data": "cifar10", "epochs": 300, "vgg_width": 1, "images": 50_000, "vgg_images": 10_000, "points": 51}
+quick = {"data": "digits", "epochs": 12, "vgg_width": 0.25, "images": 1438}
+quick |= {"vgg_images": 500, "points": 21}
+full = {"data": "cifar10", "epochs": 300, "vgg_width": 1, "images": 50_000}
+full |= {"vgg_images": 10_000, "points": 51}
 settings = lnb.choose_preset(PRESET, quick=quick, full=full)
 data = lnb.datasets.LOADERS[settings.data]()
 
@@ -66,7 +73,9 @@ data = lnb.datasets.LOADERS[settings.data]()
 
 # %%
 def train(model, seed, **how):
-    return lnb.train(model, data, settings.epochs, batch_size=64, lr=0.05, seed=seed, **how).model
+    return lnb.train(
+        model, data, settings.epochs, batch_size=64, lr=0.05, seed=seed, **how
+    ).model
 
 
 # %%
@@ -77,7 +86,9 @@ def objective_of(model, images=settings.images):
 # %%
 seeds = (2 * settings.seed, 2 * settings.seed + 1)  # another run's two are others
 perceptrons = [train(lnb.models.mlp((64, 64), **data.shape, seed=s), s) for s in seeds]
-vggs = [train(lnb.models.vgg9(settings.vgg_width, **data.shape, seed=s), s) for s in seeds]
+vggs = [
+    train(lnb.models.vgg9(settings.vgg_width, **data.shape, seed=s), s) for s in seeds
+]
 [objective_of(model)()["loss"] for model in perceptrons + vggs]  # the loss of each
 
 # %%
@@ -85,7 +96,10 @@ perceptron = perceptrons[0]
 objective = objective_of(perceptron)
 directions = lnb.random_directions(perceptron, 2, seed=settings.seed)
 reaches = [0.01, 0.03, 0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 16.0]
-planes = {r: lnb.evaluate_plane(objective, directions, (-r, r), settings.points, progress=False) for r in reaches}
+planes = {
+    r: lnb.evaluate_plane(objective, directions, (-r, r), settings.points)
+    for r in reaches
+}
 
 # %% [markdown]
 # `lnb.diagnose` looks at what was measured and says what is wrong with it. Problems and warnings count here; notes are good to know.
@@ -100,7 +114,10 @@ def verdict(plot, levels=plotting.PAPER_LEVELS):
 
 # %%
 for reach, plane in planes.items():
-    print(f"±{reach:<5g} loss {plane.loss.values.min():.3g} to {plane.loss.values.max():.3g}  {verdict(plane)}")
+    print(
+        f"±{reach:<5g} loss {plane.loss.values.min():.3g} to "
+        f"{plane.loss.values.max():.3g}  {verdict(plane)}"
+    )
 
 
 # %%
@@ -113,8 +130,13 @@ def draw_range(reach=0.03):
     return figure
 
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "The plane at a chosen range beside the plane at ±1, on the same "
+    "levels. At ±0.03 there is no contour, at ±1 there is a bowl."
+)
+
 # %%
-alt = "The plane at a chosen range beside the plane at ±1, on the same levels. At ±0.03 there is no contour, at ±1 there is a bowl."
 lnb.explore(draw_range, alt=alt, reach=reaches)
 
 # %% [markdown]
@@ -143,12 +165,21 @@ def draw_levels(top=1000.0):
     for panel, t in ((lie, top), (honest, 9.6)):
         plotting.draw_contours(panel, planes[1.0], levels=scales[t])
         panel.set(xticks=(-1, 0, 1), yticks=(-1, 0, 1))
-        panel.set_title(f"levels up to {t:g}: {', '.join(verdict(planes[1.0], scales[t])) or 'nothing wrong'}")
+        panel.set_title(
+            f"levels up to {t:g}: "
+            f"{', '.join(verdict(planes[1.0], scales[t])) or 'nothing wrong'}"
+        )
     return figure
 
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "The same plane on chosen levels and on the paper's. Up to 1000 there "
+    "is one contour about the centre, on the paper's levels there is a "
+    "bowl."
+)
+
 # %%
-alt = "The same plane on chosen levels and on the paper's. Up to 1000 there is one contour about the centre, on the paper's levels there is a bowl."
 lnb.explore(draw_levels, alt=alt, top=tops)
 
 # %% [markdown]
@@ -165,7 +196,7 @@ lnb.explore(draw_levels, alt=alt, top=tops)
 # %%
 def curve(model, direction, reach, repeats=1):
     objective = objective_of(model)
-    return lnb.evaluate_line(objective, direction, (-reach, reach), 25, repeats=repeats, progress=False)
+    return lnb.evaluate_line(objective, direction, (-reach, reach), 25, repeats=repeats)
 
 
 # %%
@@ -184,10 +215,15 @@ decays = {f"weight decay {d:g}": d for d in (0, 0.01)}
 start = lnb.models.mlp((64, 64), **data.shape, seed=settings.seed)
 pair = {name: train(start, settings.seed, weight_decay=d) for name, d in decays.items()}
 pair_raw = {name: curve(m, direction_of(m, "none"), 0.3, 5) for name, m in pair.items()}
-pair_fair = {name: curve(m, direction_of(m, "filter"), 1, 5) for name, m in pair.items()}
+pair_fair = {
+    name: curve(m, direction_of(m, "filter"), 1, 5) for name, m in pair.items()
+}
 for name, m in pair.items():
     centre = float(pair_raw[name].loss.sel(alpha=0, method="nearest")[0])
-    print(f"{name}: ‖θ‖ {lnb.norm(lnb.parameters_of(m)):.1f}, loss at the centre {centre:.2g}, at the ends:")
+    print(
+        f"{name}: ‖θ‖ {lnb.norm(lnb.parameters_of(m)):.1f}, loss at the centre "
+        f"{centre:.2g}, at the ends:"
+    )
     for how, drawn in (("raw", pair_raw[name]), ("filter-normalized", pair_fair[name])):
         print(f"  {how:17} {height(drawn):5.2f}  {verdict(drawn)}")
 
@@ -201,19 +237,26 @@ factors = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0]
 twins = {c: lnb.rescale_relu(perceptron, "hidden.1", "hidden.3", c) for c in factors}
 raw = {c: curve(twin, direction_of(twin, "none"), 0.3) for c, twin in twins.items()}
 fair = {c: curve(twin, direction_of(twin, "filter"), 1) for c, twin in twins.items()}
-borrowed = {c: curve(twin, direction_of(perceptron, "filter"), 1) for c, twin in twins.items()}
+borrowed = {
+    c: curve(twin, direction_of(perceptron, "filter"), 1) for c, twin in twins.items()
+}
 
 # %%
 families = {"raw": raw, "filter": fair, "borrowed": borrowed}
 for name, family in families.items():
     one, ten = (float(family[c].loss[-1]) for c in (1.0, 10.0))
-    print(f"{name:9} loss at the end for c = 1: {one:6.3g}, for c = 10: {ten:6.3g}  {verdict(family[10.0])}")
+    print(
+        f"{name:9} loss at the end for c = 1: {one:6.3g}, for c = 10: "
+        f"{ten:6.3g}  {verdict(family[10.0])}"
+    )
 
 
 # %%
 def draw_rescaled(c=10.0, directions="borrowed"):
     figure, axes = plotting.panels(2)
-    for panel, family, title in zip(axes, (families[directions], fair), (directions, "filter-normalized, its own")):
+    for panel, family, title in zip(
+        axes, (families[directions], fair), (directions, "filter-normalized, its own")
+    ):
         plotting.draw_line(panel, family[1.0], label="the network")
         plotting.draw_line(panel, family[c], label=f"its twin, c = {c:g}", number=1)
         panel.set(title=title, yscale="log", ylim=(1e-3, 1e3))
@@ -221,14 +264,27 @@ def draw_rescaled(c=10.0, directions="borrowed"):
     return figure
 
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "A network and its rescaled twin. Left: along a chosen kind of "
+    "direction; along a borrowed one the twin with c = 10 is far steeper. "
+    "Right: along their own filter-normalized ones, where both curves "
+    "coincide."
+)
+
 # %%
-alt = "A network and its rescaled twin. Left: along a chosen kind of direction; along a borrowed one the twin with c = 10 is far steeper. Right: along their own filter-normalized ones, where both curves coincide."
 lnb.explore(draw_rescaled, alt=alt, c=factors, directions=list(families))
 
 
 # %%
-steps = {"its own": lnb.relative_steps(direction_of(twins[10.0], "filter"), lnb.parameters_of(twins[10.0]))}
-steps["borrowed"] = lnb.relative_steps(direction_of(perceptron, "filter"), lnb.parameters_of(twins[10.0]))
+steps = {
+    "its own": lnb.relative_steps(
+        direction_of(twins[10.0], "filter"), lnb.parameters_of(twins[10.0])
+    )
+}
+steps["borrowed"] = lnb.relative_steps(
+    direction_of(perceptron, "filter"), lnb.parameters_of(twins[10.0])
+)
 steps  # the smallest and the largest ‖d‖ / ‖w‖ over all filters
 
 # %% [markdown]
@@ -251,30 +307,53 @@ at_end
 # %%
 between = objective_of(vggs[0], settings.vgg_images)
 policies = ("frozen", "interpolated", "recalibrated")
-paths = {p: lnb.interpolate(between, *vggs, resolution=21, batch_norm=p, progress=False) for p in policies}
+paths = {
+    p: lnb.interpolate(between, *vggs, resolution=21, batch_norm=p) for p in policies
+}
 own = between()["loss"], objective_of(vggs[1], settings.vgg_images)()["loss"]
 for policy, path in paths.items():
-    print(f"{policy:13} loss at α = 1: {float(path.loss.sel(alpha=1, method='nearest')):.3g}, its own: {own[1]:.3g}")
+    print(
+        f"{policy:13} loss at α = 1: "
+        f"{float(path.loss.sel(alpha=1, method='nearest')):.3g}, its own: "
+        f"{own[1]:.3g}"
+    )
 
 
 # %%
 def draw_between(statistics="frozen"):
     figure, (panel,) = plotting.panels(1, size=(8, 5))
-    plotting.draw_line(panel, paths["recalibrated"], label="recalibrated at every point")
+    plotting.draw_line(
+        panel, paths["recalibrated"], label="recalibrated at every point"
+    )
     plotting.draw_line(panel, paths[statistics], label=statistics, number=1)
-    panel.plot([0, 1], own, "*", color="black", markersize=16, label="both networks, as trained")
+    panel.plot(
+        [0, 1],
+        own,
+        "*",
+        color="black",
+        markersize=16,
+        label="both networks, as trained",
+    )
     panel.set(yscale="log", ylim=(1e-4, 1e3), xlabel="α (0: first network, 1: second)")
     panel.legend(loc="upper center")
     return figure
 
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "The loss between two networks with chosen batch-norm statistics and "
+    "with recalibrated ones. The frozen curve meets the first network "
+    "only; the recalibrated one meets both, with a wall between them."
+)
+
 # %%
-alt = "The loss between two networks with chosen batch-norm statistics and with recalibrated ones. The frozen curve meets the first network only; the recalibrated one meets both, with a wall between them."
 lnb.explore(draw_between, alt=alt, statistics=list(policies))
 
 # %%
 frozen = float(paths["frozen"].loss.sel(alpha=1, method="nearest"))
-statistics_found = {policy: "wrong-statistics" in verdict(path) for policy, path in paths.items()}
+statistics_found = {
+    policy: "wrong-statistics" in verdict(path) for policy, path in paths.items()
+}
 lnb.diagnose(paths["frozen"])
 
 # %% [markdown]
@@ -305,7 +384,9 @@ for name, h in zip("AB", heights):
 # %%
 def draw_pair(panel, a, b, title):
     for number, (name, draw, chosen) in enumerate(zip("AB", draws, (a, b))):
-        plotting.draw_line(panel, draw.isel(repeat=chosen), label=f"network {name}", number=number)
+        plotting.draw_line(
+            panel, draw.isel(repeat=chosen), label=f"network {name}", number=number
+        )
     panel.set(title=title, ylim=(0, 10))
     panel.legend(loc="upper center")
 
@@ -322,26 +403,48 @@ def draw_seeds(pick_a=0, pick_b=0):
 def draw_spread(panel, title):
     for number, (name, draw) in enumerate(zip("AB", draws)):
         mean, spread = draw.loss.mean("repeat"), draw.loss.std("repeat")
-        plotting.draw_line(panel, mean.to_dataset(), label=f"network {name}, mean", number=number)
-        panel.fill_between(draw.alpha, mean - spread, mean + spread, alpha=0.25, color=("#0072B2", "#D55E00")[number])
+        plotting.draw_line(
+            panel, mean.to_dataset(), label=f"network {name}, mean", number=number
+        )
+        panel.fill_between(
+            draw.alpha,
+            mean - spread,
+            mean + spread,
+            alpha=0.25,
+            color=("#0072B2", "#D55E00")[number],
+        )
     panel.set(title=title, ylim=(0, 10))
     panel.legend(loc="upper center")
 
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Left: networks A and B, each along one chosen direction. Right: their "
+    "means and spreads over 20 directions, which overlap."
+)
+
 # %%
-alt = "Left: networks A and B, each along one chosen direction. Right: their means and spreads over 20 directions, which overlap."
-lnb.explore(draw_seeds, alt=alt, pick_a=list(range(0, count, 3)), pick_b=list(range(0, count, 3)))
+lnb.explore(
+    draw_seeds,
+    alt=alt,
+    pick_a=list(range(0, count, 3)),
+    pick_b=list(range(0, count, 3)),
+)
 
 # %% [markdown]
 # Choose for one network the direction with the lowest ends and for the other the one with the highest, and the order is yours. (The slider offers seven of the twenty; here all are searched.)
 
 # %%
-found = {name: lnb.diagnose(d).codes for name, d in (("one", draws[0].isel(repeat=[0])), ("twenty", draws[0]))}
+found = {
+    name: lnb.diagnose(d).codes
+    for name, d in (("one", draws[0].isel(repeat=[0])), ("twenty", draws[0]))
+}
 chosen = int(heights[0].argmin()), int(heights[1].argmax())
 turned = int(heights[0].argmax()), int(heights[1].argmin())
 ratios = [float(heights[0][a] / heights[1][b]) for a, b in (chosen, turned)]
 print(
-    f"loss at the ends, A / B: {ratios[0]:.2f} or {ratios[1]:.2f}; of the means {heights[0].mean() / heights[1].mean():.2f}"
+    f"loss at the ends, A / B: {ratios[0]:.2f} or {ratios[1]:.2f}; of the "
+    f"means {heights[0].mean() / heights[1].mean():.2f}"
 )
 print(f"diagnose: of one direction {found['one']}, of twenty {found['twenty']}")
 
@@ -382,9 +485,20 @@ gallery = {
     "levels": (contour(planes[1.0], scales[1000.0]), contour(planes[1.0])),
     "raw directions": (mean_lines(pair_raw), mean_lines(pair_fair)),
     "borrowed scale": (twin_lines(borrowed), twin_lines(fair)),
-    "statistics": tuple(lines({policy: paths[policy]}) for policy in ("frozen", "recalibrated")),
+    "statistics": tuple(
+        lines({policy: paths[policy]}) for policy in ("frozen", "recalibrated")
+    ),
     "one seed": (lines(picked), mean_lines(dict(zip("AB", draws)))),
 }
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Twelve panels. Lies: a flat plane at ±0.03; a plane with one contour "
+    "on levels up to 1000; two networks equally high at the ends of raw "
+    "directions; a rescaled twin more than ten times as high at the ends; "
+    "a wall that does not come down to the second network; network B "
+    "sharper than A. Each honest twin below shows something else."
+)
 
 # %% tags=["answer"]
 figure, axes = plotting.panels(3, 4, size=(4.8, 3.6))
@@ -392,12 +506,13 @@ for number, (name, both) in enumerate(gallery.items()):
     for row, (draw, kind) in enumerate(zip(both, ("lie", "honest"))):
         panel = axes[6 * (number // 3) + 3 * row + number % 3]
         draw(panel)
-        panel.set_title(f"{number + 1} · {name}: {kind}", color=("#A33B00", "#004C7A")[row], fontweight="bold")
+        panel.set_title(
+            f"{number + 1} · {name}: {kind}",
+            color=("#A33B00", "#004C7A")[row],
+            fontweight="bold",
+        )
         panel.xaxis.set_major_locator(plt.MaxNLocator(4, steps=(1, 2, 5, 10)))
-lnb.show(
-    figure,
-    alt="Twelve panels. Lies: a flat plane at ±0.03; a plane with one contour on levels up to 1000; two networks equally high at the ends of raw directions; a rescaled twin more than ten times as high at the ends; a wall that does not come down to the second network; network B sharper than A. Each honest twin below shows something else.",
-)
+lnb.show(figure, alt=alt)
 
 # %% [markdown]
 # **Notice**
@@ -408,27 +523,37 @@ lnb.show(
 # 4. In 6 the order of A and B was chosen by choosing directions; their means over 20 directions are much closer to each other (the last claim below has the ratios).
 
 # %%
-lies = [verdict(planes[r]) for r in (0.03, 16.0)] + [verdict(planes[1.0], scales[t]) for t in (1000.0, 0.3)]
+lies = [verdict(planes[r]) for r in (0.03, 16.0)] + [
+    verdict(planes[1.0], scales[t]) for t in (1000.0, 0.3)
+]
 expected = ("too-narrow", "too-wide", "levels-too-coarse", "too-wide")
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "11-range-and-levels-are-found",
-    all(code in lie for code, lie in zip(expected, lies)) and verdict(planes[1.0]) == [],
-    "diagnose finds both ranges and both sets of levels, and has nothing against the honest plane.",
+    all(code in lie for code, lie in zip(expected, lies))
+    and verdict(planes[1.0]) == [],
+    "diagnose finds both ranges and both sets of levels, and has nothing "
+    "against the honest plane.",
     lies_found=sum(code in lie for code, lie in zip(expected, lies)),
     found_in_the_honest_plane=len(verdict(planes[1.0])),
 )
 
 # %%
-raw_ratio, fair_ratio = (height(f["weight decay 0"]) / height(f["weight decay 0.01"]) for f in (pair_raw, pair_fair))
-flagged = ["un-normalized" in verdict(f["weight decay 0"]) for f in (pair_raw, pair_fair)]
+raw_ratio, fair_ratio = (
+    height(f["weight decay 0"]) / height(f["weight decay 0.01"])
+    for f in (pair_raw, pair_fair)
+)
+flagged = [
+    "un-normalized" in verdict(f["weight decay 0"]) for f in (pair_raw, pair_fair)
+]
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "11-raw-directions-hide-a-difference",
     0.7 < raw_ratio < 1.4 and fair_ratio > 2 and flagged == [True, False],
-    "Raw curves of the two networks end about equally high, filter-normalized ones do not; diagnose flags the raw ones alone.",
+    "Raw curves of the two networks end about equally high, "
+    "filter-normalized ones do not; diagnose flags the raw ones alone.",
     raw_ratio=raw_ratio,
     filter_normalized_ratio=fair_ratio,
 )
@@ -437,11 +562,12 @@ lnb.claim(
 borrowed_ratio, own_ratio = (height(f[10.0]) / height(f[1.0]) for f in (borrowed, fair))
 scale_found = ["borrowed-scale" in verdict(f[10.0]) for f in (borrowed, fair)]
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "11-borrowed-scale-is-found",
     borrowed_ratio > 2 and abs(own_ratio - 1) < 1e-2 and scale_found == [True, False],
-    "A borrowed scale more than doubles the same function's curve, its own scale leaves it; diagnose flags the former.",
+    "A borrowed scale more than doubles the same function's curve, its own "
+    "scale leaves it; diagnose flags the former.",
     borrowed=borrowed_ratio,
     its_own=own_ratio,
     largest_relative_step=steps["borrowed"][1],
@@ -450,21 +576,28 @@ lnb.claim(
 # %%
 recalibrated = float(paths["recalibrated"].loss.sel(alpha=1, method="nearest"))
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "11-frozen-statistics-build-a-wall",
-    frozen > 10 * own[1] and frozen > 10 * recalibrated and list(statistics_found.values()) == [True, False, False],
-    "Frozen statistics raise the loss of a trained network more than tenfold; diagnose flags them and no others.",
+    frozen > 10 * own[1]
+    and frozen > 10 * recalibrated
+    and list(statistics_found.values()) == [True, False, False],
+    "Frozen statistics raise the loss of a trained network more than "
+    "tenfold; diagnose flags them and no others.",
     frozen=frozen,
     recalibrated=recalibrated,
     its_own=own[1],
 )
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "11-one-seed-proves-nothing",
-    ratios[0] < 0.75 and ratios[1] > 1.33 and "one-seed" in found["one"] and "one-seed" not in found["twenty"],
-    "Chosen directions make either network the flatter one; diagnose notes a single draw.",
+    ratios[0] < 0.75
+    and ratios[1] > 1.33
+    and "one-seed" in found["one"]
+    and "one-seed" not in found["twenty"],
+    "Chosen directions make either network the flatter one; diagnose notes "
+    "a single draw.",
     ratios_of_chosen_directions=ratios,
     ratio_of_means=heights[0].mean() / heights[1].mean(),
 )
@@ -515,7 +648,7 @@ exercises.check_repaired(my_plane, planes[16.0])
 # <details><summary>Solution</summary>
 #
 # ```python
-# my_plane = lnb.evaluate_plane(objective, directions, (-1, 1), 15, progress=False)
+# my_plane = lnb.evaluate_plane(objective, directions, (-1, 1), 15)
 # ```
 # </details>
 #

@@ -33,8 +33,11 @@
 # %%
 import sys
 
-if "google.colab" in sys.modules:  # Colab keeps its own torch and numpy
-    # %pip install --quiet --upgrade-strategy only-if-needed landscape-nb
+if "google.colab" in sys.modules:  # nothing that Colab has is replaced
+    archive = "https://github.com/landscape-nb/landscape-nb/archive/main.zip"
+    # !pip list --format=freeze > colab.txt
+    # !pip install -qc colab.txt landscape-nb || pip install -qc colab.txt {archive}
+    # !python -c "import landscape_nb" || echo "Not installed. Is there a network?"
 
     from google.colab import output
 
@@ -61,19 +64,15 @@ import landscape_nb as lnb
 from landscape_nb import exercises, plotting
 
 # %% tags=["parameters"]
-PRESET = "quick"  # "quick": a minute, on digits and the Zen of Python · "full": longer, on CIFAR-10 and more text
+# "quick": a minute, on digits and the Zen of Python · "full": longer, on CIFAR-10 and
+# more text
+PRESET = "quick"
 
 # %%
-quick = {"data": "digits", "images": 600, "epochs": 12, "points": 13, "text": "zen", "width": 32, "windows": 52}
-full = {
-    "data": "cifar10",
-    "images": 50_000,
-    "epochs": 200,
-    "points": 51,
-    "text": "library",
-    "width": 128,
-    "windows": 500,
-}
+quick = {"data": "digits", "images": 600, "epochs": 12, "points": 13, "text": "zen"}
+quick |= {"width": 32, "windows": 52}
+full = {"data": "cifar10", "images": 50_000, "epochs": 200, "points": 51}
+full |= {"text": "library", "width": 128, "windows": 500}
 quick |= {"theirs": "ResNet-20", "jobs": 1}
 full |= {"theirs": "ShuffleNet", "jobs": -1}
 settings = lnb.choose_preset(PRESET, quick=quick, full=full)
@@ -89,7 +88,9 @@ data = lnb.datasets.LOADERS[settings.data]()
 class TwoAnswers(nn.Module):
     def __init__(self, pixels, classes):
         super().__init__()
-        self.body = nn.Sequential(nn.Flatten(), nn.Linear(pixels, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU())
+        self.body = nn.Sequential(
+            nn.Flatten(), nn.Linear(pixels, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU()
+        )
         self.scores, self.ink = nn.Linear(64, classes), nn.Linear(64, 1)
 
     def forward(self, image):
@@ -98,7 +99,10 @@ class TwoAnswers(nn.Module):
 
 
 # %%
-rows = [{"image": x, "label": y, "ink": x.mean()} for x, y in zip(*data.subset(settings.images).train)]
+rows = [
+    {"image": x, "label": y, "ink": x.mean()}
+    for x, y in zip(*data.subset(settings.images).train)
+]
 loader = DataLoader(rows, batch_size=50, shuffle=True)
 {name: tuple(tensor.shape) for name, tensor in next(iter(loader)).items()}
 
@@ -120,7 +124,9 @@ def descend(model, loss_of, batches, update, every):
         loss = loss_of(model, batch)
         gradients = torch.autograd.grad(loss, list(model.parameters()))
         with torch.no_grad():
-            for number, (weight, gradient) in enumerate(zip(model.parameters(), gradients)):
+            for number, (weight, gradient) in enumerate(
+                zip(model.parameters(), gradients)
+            ):
                 weight -= update(memory.setdefault(number, {}), gradient, step)
         if step % every == 0:
             points.append(lnb.parameters_of(model))
@@ -137,14 +143,25 @@ def sgd(memory, gradient, step, rate=0.05, momentum=0.9):
 def adam(memory, gradient, step, rate=3e-3, beta1=0.9, beta2=0.999):
     memory["mean"] = beta1 * memory.get("mean", 0) + (1 - beta1) * gradient
     memory["square"] = beta2 * memory.get("square", 0) + (1 - beta2) * gradient**2
-    return rate * memory["mean"] / (1 - beta1**step) / ((memory["square"] / (1 - beta2**step)).sqrt() + 1e-8)
+    return (
+        rate
+        * memory["mean"]
+        / (1 - beta1**step)
+        / ((memory["square"] / (1 - beta2**step)).sqrt() + 1e-8)
+    )
 
 
 # %%
 torch.manual_seed(settings.seed)
 model = TwoAnswers(data.train[0][0].numel(), len(data.class_names))
 batches = [batch for _ in range(settings.epochs) for batch in loader]
-descend(model, lambda m, batch: criterion(m(batch["image"]), batch), batches, adam, every=1000)
+descend(
+    model,
+    lambda m, batch: criterion(m(batch["image"]), batch),
+    batches,
+    adam,
+    every=1000,
+)
 print(f"{len(batches)} steps")
 
 # %% [markdown]
@@ -161,7 +178,11 @@ objective = lnb.Objective(
     model,
     loader,
     criterion,
-    metrics={"accuracy": lambda answers, batch: lnb.accuracy(answers["scores"], batch["label"])},
+    metrics={
+        "accuracy": lambda answers, batch: lnb.accuracy(
+            answers["scores"], batch["label"]
+        )
+    },
     forward=lambda model, batch: model(batch["image"]),
 )
 objective()
@@ -175,11 +196,12 @@ wanted[0] = 0.91
 floor = float(-(wanted * wanted.log()).sum())
 zero.reveal("no" if floor > 0 else "yes")
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "12-a-loss-has-its-own-floor",
     objective()["loss"] > floor and objective()["accuracy"] > 0.95,
-    "With smoothed labels a network that is nearly always right still has a loss above 0.5.",
+    "With smoothed labels a network that is nearly always right still has "
+    "a loss above 0.5.",
     floor=floor,
     loss=objective()["loss"],
     accuracy=objective()["accuracy"],
@@ -188,13 +210,19 @@ lnb.claim(
 # %% [markdown]
 # So the paper's levels (0.1, 0.6, 1.1, …) would waste the first, and lines at chosen steps above *your* floor say more. Everything else is as always.
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Contours of the sum of both losses around the network with two "
+    "answers: one bowl, lowest at the centre, with lines from 0.6 up."
+)
+
 # %%
 directions = lnb.random_directions(model, 2, seed=settings.seed)
-own_plane = lnb.evaluate_plane(objective, directions, (-1, 1), settings.points, progress=False)
+own_plane = lnb.evaluate_plane(objective, directions, (-1, 1), settings.points)
 own_levels = [floor + step for step in (0.1, 0.2, 0.5, 1, 2, 4)]
 lnb.show(
     plotting.plot_contours(own_plane, levels=own_levels, title="Two answers, one loss"),
-    alt="Contours of the sum of both losses around the network with two answers: one bowl, lowest at the centre, with lines from 0.6 up.",
+    alt=alt,
 )
 
 # %% [markdown]
@@ -205,15 +233,22 @@ lnb.show(
 
 # %%
 def zen():
-    with contextlib.redirect_stdout(io.StringIO()):  # the module prints itself when it is imported
+    with contextlib.redirect_stdout(
+        io.StringIO()
+    ):  # the module prints itself when it is imported
         import this
     return codecs.decode(this.s, "rot13")
 
 
 # %%
 def library():
-    modules = [__import__(name) for name in ("argparse", "random", "textwrap", "statistics", "fractions")]
-    return "\n".join(thing.__doc__ or "" for m in modules for thing in (m, *vars(m).values()))
+    modules = [
+        __import__(name)
+        for name in ("argparse", "random", "textwrap", "statistics", "fractions")
+    ]
+    return "\n".join(
+        thing.__doc__ or "" for m in modules for thing in (m, *vars(m).values())
+    )
 
 
 # %%
@@ -226,14 +261,20 @@ print(f"{len(text)} characters, {len(characters)} different ones")
 class Block(nn.Module):
     def __init__(self, width, heads=4):
         super().__init__()
-        self.heads, self.norm1, self.norm2 = heads, nn.LayerNorm(width), nn.LayerNorm(width)
-        self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
-        self.feed = nn.Sequential(nn.Linear(width, 2 * width), nn.ReLU(), nn.Linear(2 * width, width))
+        self.heads = heads
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        maps = (nn.Linear(width, width) for _ in range(4))
+        self.query, self.key, self.value, self.out = maps
+        inner, outer = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
+        self.feed = nn.Sequential(inner, nn.ReLU(), outer)
 
     def attend(self, x):
-        split = [f(x).unflatten(-1, (self.heads, -1)).transpose(-2, -3) for f in (self.query, self.key, self.value)]
+        split = [
+            f(x).unflatten(-1, (self.heads, -1)).transpose(-2, -3)
+            for f in (self.query, self.key, self.value)
+        ]
         scores = split[0] @ split[1].transpose(-1, -2) / split[0].shape[-1] ** 0.5
-        future = torch.ones(scores.shape[-2:], dtype=torch.bool, device=x.device).triu(1)
+        future = torch.ones_like(scores[0, 0], dtype=torch.bool).triu(1)
         mixed = scores.masked_fill(future, -torch.inf).softmax(-1) @ split[2]
         return self.out(mixed.transpose(-2, -3).flatten(-2))
 
@@ -249,15 +290,22 @@ LENGTH = 32  # characters that it sees
 class Writer(nn.Module):
     def __init__(self, kinds, width, blocks=2):
         super().__init__()
-        self.letters, self.places = nn.Embedding(kinds, width), nn.Embedding(LENGTH, width)
-        self.blocks = nn.Sequential(*(Block(width) for _ in range(blocks)), nn.LayerNorm(width))
+        self.letters, self.places = (
+            nn.Embedding(kinds, width),
+            nn.Embedding(LENGTH, width),
+        )
+        self.blocks = nn.Sequential(
+            *(Block(width) for _ in range(blocks)), nn.LayerNorm(width)
+        )
         self.scores = nn.Linear(width, kinds, bias=False)
         for table in (self.letters, self.places):
             nn.init.normal_(table.weight, std=0.1)
         self.scores.weight = self.letters.weight  # tied: one tensor, used twice
 
     def forward(self, codes):
-        x = self.letters(codes) + self.places(torch.arange(codes.shape[-1], device=codes.device))
+        x = self.letters(codes) + self.places(
+            torch.arange(codes.shape[-1], device=codes.device)
+        )
         return self.scores(self.blocks(x))
 
 
@@ -299,8 +347,14 @@ _, by_sgd = write(settings.seed, sgd)
 # %%
 (direction,) = lnb.random_directions(writer, 1, seed=settings.seed)
 for name, d in list(direction.items())[:8]:
-    print(f"{name:24} {tuple(d.shape)!s:10} {f'{len(d)} filters' if d.any() else 'stays put'}")
-print(f"… {len(direction)} tensors; scores.weight in the list: {'scores.weight' in direction}")
+    print(
+        f"{name:24} {tuple(d.shape)!s:10} "
+        f"{f'{len(d)} filters' if d.any() else 'stays put'}"
+    )
+print(
+    f"… {len(direction)} tensors; scores.weight in the list: "
+    f"{'scores.weight' in direction}"
+)
 
 # %% [markdown]
 # The tied tensor is one parameter, under its first name, `letters.weight`: where a direction moves it, inputs and outputs move together, as in training. (Exercise 2 counts the share that moves.)
@@ -323,7 +377,7 @@ def rescaled(c):
 def curve(model, normalize, reach):
     objective = lnb.Objective(model, sample, next_letter, batch_size=16)
     (d,) = lnb.random_directions(model, 1, normalize=normalize, seed=settings.seed)
-    return lnb.evaluate_line(objective, d, (-reach, reach), 21, progress=False)
+    return lnb.evaluate_line(objective, d, (-reach, reach), 21)
 
 
 # %%
@@ -334,27 +388,42 @@ curves = {
     for how, reach in (("none", 0.05), ("filter", 1))
 }
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Loss along a raw and a filter-normalized direction for the "
+    "transformer and its rescaled twin: on the left the curves part, on "
+    "the right they coincide."
+)
+
 # %%
 figure, panels = plotting.panels(2)
-top = 1.05 * max(float(line.loss.max()) for pair in curves.values() for line in pair.values())
+top = 1.05 * max(
+    float(line.loss.max()) for pair in curves.values() for line in pair.values()
+)
 for panel, (how, pair) in zip(panels, curves.items()):
     for number, (name, line) in enumerate(pair.items()):
         plotting.draw_line(panel, line, label=name, number=number)
-    panel.set(title={"none": "raw direction", "filter": "filter-normalized"}[how], ylim=(0, top))
+    panel.set(
+        title={"none": "raw direction", "filter": "filter-normalized"}[how],
+        ylim=(0, top),
+    )
     panel.legend()
-alt = "Loss along a raw and a filter-normalized direction for the transformer and its rescaled twin: on the left the curves part, on the right they coincide."
+
 lnb.show(figure, alt=alt)
 
 # %%
 end_ratios = {
-    how: [float(b / a) for a, b in zip(*(line.loss[[0, -1]] for line in pair.values()))] for how, pair in curves.items()
+    how: [float(b / a) for a, b in zip(*(line.loss[[0, -1]] for line in pair.values()))]
+    for how, pair in curves.items()
 }
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "12-attention-is-normalized",
-    min(end_ratios["none"]) > 1.2 and max(abs(r - 1) for r in end_ratios["filter"]) < 0.01,
-    "Rescaling queries against keys changes the raw curve, and leaves the filter-normalized one as it is.",
+    min(end_ratios["none"]) > 1.2
+    and max(abs(r - 1) for r in end_ratios["filter"]) < 0.01,
+    "Rescaling queries against keys changes the raw curve, and leaves the "
+    "filter-normalized one as it is.",
     loss_at_the_ends_raw_after_over_before=end_ratios["none"],
     loss_at_the_ends_normalized_after_over_before=end_ratios["filter"],
 )
@@ -368,22 +437,20 @@ lnb.claim(
 
 # %%
 pca = lnb.shared_plane([by_adam, by_sgd])
-paths = {name: lnb.project(run, pca.directions, pca.origin) for name, run in (("Adam", by_adam), ("SGD", by_sgd))}
+paths = {
+    name: lnb.project(run, pca.directions, pca.origin)
+    for name, run in (("Adam", by_adam), ("SGD", by_sgd))
+}
 print("share of the variance in the plane:", pca.explained_variance_ratio.round(3))
 
 
 # %%
-def reach(name):
-    values = [value for path in paths.values() for value in path[name].values]
-    margin = 0.2 * (max(values) - min(values))
-    return min(values) - margin, max(values) + margin
-
-
-# %%
-writer_objective = lnb.Objective(writer, sample, next_letter, {"accuracy": lnb.accuracy}, batch_size=16)
-extent = [reach("alpha"), reach("beta")]
+writer_objective = lnb.Objective(
+    writer, sample, next_letter, {"accuracy": lnb.accuracy}, batch_size=16
+)
+extent = lnb.extent_of(list(paths.values()), margin=0.2)
 terrain = lnb.evaluate_plane(
-    writer_objective, pca.directions, extent, settings.points + 6, origin=pca.origin, progress=False
+    writer_objective, pca.directions, extent, settings.points + 6, origin=pca.origin
 )
 letter_levels = (0.2, 0.5, 1, 1.5, 2, 2.5, 3, 4, 6, 10)
 
@@ -393,17 +460,30 @@ def both_paths(panel, until=None):
     filled = plotting.draw_contours(panel, terrain, levels=letter_levels)
     for name, path in paths.items():
         plotting.draw_path(panel, path, until)
-        style = {"textcoords": "offset points", "color": "white", "fontsize": 15, "weight": "bold"}
-        panel.annotate(name, (path.alpha[-1], path.beta[-1]), (12, -16), **style)
+        style = {
+            "textcoords": "offset points",
+            "color": "white",
+            "fontsize": 15,
+            "weight": "bold",
+            "ha": "center",
+        }
+        panel.annotate(name, (path.alpha[-1], path.beta[-1]), (0, 12), **style)
     return filled
 
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Contours of the transformer's loss in the plane that two runs share. "
+    "From one start, marked by a square, the paths of SGD and Adam lead to "
+    "two ends, marked by stars, that lie apart."
+)
 
 # %% tags=["answer"]
 figure, (panel,) = plotting.panels(1, size=(8.5, 6))
 filled = both_paths(panel)
 figure.colorbar(filled, ax=panel, label="loss", format=lambda x, _: f"{10**x:.3g}")
 panel.set(xlabel="first principal component", ylabel="second principal component")
-alt = "Contours of the transformer's loss in the plane that two runs share. From one start, marked by a square, the paths of SGD and Adam lead to two ends, marked by stars, that lie apart."
+
 lnb.show(figure, alt=alt)
 
 # %%
@@ -411,11 +491,12 @@ ends = [writer_objective(run[-1])["loss"] for run in (by_adam, by_sgd)]
 moves = [lnb.towards(run[0], run[-1]) for run in (by_adam, by_sgd)]
 apart = lnb.norm(lnb.towards(by_adam[-1], by_sgd[-1])) / max(map(lnb.norm, moves))
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "12-two-optimizers-two-places",
     max(ends) < 1 and apart > 0.5,
-    "Both optimizers learn the text, and end more than half as far from each other as from where they started.",
+    "Both optimizers learn the text, and end more than half as far from "
+    "each other as from where they started.",
     loss_of_adam_and_sgd=ends,
     distance_of_the_ends_over_the_longer_way=apart,
 )
@@ -424,9 +505,15 @@ lnb.claim(
 # How much does the picture leave out? All networks on the two paths but the origin may lie off the plane; `plane_gap` compares their loss with the contours under them.
 
 # %%
-gaps = [lnb.plane_gap(writer_objective, run, pca.directions, pca.origin) for run in (by_adam, by_sgd)]
+gaps = [
+    lnb.plane_gap(writer_objective, run, pca.directions, pca.origin)
+    for run in (by_adam, by_sgd)
+]
 for name, gap in zip(paths, gaps):
-    print(f"{name:5} loss at the end {float(gap.loss[-1]):.2f}, in the plane under it {float(gap.plane_loss[-1]):.2f}")
+    print(
+        f"{name:5} loss at the end {float(gap.loss[-1]):.2f}, in the plane "
+        f"under it {float(gap.plane_loss[-1]):.2f}"
+    )
 
 # %% [markdown]
 # A transformer can also say where it is. Move along the two runs, and read what the network at that point writes when it is given the first words of the text.
@@ -447,7 +534,8 @@ def continuation(point, start=text[:LENGTH], letters=60):
 # %%
 stops = list(range(0, 31, 3))
 written = {
-    name: {stop: continuation(run[stop]) for stop in stops} for name, run in (("Adam", by_adam), ("SGD", by_sgd))
+    name: {stop: continuation(run[stop]) for stop in stops}
+    for name, run in (("Adam", by_adam), ("SGD", by_sgd))
 }
 for name, texts in written.items():
     for stop in (0, 6, 15, 30):
@@ -463,12 +551,20 @@ def draw(optimizer="Adam", point=30):
     right.axis("off")
     lines = textwrap.fill(written[optimizer][point], 34, replace_whitespace=False)
     right.text(0, 0.95, lines, family="monospace", fontsize=14, va="top")
-    right.set_title(f"{optimizer}, step {point * settings.epochs}: loss {float(gap.loss[point]):.2f}")
+    right.set_title(
+        f"{optimizer}, step {point * settings.epochs}: loss "
+        f"{float(gap.loss[point]):.2f}"
+    )
     return figure
 
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Left: both paths up to a chosen point. Right: what the network at "
+    "that point writes."
+)
+
 # %%
-alt = "Left: both paths up to a chosen point. Right: what the network at that point writes."
 lnb.explore(draw, alt=alt, optimizer=["Adam", "SGD"], point=stops)
 
 # %% [markdown]
@@ -498,16 +594,31 @@ def architecture(seed=0):
 
 # %%
 def accuracy(net):
-    return lnb.Objective(net, data.test, metrics={"accuracy": lnb.accuracy}, batch_size=200)()["accuracy"]
+    return lnb.Objective(
+        net, data.test, metrics={"accuracy": lnb.accuracy}, batch_size=200
+    )()["accuracy"]
 
 
 # %%
 folder = tempfile.TemporaryDirectory()
 file = Path(folder.name) / "theirs.safetensors"
-theirs = lnb.train(architecture(settings.seed), data, (settings.epochs + 1) // 2, 64, lr=0.02, seed=settings.seed)
-save_file({f"module.{name}": tensor for name, tensor in theirs.model.state_dict().items()}, file)
+theirs = lnb.train(
+    architecture(settings.seed),
+    data,
+    (settings.epochs + 1) // 2,
+    64,
+    lr=0.02,
+    seed=settings.seed,
+)
+save_file(
+    {f"module.{name}": tensor for name, tensor in theirs.model.state_dict().items()},
+    file,
+)
 reported = accuracy(theirs.model)
-print(f"{file.name}: {file.stat().st_size / 1e6:.1f} MB, accuracy as they report it {reported:.1%}")
+print(
+    f"{file.name}: {file.stat().st_size / 1e6:.1f} MB, accuracy as they "
+    f"report it {reported:.1%}"
+)
 
 # %% [markdown]
 # > **Predict.** Loading with `strict=False` gives no error. What will the accuracy be?
@@ -515,15 +626,20 @@ print(f"{file.name}: {file.stat().st_size / 1e6:.1f} MB, accuracy as they report
 # %%
 careless, careful = architecture(1), architecture(1)
 careless.load_state_dict(load_file(file), strict=False)
-careful.load_state_dict({name.removeprefix("module."): tensor for name, tensor in load_file(file).items()})
-loaded = {name: accuracy(net) for name, net in (("careless", careless), ("careful", careful))}
+careful.load_state_dict(
+    {name.removeprefix("module."): tensor for name, tensor in load_file(file).items()}
+)
+loaded = {
+    name: accuracy(net) for name, net in (("careless", careless), ("careful", careful))
+}
 loaded
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "12-check-before-you-draw",
     loaded["careless"] < 0.3 and loaded["careful"] == reported > 0.8,
-    "The carelessly loaded network guesses, without any error; the other has the reported accuracy.",
+    "The carelessly loaded network guesses, without any error; the other "
+    "has the reported accuracy.",
     accuracy_careless=loaded["careless"],
     accuracy_careful=loaded["careful"],
     accuracy_reported=reported,
@@ -537,15 +653,27 @@ lnb.claim(
 # %%
 theirs_objective = lnb.Objective(careful, data.subset(100), batch_size=100)
 directions = lnb.random_directions(careful, 2, seed=settings.seed)
-stages = list(lnb.progressive_plane(theirs_objective, directions, (-0.5, 0.5), 25, error=0.02))
+stages = list(
+    lnb.progressive_plane(theirs_objective, directions, (-0.5, 0.5), 25, error=0.02)
+)
 chosen = [stages[0], stages[len(stages) // 2], stages[-1]]
-named = {f"{int(p.measured.sum())} points, error {p.estimated_error:.2g}": p for p in chosen}
+named = {
+    f"{int(p.measured.sum())} points, error {p.estimated_error:.2g}": p for p in chosen
+}
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Contours of the loss around the network that was loaded, from coarse "
+    "to fine: the same round bowl each time, whose bottom is below 0.1, "
+    "ever more exactly."
+)
 
 # %%
 lnb.show(
-    plotting.plot_contours(named, columns=3, points=True, title=f"Somebody's {settings.theirs}"),
-    alt="Contours of the loss around the network that was loaded, from coarse to fine: the same "
-    "round bowl each time, whose bottom is below 0.1, ever more exactly.",
+    plotting.plot_contours(
+        named, columns=3, points=True, title=f"Somebody's {settings.theirs}"
+    ),
+    alt=alt,
 )
 
 # %% [markdown]
@@ -554,7 +682,8 @@ lnb.show(
 # %%
 released = lnb.datasets.data_directory() / "resnet56.t7"
 if released.exists():
-    print(f"{sum(p.numel() for p in lnb.load_authors_checkpoint(released).parameters()):,} weights")
+    found = lnb.load_authors_checkpoint(released)
+    print(f"{sum(p.numel() for p in found.parameters()):,} weights")
 else:
     print("put the authors' resnet56.t7 into", released.parent.name, "to read it")
 
@@ -565,22 +694,26 @@ else:
 
 # %%
 raw = lnb.random_directions(writer, 2, normalize="none", seed=settings.seed)
-first_try = lnb.evaluate_plane(writer_objective, raw, (-0.005, 0.005), 7, progress=False)
+first_try = lnb.evaluate_plane(writer_objective, raw, (-0.005, 0.005), 7)
 lnb.diagnose(first_try)
 
 # %%
 normalized = lnb.random_directions(writer, 2, seed=settings.seed)
-second_try = lnb.evaluate_plane(writer_objective, normalized, (-1, 1), settings.points, progress=False)
+second_try = lnb.evaluate_plane(writer_objective, normalized, (-1, 1), settings.points)
 lnb.diagnose(second_try)
 
 # %%
-found = [[f.code for f in lnb.diagnose(p) if f.severity != "note"] for p in (first_try, second_try)]
+found = [
+    [f.code for f in lnb.diagnose(p) if f.severity != "note"]
+    for p in (first_try, second_try)
+]
 
-# %%
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "12-diagnose-finds-it",
     {"too-narrow", "un-normalized"} <= set(found[0]) and not found[1],
-    "The first try is found too narrow and un-normalized; in the second nothing is found but notes.",
+    "The first try is found too narrow and un-normalized; in the second "
+    "nothing is found but notes.",
     problems_and_warnings=[len(codes) for codes in found],
 )
 
@@ -588,9 +721,15 @@ lnb.claim(
 # A large plane can take hours, and computers are switched off. With `store=` every finished piece is kept; the same call goes on where it stopped, and anything measured with other weights, data or settings is refused. With `n_jobs=` the pieces are shared among processes (each loads PyTorch into memory of its own; the quick preset uses one).
 
 # %%
-keep = {"store": Path(folder.name) / "plane.zarr", "n_jobs": settings.jobs, "progress": False}
+keep = {
+    "store": Path(folder.name) / "plane.zarr",
+    "n_jobs": settings.jobs,
+    "progress": False,
+}
 for attempt in ("at first", "again"):
-    kept = lnb.evaluate_plane(writer_objective, normalized, (-1, 1), settings.points, **keep)
+    kept = lnb.evaluate_plane(
+        writer_objective, normalized, (-1, 1), settings.points, **keep
+    )
     print(f"{attempt:8} {kept.attrs['wall_time']:.2f} s")
 
 # %%
@@ -606,7 +745,10 @@ except ValueError as error:
 
 # %%
 def zoom(reach=1.0, top=9.6):
-    part = second_try.sel(alpha=slice(-reach - 1e-9, reach + 1e-9), beta=slice(-reach - 1e-9, reach + 1e-9))
+    part = second_try.sel(
+        alpha=slice(-reach - 1e-9, reach + 1e-9),
+        beta=slice(-reach - 1e-9, reach + 1e-9),
+    )
     figure, (panel,) = plotting.panels(1, size=(6.4, 5))
     levels = [0.1 + (top - 0.1) * n / 10 for n in range(11)]
     filled = plotting.draw_contours(panel, part, levels=levels)
@@ -617,9 +759,15 @@ def zoom(reach=1.0, top=9.6):
     return figure
 
 
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Contours of the transformer's loss with a chosen range and highest "
+    "level, and what diagnose says of it."
+)
+
 # %%
 reaches = [round(float(a), 4) for a in second_try.alpha.values if a > 0]
-alt = "Contours of the transformer's loss with a chosen range and highest level, and what diagnose says of it."
+
 lnb.explore(zoom, alt=alt, reach=reaches, top=[1.0, 2.0, 5.0, 9.6, 50.0])
 
 # %%
@@ -663,7 +811,11 @@ exercises.check_moving_share(my_share, direction)
 # **3 · Hold the rest still** (●●○, 8 minutes). How does the loss depend on *where the transformer looks*, that is, on queries and keys alone? Make a filter-normalized direction that moves only the weights with `query.weight` or `key.weight` in their names: `ignore=` takes a function that is True for names that stay put.
 
 # %%
-looking = [name for name in writer_objective.origin if "query.weight" in name or "key.weight" in name]
+looking = [
+    name
+    for name in writer_objective.origin
+    if "query.weight" in name or "key.weight" in name
+]
 
 my_direction = ...
 exercises.check_moves_only(my_direction, writer_objective.origin, looking)
@@ -679,7 +831,9 @@ exercises.check_moves_only(my_direction, writer_objective.origin, looking)
 # **4 · A plot that stands** (●●○, 10 minutes). Here is a plane of the network with two answers. Ask `lnb.diagnose`, and measure a plane of the same `objective` in which it finds no problem and no warning.
 
 # %%
-poor = lnb.evaluate_plane(objective, lnb.random_directions(model, 2, normalize="none"), (-3, 3), 7, progress=False)
+poor = lnb.evaluate_plane(
+    objective, lnb.random_directions(model, 2, normalize="none"), (-3, 3), 7
+)
 
 my_plane = ...
 exercises.check_sound_plane(my_plane, objective)

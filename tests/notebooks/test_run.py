@@ -11,9 +11,9 @@ from landscape_nb.course.notebooks import NOTEBOOKS
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda n: n.number)
-def test_a_notebook_runs_from_an_empty_cache(notebook, tmp_path, monkeypatch, session_cache):
+def test_a_notebook_runs_from_an_empty_cache(notebook, tmp_path, monkeypatch, session_cache, session_course):
     monkeypatch.setenv("LANDSCAPE_NB_CACHE", str(tmp_path / "cache"))
-    report = runner.run_notebook(notebook, tmp_path / "out", progress=False)
+    report = runner.run_notebook(notebook, session_course, progress=False)
     folder = ROOT / "build"
     folder.mkdir(exist_ok=True)
     measured = {"seconds": round(report.seconds, 1), "peak_memory_mb": report.peak_memory // 10**6}
