@@ -21,7 +21,7 @@ are in [Faithful to the paper?](fidelity.md).
 
 def page():
     """The whole page."""
-    return _HEAD + to_markdown(shipped_claims())
+    return _HEAD + to_markdown(shipped_claims(), "../notebooks")
 
 
 if __name__ == "__main__":

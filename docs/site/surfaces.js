@@ -1,0 +1,66 @@
+// Surfaces and contours of the planes in planes.js, drawn by plotly; the start page and the explorer use it.
+const NOT_FINITE = -32768;
+const SCALE = [[0, "#3b0f70"], [.2, "#8c2981"], [.45, "#de4968"], [.7, "#fe9f6d"], [1, "#fcfdbf"]];
+
+// The heights log10(loss) of a plane: rows along beta, as plotly wants them; null where the loss is not finite.
+function heights(plane) {
+  const bytes = Uint8Array.from(atob(plane.heights), letter => letter.charCodeAt(0));
+  const view = new DataView(bytes.buffer);
+  const n = plane.beta.length;
+  const at = (i, j) => view.getInt16(2 * (i * n + j), true);
+  return plane.beta.map((_, j) => plane.alpha.map((_, i) => at(i, j) === NOT_FINITE ? null : at(i, j) / 1000));
+}
+
+// One scale for everything that is compared. A deep funnel beside a shallow one would leave the shallow one a few
+// pixels: so the scale begins a little below the bottom that is higher, and spans a bit less than three decades.
+function commonRange(planes, whole = false) {
+  const finite = planes.map(plane => heights(plane).flat().filter(height => height !== null));
+  const lows = finite.map(values => Math.min(...values));
+  const top = Math.max(...finite.map(values => Math.max(...values)));
+  if (whole) return [Math.min(...lows), top];
+  const bottom = Math.max(Math.min(...lows), Math.max(...lows) - .3);
+  return [bottom, Math.min(top, bottom + 2.7)];
+}
+
+const loss = height => Number((10 ** height).toPrecision(3)).toString();
+
+function lossTicks([low, high], linear) {
+  if (linear) return {};
+  const values = [];
+  for (let decade = Math.floor(low); decade <= high; decade++)
+    for (const digit of [1, 3]) {
+      const value = decade + Math.log10(digit);
+      if (value >= low - 1e-9 && value <= high + 1e-9) values.push(value);
+    }
+  return {tickvals: values, ticktext: values.map(loss)};
+}
+
+// What plotly draws of a plane. `range` is in log10(loss); what is outside of it is drawn at its ends.
+function traces(plane, {range, linear = false, contours = false}) {
+  const log = heights(plane);
+  const [low, high] = linear ? range.map(height => 10 ** height) : range;
+  const height = value => linear ? 10 ** value : value;
+  const z = log.map(row => row.map(value => value === null ? null : Math.max(low, Math.min(height(value), high))));
+  const text = log.map(row => row.map(value => value === null ? "not finite" : loss(value)));
+  const common = {x: plane.alpha, y: plane.beta, z, text, colorscale: SCALE, hoverinfo: "none",
+    colorbar: {title: {text: "loss"}, thickness: 12, len: .7, ...lossTicks(range, linear)}};
+  if (contours)
+    return [{...common, type: "contour", zmin: low, zmax: high, autocontour: false,
+      contours: {start: low, end: high, size: (high - low) / 16}, line: {color: "#333", width: .7}}];
+  return [{...common, type: "surface", cmin: low, cmax: high,
+    lighting: {ambient: .55, diffuse: .8, specular: .15, roughness: .6}, lightposition: {x: -100, y: 200, z: 400}}];
+}
+
+function layout({range, linear = false, contours = false, camera}) {
+  const margin = {l: 0, r: 0, t: 0, b: 0};
+  if (contours)
+    return {margin: {l: 45, r: 10, t: 10, b: 40}, xaxis: {title: {text: "α"}, constrain: "domain"},
+      yaxis: {title: {text: "β"}, scaleanchor: "x", constrain: "domain"}, font: {size: 14}};
+  const ends = linear ? range.map(height => 10 ** height) : range;
+  return {margin, font: {size: 14}, scene: {camera, aspectmode: "manual", aspectratio: {x: 1, y: 1, z: .7},
+    xaxis: {title: {text: "α"}}, yaxis: {title: {text: "β"}},
+    zaxis: {title: {text: "loss"}, range: ends, ...lossTicks(range, linear)}}};
+}
+
+const START_CAMERA = {eye: {x: 1.35, y: -1.35, z: .95}, center: {x: 0, y: 0, z: -.12}};
+const CONFIG = {responsive: true, displaylogo: false, displayModeBar: false};

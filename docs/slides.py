@@ -1,0 +1,183 @@
+"""Slides and a handout of the course, made of its executed notebooks: `make slides` writes build/slides.
+
+A deck follows a path of the lecturers' page. A notebook's question, predictions, figures, what to notice and what to
+take away become slides; the text between them becomes the speaker's notes.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+
+import nbformat
+from markdown_it import MarkdownIt
+
+from landscape_nb.course.html_page import write_html
+from landscape_nb.course.notebook_page import put_moving_parts, write_plotly
+from landscape_nb.course.notebooks import NOTEBOOKS, find_notebook
+
+PATHS = {
+    45: {"00": 10, "02": 15, "05": 20},
+    90: {"00": 10, "02": 15, "03": 15, "04": 15, "05": 20, "11": 15},
+}
+"""Minutes of a lecture: its notebooks, with their minutes. The lecturers' page says the same."""
+SKIPPED = ("Exercises", "What this does not show", "References")
+MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable("table")
+CHROMIUM = ("--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer")
+
+HANDOUT = """
+figure { margin: 1em 0; break-inside: avoid; } img { max-width: 100%; max-height: 9cm; } h2 { break-before: page; }
+"""
+DECK = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Loss landscapes in {minutes} minutes – landscape-nb</title>
+<meta name="viewport" content="width=device-width">
+<link rel="stylesheet" href="reveal/reveal.css"><link rel="stylesheet" href="reveal/white.css">
+<style>
+.reveal {{ font-size: 30px; }}
+.reveal h1 {{ font-size: 1.9em; text-transform: none; }}
+.reveal h2 {{ font-size: 1.3em; text-transform: none; }}
+.reveal section img {{ width: 100%; max-height: 560px; object-fit: contain; margin: 0; }}
+.reveal section.title img {{ max-height: 470px; }}
+.reveal .predict {{ font-size: 1.35em; line-height: 1.35; }}
+.reveal .question {{ font-size: 1.2em; }}
+.reveal .landscape-player {{ font-size: 20px; }}
+.reveal .landscape-player .player-controls {{ justify-content: center; }}
+.reveal .landscape-player img {{ margin: 0 auto; }}
+.reveal ol, .reveal ul {{ display: block; }}
+.reveal li {{ margin-bottom: .5em; }}
+.plotly-graph-div {{ margin: 0 auto; }}
+</style></head><body>
+<div class="reveal"><div class="slides">
+{slides}
+</div></div>
+<script src="reveal/reveal.js"></script><script src="reveal/notes/notes.js"></script>
+<script>
+Reveal.initialize({{width: 1280, height: 720, hash: true, plugins: [RevealNotes], slideNumber: true}});
+const fit = slide => slide.querySelectorAll(".js-plotly-plot").forEach(plot => Plotly.Plots.resize(plot));
+Reveal.on("ready", event => fit(event.currentSlide));
+Reveal.on("slidechanged", event => fit(event.currentSlide));
+</script>
+</body></html>
+"""
+
+
+def main(course, out):
+    """Write a deck for each path, a page that leads to them, and the handout."""
+    course, out = Path(course).resolve(), Path(out).resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    write_assets(course, out)
+    for minutes, path in PATHS.items():
+        slides = "\n".join(slide for number, part in path.items() for slide in slides_of(course, number, part))
+        (out / f"{minutes}.html").write_text(DECK.format(minutes=minutes, slides=slides), encoding="utf-8")
+    links = "".join(f'<li><a href="{minutes}.html">{minutes} minutes</a></li>' for minutes in PATHS)
+    body = f'<h1>Slides</h1><ul>{links}<li><a href="handout.pdf">Handout</a></li></ul><p>Press S for the notes.</p>'
+    write_html(out / "index.html", "slides", 900, "", body)
+    write_handout(course, out)
+
+
+def write_assets(course, out):
+    """Put what the decks load beside them: reveal.js, plotly.js and the players' pictures."""
+    reveal = files("sphinx_revealjs") / "_static" / "revealjs"
+    (out / "reveal" / "notes").mkdir(parents=True, exist_ok=True)
+    for name in ("dist/reveal.js", "dist/reveal.css", "dist/theme/white.css"):
+        shutil.copy(str(reveal / name), out / "reveal")
+    shutil.copytree(str(reveal / "dist/theme/fonts"), out / "reveal" / "fonts", dirs_exist_ok=True)
+    for name in ("notes.js", "speaker-view.html"):
+        shutil.copy(str(reveal / "plugin" / "notes" / name), out / "reveal" / "notes")
+    write_plotly(out)
+    shutil.copytree(course / "players", out / "players", dirs_exist_ok=True)
+    shutil.copytree(course / "images", out / "images", dirs_exist_ok=True)
+
+
+def slides_of(course, number, minutes):
+    """The slides of a notebook."""
+    notebook = find_notebook(number)
+    content = nbformat.read(course / f"{notebook.name}.ipynb", as_version=4)
+    put_moving_parts(content)
+    yield title_slide(content.cells[0].source, notebook, minutes)
+    section, said = "", []
+    for cell in content.cells[2:]:
+        if cell.cell_type == "markdown":
+            for part in cell.source.split("\n\n"):
+                if heading := re.match(r"## (?:\d · )?(.*)", part):
+                    section = heading[1]
+                elif section not in SKIPPED:
+                    yield from slides_of_text(part, section, said)
+        elif section and section not in SKIPPED:
+            for figure in figures(cell):
+                yield slide(section, figure, said)
+
+
+def title_slide(head, notebook, minutes):
+    """A notebook's question and its answer figure."""
+    question = re.search(r"\*\*Question\.\*\* (.*)", head)[1]
+    alt, image = re.search(r"!\[(.*?)\]\((.*?)\)", head).groups()
+    caption = re.search(r"^\*(?!\*)(.*)\*$", head, re.M)
+    body = f'<p class="question">{MARKDOWN.renderInline(question)}</p><img src="{image}" alt="{escape(alt)}">'
+    return slide(notebook.title, body, [f"{minutes} minutes.", caption[1] if caption else ""], "title")
+
+
+def slides_of_text(part, section, said):
+    """The slide that a part of the text gives; what gives none is kept to be said with the next."""
+    if predicted := re.match(r">? ?\*\*Predict\.\*\* (.*)", part, re.S):
+        question = MARKDOWN.renderInline(predicted[1].replace("\n> ", " "))
+        yield slide(section, f'<p class="predict"><strong>Predict.</strong> {question}</p>', said)
+    elif re.match(r"(\d\.|-) ", part):
+        yield slide(section, MARKDOWN.render(part), said)
+    elif not part.startswith(("#", "**Notice**", "<details", "|")):
+        said.append(part)
+
+
+def figures(cell):
+    """What a cell shows: HTML that moves, or pictures."""
+    for output in cell.outputs:
+        data = output.get("data", {})
+        if "text/html" in data:
+            yield data["text/html"]
+        elif "image/png" in data:
+            alt = escape(output.metadata.get("image/png", {}).get("alt", ""))
+            yield f'<img src="data:image/png;base64,{data["image/png"].strip()}" alt="{alt}">'
+
+
+def slide(heading, body, said, kind="part"):
+    """A slide; what was kept to be said goes into its notes."""
+    notes = MARKDOWN.render("\n\n".join(filter(None, said)))
+    said.clear()
+    return f'<section class="{kind}"><h2>{escape(heading)}</h2>\n{body}\n<aside class="notes">{notes}</aside></section>'
+
+
+def write_handout(course, out):
+    """Write the figures and the claims of all notebooks, without code, as a page and as a PDF."""
+    body = "<h1>Loss landscapes: the figures of the course</h1>" + "\n".join(
+        handout_of(course, notebook) for notebook in NOTEBOOKS
+    )
+    page = write_html(out / "handout.html", "handout", 1000, HANDOUT, body)
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        raise SystemExit(f"The PDF needs Chromium or Chrome, which is not here: print {page} from another browser.")
+    command = [chromium, *CHROMIUM, f"--print-to-pdf={out / 'handout.pdf'}", page.as_uri()]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def handout_of(course, notebook):
+    """A notebook's question, figures and claims."""
+    content = nbformat.read(course / f"{notebook.name}.ipynb", as_version=4)
+    question = re.search(r"\*\*Question\.\*\* (.*)", content.cells[0].source)[1]
+    parts = [f"<h2>{notebook.number} · {escape(notebook.title)}</h2><p>{MARKDOWN.renderInline(question)}</p>"]
+    for cell in content.cells:
+        for output in cell.get("outputs", ()):
+            data = output.get("data", {})
+            if "image/png" in data:
+                alt = escape(output.metadata.get("image/png", {}).get("alt", ""))
+                picture = f'<img src="data:image/png;base64,{data["image/png"].strip()}" alt="{alt}">'
+                parts.append(f"<figure>{picture}<figcaption>{alt}</figcaption></figure>")
+            elif "lnb.claim(" in cell.source and "text/markdown" in data:
+                parts.append(MARKDOWN.render(data["text/markdown"]))
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
