@@ -5,10 +5,10 @@ THREADS ?= 1
 # Side by side, threads of two halves would wait for each other's: with more than one, the halves take turns.
 HALVES := $(if $(filter 1,$(THREADS)),2,1)
 BIN := .venv/bin
-COURSE := tests/notebooks/test_run.py tests/course/test_runner.py tests/gallery notebooks/solutions
+COURSE := tests/notebooks/test_run.py tests/notebooks/test_run_pages.py tests/docs/test_slides.py tests/notebooks/test_colab.py tests/course/test_runner.py tests/gallery notebooks/solutions
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: lab course test test-library test-processors test-course notebooks bench site
+.PHONY: lab course test test-library test-processors test-course notebooks bench site slides
 .DELETE_ON_ERROR:
 
 course: .venv/installed
@@ -39,13 +39,20 @@ bench: .venv/installed
 	$(BIN)/python -m pip install $(PIP_OPTIONS) --quiet --editable '.[bench]'
 	python benchmarks/run.py
 
-site: .venv/installed
-	python -m sphinx -q -W --keep-going -c docs -b html . build/site
+site: build/course/index.html
+	python -m sphinx -q -W --keep-going -c docs -D course=$(CURDIR)/build/course -b html . build/site
+
+slides: build/course/index.html
+	python docs/slides.py build/course build/slides
+
+# What moves on the site and the slides are pictures that a run of the course draws.
+build/course/index.html: .venv/installed $(wildcard notebooks/*.ipynb landscape_nb/course/*.py landscape_nb/course/*.js)
+	landscape-nb run all --out build/course
 
 notebooks: .venv/installed
 	python notebooks/build.py
 
 .venv/installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install $(PIP_OPTIONS) --editable '.[dev,cluster,third-party]'
+	$(BIN)/python -m pip install $(PIP_OPTIONS) --editable '.[course,export,dev,cluster,third-party]'
 	touch $@

@@ -1,10 +1,12 @@
 """The wheel and the source distribution hold what their users need."""
 
+import re
 import subprocess
 import sys
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,14 +16,16 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory) -> dict[str, set[str]]:
-    """The names of the files in the wheel and in the source distribution."""
+def built(tmp_path_factory) -> dict[str, Any]:
+    """The names of the files in the wheel and in the source distribution, and what an index shows."""
     folder = tmp_path_factory.mktemp("dist")
     subprocess.run([sys.executable, "-m", "hatchling", "build", "-d", str(folder)], cwd=ROOT, check=True)
     (wheel,), (source,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
     with zipfile.ZipFile(wheel) as archive, tarfile.open(source) as sources:
         below_top = {name.partition("/")[2] for name in sources.getnames()}
-        return {"wheel": set(archive.namelist()), "source": below_top}
+        names = set(archive.namelist())
+        (metadata,) = [name for name in names if name.endswith(".dist-info/METADATA")]
+        return {"wheel": names, "source": below_top, "description": archive.read(metadata).decode()}
 
 
 def files(folder: str) -> set[str]:
@@ -47,3 +51,16 @@ def test_the_wheel_holds_nothing_else(built):
 def test_the_source_distribution_can_be_tested(built, folder):
     assert files(folder) <= built["source"]
     assert {"pyproject.toml", "Makefile", "README.md", "CHANGELOG.md", "LICENSE"} <= built["source"]
+
+
+def test_the_readme_of_an_index_has_no_links_into_the_repository_but_absolute_ones(built):
+    text = built["description"]
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert len(links) > 20
+    assert all(link.startswith("https://") for link in links)
+    assert "https://raw.githubusercontent.com/landscape-nb/landscape-nb/main/notebooks/images/" in text
+    assert "https://github.com/landscape-nb/landscape-nb/blob/main/notebooks/05_skip_connections.ipynb" in text
+
+
+def test_a_workflow_runs_the_tests():
+    assert "make test" in (ROOT / ".github" / "workflows" / "test.yml").read_text()
