@@ -354,7 +354,8 @@ def interrupted_before_epoch(number):
             raise KeyboardInterrupt
         train_epoch(self, bar)
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    said = f"^stopped in epoch {number + 1} of"
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt, match=said):
         patch.setattr(training._Run, "_train_epoch", interrupted)
         yield
 

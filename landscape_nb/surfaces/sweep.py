@@ -82,12 +82,16 @@ def sweep(
     done = kept.read() if kept else {}
     todo = [number for number in range(grid.pieces) if number not in done]
     values = {name: np.full(grid.shape, np.nan) for name in names}
-    with progress_bar(grid.pieces, progress, len(done)) as bar:
-        for number, piece in measured_pieces(measurement, grid, todo, n_jobs):
-            if kept:
-                kept.write(number, piece)
-            done[number] = piece
-            bar.update()
+    try:
+        with progress_bar(grid.pieces, progress, len(done)) as bar:
+            for number, piece in measured_pieces(measurement, grid, todo, n_jobs):
+                if kept:
+                    kept.write(number, piece)
+                done[number] = piece
+                bar.update()
+    except KeyboardInterrupt:  # raised anew: where in torch it came is two hundred lines that help nobody
+        where = f"; they are in {kept.path}, and the same call goes on from there" if kept else ""
+        raise KeyboardInterrupt(f"stopped after {len(done)} of {grid.pieces} pieces{where}") from None
     give_back()
     for number, piece in done.items():
         for name in names:

@@ -140,8 +140,12 @@ def train(
     if cache is not False:
         key = fingerprint(model, train_pair, test_pair, criterion, metrics, augmentation, settings, versions())
         run.open(make_writable_cache(None if cache is True else cache, key))
-    with preserved_rng():
-        run.finish(progress)
+    try:
+        with preserved_rng():
+            run.finish(progress)
+    except KeyboardInterrupt:  # raised anew, as in `sweep`
+        where = "; the same call goes on from its start" if cache is not False else ""
+        raise KeyboardInterrupt(f"stopped in epoch {run.epoch + 1} of {epochs}{where}") from None
     trajectory = run.trajectory()
     del run, tests
     give_back()

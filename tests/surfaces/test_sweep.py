@@ -13,7 +13,8 @@ from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
 import landscape_nb as lnb
-from landscape_nb.surfaces.sweep import _loaded
+from landscape_nb.surfaces import sweep
+from landscape_nb.surfaces.sweep import _loaded, measured_pieces
 
 
 def test_threads_of_one_process_do_not_share_a_model(tmp_path):
@@ -49,3 +50,23 @@ def test_what_cannot_be_sent_to_processes_is_said():
     objective = lnb.Objective(model, (torch.randn(40, 4), LABELS))
     with pytest.raises(ValueError, match="n_jobs: .* cannot be sent"):
         lnb.evaluate_line(objective, lnb.random_directions(model, 1)[0], resolution=9, n_jobs=2, progress=False)
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_an_interrupt_is_short_and_says_what_is_kept(tmp_path, monkeypatch, stored):
+    def interrupted(*arguments):
+        pieces = measured_pieces(*arguments)
+        yield next(pieces)
+        raise KeyboardInterrupt
+
+    objective = lnb.Objective(nn.Linear(4, 4), (torch.randn(40, 4), LABELS))
+    directions = lnb.random_directions(objective.model, 2)
+    monkeypatch.setattr(sweep, "measured_pieces", interrupted)
+    store = tmp_path / "plane.zarr" if stored else None
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        lnb.evaluate_plane(objective, directions, resolution=5, store=store, progress=False)
+    assert str(stopped.value).startswith("stopped after 1 of 5 pieces")
+    assert (f"they are in {store}" in str(stopped.value)) == stored
+    assert stopped.value.__suppress_context__
+    ours = [entry for entry in stopped.traceback if "landscape_nb" in str(entry.path)]
+    assert ours[-1].path.name == "sweep.py"
