@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from landscape_nb.course.notebooks import NOTEBOOKS
 
@@ -58,9 +59,15 @@ def test_the_readme_of_an_index_has_no_links_into_the_repository_but_absolute_on
     links = re.findall(r"\]\(([^)]+)\)", text)
     assert len(links) > 20
     assert all(link.startswith("https://") for link in links)
-    assert "https://raw.githubusercontent.com/landscape-nb/landscape-nb/main/notebooks/images/" in text
+    assert "https://raw.githubusercontent.com/landscape-nb/landscape-nb/main/docs/images/turning.gif" in text
     assert "https://github.com/landscape-nb/landscape-nb/blob/main/notebooks/05_skip_connections.ipynb" in text
 
 
 def test_a_workflow_runs_the_tests():
     assert "make test" in (ROOT / ".github" / "workflows" / "test.yml").read_text()
+
+
+def test_the_readmes_picture_moves_and_is_small():
+    path = ROOT / "docs" / "images" / "turning.gif"
+    assert path.stat().st_size < 2_000_000
+    assert Image.open(path).n_frames > 20
