@@ -107,7 +107,7 @@ def _as_text(control: Control) -> dict[str, Any]:
 
 def _webp(png: bytes) -> bytes:
     buffer = io.BytesIO()
-    Image.open(io.BytesIO(png)).convert("RGB").save(buffer, format="webp", quality=80, method=4)
+    Image.open(io.BytesIO(png)).convert("RGB").save(buffer, format="webp", quality=80, method=2)
     return buffer.getvalue()
 
 
