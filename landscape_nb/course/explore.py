@@ -188,11 +188,21 @@ class Explorer:
             self._image.value = self.picture(**self.values)
             self._message.value = ""
         except Exception as error:
-            setting = ", ".join(f"{name} = {value}" for name, value in self.values.items())
-            reason = html.escape(f"{setting} could not be drawn: {type(error).__name__}: {error}")
+            reason = html.escape(_reason(self.values, error))
             self._message.value = f'<p class="{ERROR_CLASS}">⚠ {reason}. The picture shows the setting before.</p>'
             if settings.strict():
                 raise
+
+    def _picture_or_reason(self, **values: Any) -> bytes:
+        """The picture, or one of the words that a class would see."""
+        try:
+            return self.picture(**values)
+        except Exception as error:
+            if settings.strict():
+                raise
+            words = Figure(figsize=(6, 3))
+            words.text(0.5, 0.5, _reason(values, error), ha="center", va="center", wrap=True)
+            return png(words)
 
     def _repr_mimebundle_(self, **_: object) -> tuple[dict, dict]:
         """The widgets, and beside them the picture, or pictures, for a reader without a kernel."""
@@ -203,7 +213,7 @@ class Explorer:
         bundle = widget_view(box) | {"image/png": still, "text/plain": self.alt}
         if settings.players():
             controls = [_as_control(name, widget) for name, widget in self.widgets.items()]
-            bundle[players.MIME] = players.player(self.alt, controls, self.picture)
+            bundle[players.MIME] = players.player(self.alt, controls, self._picture_or_reason)
         return bundle, {"image/png": {"alt": self.alt}}
 
 
@@ -237,6 +247,11 @@ def _garbage_left() -> Iterator[None]:
     finally:
         if collecting:
             gc.enable()
+
+
+def _reason(values: dict[str, Any], error: Exception) -> str:
+    setting = ", ".join(f"{name} = {value}" for name, value in values.items())
+    return f"{setting} could not be drawn: {type(error).__name__}: {error}"
 
 
 def _is_number(value: object) -> bool:

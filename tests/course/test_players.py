@@ -14,6 +14,7 @@ from PIL import Image
 
 from landscape_nb import explore
 from landscape_nb.course import players
+from landscape_nb.course.explore import Explorer
 from landscape_nb.course.players import Control
 from landscape_nb.plotting.show import png
 
@@ -78,6 +79,28 @@ def test_a_slider_has_its_player_in_a_run_of_the_course_only(monkeypatch):
     settings = itertools.product(range(5), range(2), range(2))
     assert list(made["frames"]) == ["-".join(map(str, setting)) for setting in settings]
     assert level_of(made["frames"]["3-1-0"]) == pytest.approx(37.5, abs=1.5)
+
+
+def failing(c=0):
+    if c == 2:
+        raise ZeroDivisionError("planted")
+    return plt.figure(figsize=(1, 1))
+
+
+@pytest.mark.usefixtures("lenient")
+def test_a_setting_that_cannot_be_drawn_says_so_in_its_picture(monkeypatch):
+    explorer = explore(failing, alt="Empty", c=(0, 3))
+    monkeypatch.setenv("LANDSCAPE_NB_PLAYERS", "1")
+    frames = explorer._repr_mimebundle_()[0][players.MIME]["frames"]
+    assert list(frames) == ["0", "1", "2", "3"]
+    assert [level_of(frame) < 99.9 for frame in frames.values()] == [False, False, True, False]
+
+
+def test_a_setting_that_cannot_be_drawn_is_an_error_in_strict_mode(monkeypatch):
+    explorer = Explorer(failing, "Empty", {"c": (0, 3)})
+    monkeypatch.setenv("LANDSCAPE_NB_PLAYERS", "1")
+    with pytest.raises(ZeroDivisionError, match="planted"):
+        explorer._repr_mimebundle_()
 
 
 def test_pictures_go_into_files_and_old_ones_go(tmp_path):
