@@ -31,7 +31,7 @@ function setTurning(wanted) {
 
 button.addEventListener("click", () => setTurning(!turning));
 const look = layout({range, camera: cameraAt(angle)});
-for (const axis of ["xaxis", "yaxis"]) Object.assign(look.scene[axis], {showticklabels: false, title: {text: ""}});
+for (const axis of ["xaxis", "yaxis", "zaxis"]) Object.assign(look.scene[axis], {showticklabels: false, title: {text: ""}});
 Promise.all(plots.map((plot, k) => {
   const drawn = Plotly.newPlot(plot, traces(pair[k], {range}), structuredClone(look), CONFIG);
   plot.addEventListener("pointerdown", () => setTurning(false));
