@@ -138,8 +138,17 @@ def figures(cell):
         if "text/html" in data:
             yield data["text/html"]
         elif "image/png" in data:
-            alt = escape(output.metadata.get("image/png", {}).get("alt", ""))
-            yield f'<img src="data:image/png;base64,{data["image/png"].strip()}" alt="{alt}">'
+            yield picture(output)
+
+
+def picture(output):
+    """An output's picture, with its words."""
+    return f'<img src="data:image/png;base64,{output.data["image/png"].strip()}" alt="{words(output)}">'
+
+
+def words(output):
+    """What an output's picture shows, for those who do not see it."""
+    return escape(output.metadata.get("image/png", {}).get("alt", ""))
 
 
 def slide(heading, body, said, kind="part"):
@@ -171,9 +180,7 @@ def handout_of(course, notebook):
         for output in cell.get("outputs", ()):
             data = output.get("data", {})
             if "image/png" in data:
-                alt = escape(output.metadata.get("image/png", {}).get("alt", ""))
-                picture = f'<img src="data:image/png;base64,{data["image/png"].strip()}" alt="{alt}">'
-                parts.append(f"<figure>{picture}<figcaption>{alt}</figcaption></figure>")
+                parts.append(f"<figure>{picture(output)}<figcaption>{words(output)}</figcaption></figure>")
             elif "lnb.claim(" in cell.source and "text/markdown" in data:
                 parts.append(MARKDOWN.render(data["text/markdown"]))
     return "\n".join(parts)

@@ -6,31 +6,28 @@ import gc
 import html
 import inspect
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from landscape_nb._common import settings
 from landscape_nb.course import players
+from landscape_nb.course.controls import described, make_control, place_of, values_of
 from landscape_nb.course.widget_view import widget_view
 from landscape_nb.plotting.log_ticks import simplify_ticks
 from landscape_nb.plotting.show import png
 
 if TYPE_CHECKING:
-    import ipywidgets
+    pass
 
 ERROR_CLASS = "landscape-nb-error"
 _REST = 0.05
 _AHEAD = 6
 _MOST_BYTES = 64 * 2**20
-_STYLE = {"description_width": "9em"}
-_WIDE = {"width": "min(100%, 45em)"}
 
 
 def explore(draw: Callable[..., Figure], /, *, alt: str, **controls: Any) -> "Explorer":
@@ -86,7 +83,7 @@ class Explorer:
         if unknown := [name for name in controls if name not in inspect.signature(draw).parameters]:
             raise TypeError(f"controls: draw() takes no argument {', '.join(map(repr, unknown))}")
         self.widgets: dict[str, Any] = {
-            name: _control(name, spec, defaults.get(name)) for name, spec in controls.items()
+            name: make_control(name, spec, defaults.get(name)) for name, spec in controls.items()
         }
         self._pictures = _Pictures(_MOST_BYTES)
         self._positions: dict[str, list[Bbox]] = {}
@@ -146,7 +143,9 @@ class Explorer:
         Returns:
             How many pictures were drawn.
         """
-        settings = [self.values | {name: value} for name, control in self.widgets.items() for value in _range(control)]
+        settings = [
+            self.values | {name: value} for name, control in self.widgets.items() for value in values_of(control)
+        ]
         for setting in settings:
             self.picture(**setting)
         return len(settings)
@@ -179,7 +178,7 @@ class Explorer:
 
     def _nearest(self, name: str) -> list[dict[str, Any]]:
         """The current setting with other values of a control, the nearest first."""
-        values, at = list(_range(self.widgets[name])), _place(self.widgets[name])
+        values, at = list(values_of(self.widgets[name])), place_of(self.widgets[name])
         others = sorted(range(len(values)), key=lambda i: (abs(i - at), -i))[1:]
         return [self.values | {name: values[i]} for i in others[:_AHEAD]]
 
@@ -212,7 +211,7 @@ class Explorer:
         still = base64.b64encode(self._image.value).decode()
         bundle = widget_view(box) | {"image/png": still, "text/plain": self.alt}
         if settings.players():
-            controls = [_as_control(name, widget) for name, widget in self.widgets.items()]
+            controls = [described(name, widget) for name, widget in self.widgets.items()]
             bundle[players.MIME] = players.player(self.alt, controls, self._picture_or_reason)
         return bundle, {"image/png": {"alt": self.alt}}
 
@@ -266,69 +265,3 @@ def _key(values: dict[str, Any]) -> str:
 def _defaults(draw: Callable) -> dict[str, Any]:
     parameters = inspect.signature(draw).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not p.empty}
-
-
-def _control(name: str, spec: Any, default: Any) -> "ipywidgets.Widget":
-    import ipywidgets as widgets
-
-    label = {"description": name.replace("_", " "), "style": _STYLE}
-    if isinstance(spec, widgets.Widget):
-        return spec
-    if isinstance(spec, bool):
-        return widgets.Checkbox(spec if default is None else default, **label)
-    if isinstance(spec, list) and spec:
-        first = spec[0] if default is None else default
-        if all(isinstance(value, int | float) for value in spec):
-            return _with_tip(widgets.SelectionSlider(options=spec, value=first, layout=_WIDE, **label), name)
-        return widgets.ToggleButtons(options=spec, value=first, **label)
-    if isinstance(spec, tuple) and len(spec) in (2, 3) and all(isinstance(v, int | float) for v in spec):
-        whole = all(isinstance(value, int) for value in spec)
-        low, high, *step = spec
-        kind = widgets.IntSlider if whole else widgets.FloatSlider
-        step = step[0] if step else 1 if whole else (high - low) / 20
-        first = low if default is None else default
-        return _with_tip(kind(first, min=low, max=high, step=step, layout=_WIDE, **label), name)
-    raise TypeError(
-        f"{name}: got {spec!r}, wants (low, high), (low, high, step), a bool, a list of choices or a widget"
-    )
-
-
-def _with_tip(slider: "ipywidgets.Widget", name: str) -> "ipywidgets.Widget":
-    """The slider with a tooltip, which ipywidgets 7 and 8 call by different names."""
-    trait = "tooltip" if slider.has_trait("tooltip") else "description_tooltip"
-    slider.set_trait(trait, f"{name}: drag, or click and press the arrow keys")
-    return slider
-
-
-def _range(control: Any) -> Sequence[Any]:
-    """Every value that a control can take."""
-    import ipywidgets as widgets
-
-    if hasattr(control, "options"):
-        return [option[1] if isinstance(option, tuple) else option for option in control.options]
-    if isinstance(control, widgets.Checkbox):
-        return [False, True]
-    if isinstance(control, widgets.IntSlider | widgets.Play):
-        return list(chain(range(control.min, control.max, control.step), [control.max]))
-    steps = np.arange(control.min, control.max, control.step)
-    return [*map(float, steps), control.max]
-
-
-def _place(widget: Any) -> int:
-    """Which of its values a control has, or the nearest."""
-    values, now = list(_range(widget)), widget.value
-    return int(np.argmin(np.abs(np.subtract(values, now)))) if _is_number(now) else values.index(now)
-
-
-def _as_control(name: str, widget: Any) -> players.Control:
-    """What a player needs to know of a widget."""
-    import ipywidgets as widgets
-
-    values = list(_range(widget))
-    if isinstance(widget, widgets.Checkbox):
-        kind = "checkbox"
-    elif isinstance(widget, widgets.SelectionSlider) or not hasattr(widget, "options"):
-        kind = "slider"
-    else:
-        kind = "choice"
-    return players.Control(name, widget.description or name.replace("_", " "), kind, values, _place(widget))

@@ -68,7 +68,7 @@ def _html(values: xr.Dataset) -> bytes:
 
     from landscape_nb.plotting import plotly_surface
 
-    loss = _mean(values)
+    loss = _mean(values["loss"])
     if "beta" in loss.dims:
         figure = plotly_surface(loss)
     else:
@@ -77,9 +77,9 @@ def _html(values: xr.Dataset) -> bytes:
     return figure.to_html(include_plotlyjs=True).encode()
 
 
-def _mean(values: xr.Dataset) -> xr.DataArray:
-    loss = values["loss"]
-    return loss.mean([dim for dim in loss.dims if dim not in _COORDS])
+def _mean(values: xr.DataArray) -> xr.DataArray:
+    """The mean over draws, if there are several."""
+    return values.mean([dim for dim in values.dims if dim not in _COORDS])
 
 
 def _vtk(values: xr.Dataset) -> bytes:
@@ -87,7 +87,7 @@ def _vtk(values: xr.Dataset) -> bytes:
     if "beta" not in values.dims:
         raise ValueError("to: 'vtk' wants a plane, and the store holds a line")
     names = [name for name in values.data_vars if set(values[name].dims) >= set(_COORDS)]
-    means = {name: values[name].mean([d for d in values[name].dims if d not in _COORDS]) for name in names}
+    means = {name: _mean(values[name]) for name in names}
     with np.errstate(divide="ignore", invalid="ignore"):
         heights = np.nan_to_num(np.log10(means["loss"].transpose("beta", "alpha").values), posinf=0, neginf=0)
     beta, alpha = np.meshgrid(values.beta, values.alpha, indexing="ij")
