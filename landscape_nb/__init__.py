@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         plane_curvatures,
         roughness,
     )
+    from landscape_nb.gallery.by_name import gallery_network, gallery_result
     from landscape_nb.hessian import (
         Extremes,
         curvature_along,
@@ -102,6 +103,8 @@ __all__ = [
     "explore",
     "extent_of",
     "extreme_eigenvalues",
+    "gallery_network",
+    "gallery_result",
     "hessian_operator",
     "hessian_vector_product",
     "interpolate",

@@ -67,6 +67,11 @@ def is_done(job: Job, product: str, folder: Path) -> bool:
     return _is_whole(job, product, folder) and (product != "training" or _is_whole(job, NETWORK, folder))
 
 
+def is_computed(job: Job, product: str) -> bool:
+    """Whether this product of this job is among the user's results, or ships with the package."""
+    return any(is_done(job, product, folder) for folder in _folders(None))
+
+
 def write(job: Job, product: str, found: xr.Dataset, folder: Path) -> Path:
     """Write a product, whole or not at all.
 
