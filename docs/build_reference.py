@@ -7,12 +7,12 @@ import inspect
 import textwrap
 from pathlib import Path
 
-from build_api import DATA, docstring, public_names
+from build_api import DATA, by_task, docstring
 
 PAGE = Path(__file__).parent / "reference.md"
 _HEAD = """# Reference
 
-Every public name with its arguments, what it returns and what it raises, from the docstrings.
+Every public name, by task, with its arguments, what it returns and what it raises, from the docstrings.
 `import landscape_nb as lnb`; the names below are in `lnb`, those of a module in `lnb.<module>`.
 """
 
@@ -30,7 +30,10 @@ def entry(name, thing):
 
 def page():
     """The whole page."""
-    return "\n".join([_HEAD, *(entry(name, thing) for name, thing in sorted(public_names(), key=lambda pair: pair[0]))])
+    parts = [_HEAD]
+    for task, names in by_task().items():
+        parts += [f"## {task}\n", *(entry(name, thing) for name, thing in names)]
+    return "\n".join(parts)
 
 
 if __name__ == "__main__":

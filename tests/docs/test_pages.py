@@ -35,13 +35,20 @@ def test_links_of_pages_lead_somewhere(page):
         assert target.startswith("https://") or (page.parent / target).exists(), target
 
 
-@pytest.mark.parametrize(("page", "entry"), [("api.md", "## `{}`\n"), ("reference.md", ":: landscape_nb.{}\n")])
+@pytest.mark.parametrize(("page", "entry"), [("api.md", "### `{}`\n"), ("reference.md", ":: landscape_nb.{}\n")])
 def test_every_public_name_has_an_entry(page, entry):
     offered = {"": lnb, "exercises.": lnb.exercises, "models.": lnb.models, "plotting.": lnb.plotting}
     things = {where + name: getattr(part, name) for where, part in offered.items() for name in part.__all__}
     names = [name for name, thing in things.items() if not isinstance(thing, ModuleType | TypeVar)]
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     assert not [name for name in names if entry.format(name) not in text]
+
+
+def test_every_public_name_has_one_task(monkeypatch):
+    assert sum(map(len, build_api.by_task().values())) == len(list(build_api.public_names()))
+    monkeypatch.setitem(build_api.TASKS, "Measure a loss", "Objective")
+    with pytest.raises(ValueError, match=r"^TASKS: \['accuracy'\] have no task"):
+        build_api.by_task()
 
 
 def test_every_public_function_has_an_example():
