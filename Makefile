@@ -15,9 +15,9 @@ course: .venv/installed
 	landscape-nb run all --out build/course
 
 lab: .venv/installed
-	jupyter lab notebooks/00_start_here.ipynb
+	MALLOC_ARENA_MAX=1 jupyter lab notebooks/00_start_here.ipynb
 
-test: .venv/installed
+test: .venv/tested
 	ruff format --check .
 	ruff check .
 	pyrefly check
@@ -25,14 +25,14 @@ test: .venv/installed
 
 # One thread each: for networks this small, two halves side by side are done sooner.
 # -v writes a test's name before it runs: where the process dies, the log says in which.
-test-library: .venv/installed
+test-library: .venv/tested
 	python -m pytest -v $(COURSE:%='--ignore-glob=%*')
 	$(MAKE) test-processors
 
-test-processors: .venv/installed
+test-processors: .venv/tested
 	python tests/processors.py
 
-test-course: .venv/installed
+test-course: .venv/tested
 	python -m pytest -v $(COURSE)
 
 bench: .venv/installed
@@ -54,5 +54,10 @@ notebooks: .venv/installed
 
 .venv/installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install $(PIP_OPTIONS) --editable '.[course,export,dev]'
+	touch $@
+
+# What only tests use. (xarray imports Dask wherever it finds it, and that takes 35 MB of every notebook.)
+.venv/tested: .venv/installed
 	$(BIN)/python -m pip install $(PIP_OPTIONS) --editable '.[course,export,dev,cluster,third-party]'
 	touch $@
