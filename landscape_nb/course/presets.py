@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from landscape_nb._common.checks import check_choice, check_kind, check_whole
-from landscape_nb._common.settings import seed
+from landscape_nb._common.settings import cache, seed
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -59,18 +59,56 @@ def _planes_of_seed(notebook: str, seed: int) -> "dict[str, xr.Dataset]":
     return found if len(found) == len(jobs) else {}
 
 
-def choose_preset(name: str, **settings: dict) -> SimpleNamespace:
+class Settings(SimpleNamespace):
+    """The settings of a notebook, as attributes, and what follows from its preset.
+
+    Attributes:
+        preset: Its name.
+        seed: For repeating a notebook's experiment: 0, or what `LANDSCAPE_NB_SEED` (which `landscape-nb run --seed`
+            sets) says.
+    """
+
+    preset: str
+    seed: int
+
+    @property
+    def device(self) -> str:
+        """Where networks are trained and measured: under `full` a GPU if there is one, else the CPU."""
+        import torch
+
+        return "cuda" if self.preset == "full" and torch.cuda.is_available() else "cpu"
+
+    def store(self, name: str) -> Path | None:
+        """Where a plane or line is kept while it grows: under `full`, which takes hours, in the user's cache.
+
+        Args:
+            name: What is measured, such as `'05 ResNet-56'`; no two of a course may have the same.
+
+        Returns:
+            A path for `store=`; None under the other presets, which measure in seconds and keep nothing.
+
+        Example:
+            >>> choose_preset("full", full={}).store("05 ResNet-56").name
+            '05 ResNet-56, seed 0.zarr'
+        """
+        if self.preset != "full":
+            return None
+        folder = cache() / "planes"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{name}, seed {self.seed}.zarr"
+
+
+def choose_preset(name: str, **settings: dict) -> Settings:
     """The settings of a notebook under one of its presets.
 
     Args:
         name: `'quick'` (seconds, on the digits), `'gallery'` (shipped results beside the quick run)
-            or `'full'` (the paper's scale).
+            or `'full'` (the paper's scale, on a GPU if there is one; planes go on where a run was stopped).
         **settings: The settings of `quick` and of `full`, and of `gallery` if something is shipped.
 
     Returns:
-        The settings as attributes; if nothing is shipped for `gallery` those of `quick`, and a line is printed. Also
-        `seed`, for repeating a notebook's experiment: 0, or what `LANDSCAPE_NB_SEED` (which `landscape-nb run
-        --seed` sets) says.
+        The settings as attributes, with `seed`, `device` and `store`; if nothing is shipped for `gallery` those of
+        `quick`, and a line is printed.
 
     Raises:
         TypeError: The settings of a preset are not a dict.
@@ -89,4 +127,4 @@ def choose_preset(name: str, **settings: dict) -> SimpleNamespace:
     if name not in settings:
         raise ValueError(f"PRESET: got {name!r}, this notebook has {', '.join(map(repr, settings))}")
     check_kind(name, settings[name], dict, "a dict of settings")
-    return SimpleNamespace(seed=seed(), **settings[name])
+    return Settings(preset=name, seed=seed(), **settings[name])

@@ -1,6 +1,7 @@
 """Figures as pictures: rendered, and displayed in a notebook with a text for readers who cannot see them."""
 
 import base64
+import html
 import io
 import json
 import sys
@@ -10,6 +11,7 @@ import matplotlib.pyplot as plt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from landscape_nb._common import settings
 from landscape_nb._common.checks import check_kind
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ def png(figure: Figure, dpi: int = 90) -> bytes:
 def show(figure: Figure, alt: str) -> None:
     """Display a figure in a notebook, with a text for readers who cannot see it.
 
+    JupyterLab shows a picture without the text beside it, but HTML as it is: so a live notebook gets both.
+
     Args:
         figure: The figure; it is closed.
         alt: What the figure shows, in a sentence.
@@ -47,6 +51,9 @@ def show(figure: Figure, alt: str) -> None:
     from IPython.display import display
 
     bundle = {"text/plain": alt} | _picture(figure, alt)
+    if not settings.players():
+        source = f"data:image/png;base64,{bundle['image/png']}"
+        bundle["text/html"] = f'<img src="{source}" alt="{html.escape(alt)}">'
     display(bundle, metadata={"image/png": {"alt": alt}}, raw=True)
 
 

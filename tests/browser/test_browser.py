@@ -1,6 +1,7 @@
 """The course in a browser: JupyterLab with sliders that move, and exported pages that need no kernel and no network."""
 
 import os
+import platform
 import shutil
 import socket
 import subprocess
@@ -48,6 +49,7 @@ def lab(tmp_path_factory):
     for cell in content.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
+    content.metadata["language_info"]["version"] = platform.python_version()
     nbformat.write(content, folder / "course" / PATHS.path.name)
     settings = folder / "settings/@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
     settings.parent.mkdir(parents=True)
@@ -106,6 +108,28 @@ def notebook(page, lab):
     )
     assert page.locator('[data-mime-type="application/vnd.jupyter.error"]').count() == 0
     return page
+
+
+def test_a_notebook_does_not_open_as_modified(page, lab):
+    page.goto(f"{lab}/lab/tree/{PATHS.path.name}?token={TOKEN}")
+    page.wait_for_selector('.jp-StatusBar-TextItem:has-text("| Idle")', timeout=PATIENCE)
+    page.wait_for_timeout(2000)  # the kernel's language comes after its state
+    assert page.locator(".jp-mod-dirty").count() == 0
+    page.locator(".jp-Notebook .jp-Cell").first.click()
+    page.keyboard.press("Escape")
+    page.keyboard.press("b")
+    page.wait_for_selector(".jp-mod-dirty", state="attached")
+
+
+def test_a_screen_reader_hears_what_sliders_set_and_what_pictures_show(notebook):
+    unnamed = "() => document.querySelectorAll('.widget-slider .noUi-handle:not([aria-label])').length"
+    notebook.wait_for_function(f"() => ({unnamed})() === 0", timeout=PATIENCE)
+    assert "epoch" in [handle.get_attribute("aria-label") for handle in notebook.locator(".noUi-handle").all()]
+    pictures = notebook.locator(".jp-OutputArea-output img:not(.plot-img)").all()  # that is plotly's, of its own figure
+    assert len(pictures) > 5
+    assert not [
+        picture.evaluate("p => p.outerHTML.slice(0, 200)") for picture in pictures if not picture.get_attribute("alt")
+    ]
 
 
 CHANGED = "([before, at]) => document.querySelectorAll('.widget-image')[at].src !== before"
