@@ -113,7 +113,7 @@ def entry(name, thing):
     text = docstring(name, thing)
     lines = [f"### `{name}`", "", text.splitlines()[0], ""]
     if inspect.isfunction(thing):
-        lines += ["```python", call(name, thing), "```", ""]
+        lines += ["```text", call(name, thing), "```", ""]  # not Python for ruff, which would break long lines
     if "Example:\n" in text:
         example = text.split("Example:\n")[1].split("\n\n")[0]
         lines += ["```python", textwrap.dedent(example).replace("  # doctest: +SKIP", "").rstrip(), "```", ""]
