@@ -45,9 +45,8 @@ def build(
 ) -> list[Path]:
     """Compute what is missing of some jobs.
 
-    Every product is written when it is done; training goes on from its last epoch, a curvature map from its last
-    row, and other products begin anew. So a build may be killed at any moment, and what it gives in the end is the
-    same.
+    Every product is written when it is done; training goes on from its last epoch, and what is measured from its last
+    points. So a build may be killed at any moment, and what it gives in the end is the same.
 
     Args:
         names: Jobs, in the order in which to compute them; default all of the largest scale that this machine is for.
@@ -151,6 +150,7 @@ def build_job(
             echo(f"{job.name}: {product}, {_in_words(estimate(work, product))}")
             found = compute(work, product)
             written.append(write(job, product, found, folder))
+            work.drop_stores()
 
     try:
         run_until(deadline, compute_all)

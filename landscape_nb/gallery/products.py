@@ -7,7 +7,6 @@ import numpy as np
 import torch
 import xarray as xr
 
-from landscape_nb._common import settings
 from landscape_nb._common.schema import (
     DIMS,
     EPOCH,
@@ -31,6 +30,7 @@ from landscape_nb.gallery.work import BATCH, Work
 from landscape_nb.hessian import curvature_map
 from landscape_nb.objective import Objective, accuracy
 from landscape_nb.surfaces import evaluate_line, interpolate, progressive_plane
+from landscape_nb.surfaces.store import RefusedStoreError
 from landscape_nb.trajectories import pca_directions, plane_gap, project
 from landscape_nb.weights import norm, parameters_of, random_directions, towards
 
@@ -60,13 +60,16 @@ def _lines(work: Work, normalize: str = "filter") -> xr.Dataset:
     """Loss and accuracy, of training and test images, along random directions."""
     (direction,) = work.directions(count=1, normalize=normalize)
     draws, points = work.scale.draws, work.scale.line
-    return evaluate_line(work.objective(tested=True), direction, (-1, 1), points, repeats=draws, **work.shown)
+    objective = work.objective(tested=True)
+    how = {"repeats": draws, "store": work.store(objective), **work.shown}
+    return evaluate_line(objective, direction, (-1, 1), points, **how)
 
 
 def _plane(work: Work, seed: int = 0) -> xr.Dataset:
     """The loss on a plane, to an error of 0.02 of its decimal logarithm."""
     objective = work.objective()
-    plane = _whole(progressive_plane(objective, work.directions(seed), (-1, 1), work.scale.plane, **work.shown))
+    how = {"store": work.store(objective), **work.shown}
+    plane = _whole(progressive_plane(objective, work.directions(seed), (-1, 1), work.scale.plane, **how))
     return plane.assign_attrs(seed=seed, origin_loss=objective()["loss"])
 
 
@@ -91,10 +94,8 @@ def _path_plane(work: Work) -> xr.Dataset:
     path = project(work.run, pca.directions, pca.origin)
     extent = [_wider(path[name].values) for name in DIMS]
     objective = work.objective(model=work.run.model)
-    points, origin = work.scale.plane, pca.origin
-    return _whole(
-        progressive_plane(objective, pca.directions, extent, points, _PATH_ERROR, origin=origin, **work.shown)
-    )
+    how = {"origin": pca.origin, "store": work.store(objective), **work.shown}
+    return _whole(progressive_plane(objective, pca.directions, extent, work.scale.plane, _PATH_ERROR, **how))
 
 
 def _random_paths(work: Work) -> xr.Dataset:
@@ -112,21 +113,19 @@ def _between(work: Work, statistics: str) -> xr.Dataset:
     """Loss and accuracy on the way from one network to another."""
     start, end = work.end(0), work.end(1)
     objective = work.objective(tested=True, model=start)
-    points = work.scale.between
-    return interpolate(objective, start, end, (-0.5, 1.5), points, statistics, **work.shown)
+    how = {"store": work.store(objective, end), **work.shown}
+    return interpolate(objective, start, end, (-0.5, 1.5), work.scale.between, statistics, **how)
 
 
 def _map(work: Work, points: int, images: int) -> xr.Dataset:
     """Both ends of the Hessian's spectrum over a plane."""
-    store = settings.cache() / "gallery" / f"{work.job.name}.map-{points}-{images}.zarr"
-    store.parent.mkdir(parents=True, exist_ok=True)
     objective = work.objective(images)
     found = curvature_map(
         objective,
         work.directions(),
         resolution=points,
         tolerance=_MAP_TOLERANCE,
-        store=store,
+        store=work.store(objective),
         **work.shown,
     )
     values = found[[LAMBDA_MIN, LAMBDA_MAX, RATIO, RESIDUAL]]
@@ -159,12 +158,20 @@ def compute(work: Work, product: str) -> xr.Dataset:
         The product, with what it was made from in its attributes.
     """
     began = time.perf_counter()
-    if product in PRODUCTS:
-        found = PRODUCTS[product](work)
-    else:
-        kind, *more = product.split("-")
-        found = PRODUCTS[kind](work, *(int(part) if part.isdecimal() else part for part in more))
+    work.product = product
+    try:
+        found = _computed(work)
+    except RefusedStoreError:  # made by another engine or version, or damaged: what was kept is given up
+        work.drop_stores()
+        found = _computed(work)
     return found.assign_attrs(work.attrs() | {"computed_in_seconds": round(time.perf_counter() - began, 1)})
+
+
+def _computed(work: Work) -> xr.Dataset:
+    if work.product in PRODUCTS:
+        return PRODUCTS[work.product](work)
+    kind, *more = work.product.split("-")
+    return PRODUCTS[kind](work, *(int(part) if part.isdecimal() else part for part in more))
 
 
 def _wider(values: np.ndarray) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """A job while it is computed: its images, its training run, its network, and what results say about them."""
 
 import platform
+import shutil
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 from torch import nn
 
 from landscape_nb import datasets
-from landscape_nb._common.provenance import versions
+from landscape_nb._common.provenance import fingerprint, versions
 from landscape_nb.gallery.jobs import SCALES, Job, Training, find_job
 from landscape_nb.gallery.results import (
     NETWORK,
@@ -23,6 +24,7 @@ from landscape_nb.gallery.results import (
 from landscape_nb.models import load_authors_checkpoint
 from landscape_nb.objective import Objective, accuracy
 from landscape_nb.trajectories import Trajectory, train
+from landscape_nb.trajectories.run_files import make_writable_cache
 from landscape_nb.weights import Params, random_directions
 
 IMAGES = "images"
@@ -44,11 +46,15 @@ class Work:
         folder: Where its results are.
         device: Where to compute.
         progress: Whether to show progress bars.
+
+    Attributes:
+        product: The name of the product in the making.
     """
 
     def __init__(self, job: Job, folder: Path, device: str = "cpu", progress: bool = True):
         self.job, self.scale = job, SCALES[job.scale]
         self.folder, self.device, self.shown = folder, device, {"progress": progress}
+        self.product = ""
 
     @cached_property
     def data(self) -> datasets.ImageData:
@@ -140,6 +146,25 @@ class Work:
     def directions(self, seed: int = 0, count: int = 2, normalize: str = "filter") -> Sequence[Params]:
         """Random directions around the network."""
         return random_directions(self.network, count, normalize=normalize, seed=seed)
+
+    def store(self, objective: Objective, *more: Any) -> Path:
+        """Where the product in the making is kept while it is measured, so that a build may be killed.
+
+        Args:
+            objective: What is measured; another network's has another store.
+            *more: What else decides what is measured, such as the network at the end of a line.
+        """
+        return self.stores / f"{self.job.name}.{self.product}.{fingerprint(objective.fingerprint, *more)}.zarr"
+
+    @property
+    def stores(self) -> Path:
+        """The directory of stores, in the user's cache."""
+        return make_writable_cache(key="gallery")
+
+    def drop_stores(self) -> None:
+        """Delete what was kept of the product, which is done."""
+        for store in self.stores.glob(f"{self.job.name}.{self.product}.*.zarr"):
+            shutil.rmtree(store, ignore_errors=True)
 
     def attrs(self) -> dict[str, str | int]:
         """What results of this job say about where they come from."""

@@ -6,18 +6,21 @@ wrong. On a rough one the data do: no point takes more samples than its error ba
 
 import time
 from collections.abc import Iterator, Sequence
+from os import PathLike
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from landscape_nb._common.checks import check_kind, check_positive, check_whole
+from landscape_nb._common.checks import check_kind, check_pathlike, check_positive, check_whole
 from landscape_nb._common.progress import progress_bar
 from landscape_nb._common.provenance import ran_since
-from landscape_nb._common.schema import ENGINE, INTERRUPTED, STOPPED
-from landscape_nb.engines import OneByOne, one_by_one
+from landscape_nb._common.schema import ENGINE, INTERRUPTED, ROUNDED, STOPPED
+from landscape_nb.engines import one_by_one
 from landscape_nb.objective.objective import Objective
 from landscape_nb.surfaces.frame import Frame
 from landscape_nb.surfaces.grid import Extent, Resolution
+from landscape_nb.surfaces.kept_estimates import KeptEstimates
 from landscape_nb.surfaces.refinement import Refinement
 from landscape_nb.surfaces.subsample import Sampler
 from landscape_nb.weights.params import Params
@@ -34,6 +37,7 @@ def progressive_plane(
     seconds: float | None = None,
     origin: Params | None = None,
     seed: int = 0,
+    store: str | PathLike[str] | None = None,
     progress: bool = True,
     engine: str = "auto",
 ) -> Iterator[xr.Dataset]:
@@ -55,6 +59,7 @@ def progressive_plane(
         seconds: A time budget; None means no limit. A point that is begun is finished, so it may take a little longer.
         origin: The point at (0, 0); default the objective's.
         seed: Seed of the order of samples and of the points at random.
+        store: A Zarr path that keeps measured points; the same call goes on from there.
         progress: Whether to show a progress bar, of measured points.
         engine: `'auto'`, the fastest way that is seen to give the same values, or `'plain'`, calls of the model.
 
@@ -68,10 +73,11 @@ def progressive_plane(
         `'complete'` (all points are measured).
 
     Raises:
-        TypeError: `objective` is not an `Objective`, `directions` are not a list of dicts of tensors, or `progress` is
-            not True or False.
-        ValueError: A bad extent, resolution, error or time budget, or directions that are not two or do
-            not fit the model.
+        TypeError: `objective` is not an `Objective`, `directions` are not a list of dicts of tensors, `store` is not a
+            path, or `progress` is not True or False.
+        ValueError: A bad extent, resolution, error or time budget, directions that are not two or do
+            not fit the model, or a store that is damaged or was made from something else.
+        OSError: The store cannot be read or written.
 
     Example:
         >>> import torch
@@ -85,29 +91,37 @@ def progressive_plane(
     Source: For planes as in Figures 1 and 5 of Li et al. (2018); the refinement is our own.
     """
     check_positive("error", error)
+    error = float(error)
     seed = check_whole("seed", seed, 0)
     check_kind("progress", progress, bool, "True or False")
     if seconds is not None:
         check_positive("seconds", seconds)
+    if store is not None:
+        check_pathlike("store", store)
     frame = Frame.plane(objective, directions, extent, resolution, origin)
     chosen = one_by_one(frame.objective, frame.affine(), engine=engine)
-    return _refined(frame, chosen, error, seconds or np.inf, seed, progress)
+    sampler = Sampler(chosen.evaluator, seed)
+    attrs = frame.describe() | {ENGINE: str(chosen.description), "error": error, "sampling_seed": seed}
+    job = {name: value for name, value in attrs.items() if name not in ROUNDED}
+    job["axes"] = {name: axis.tolist() for name, axis in frame.axes.items()}
+    kept = KeptEstimates(store, frame.axes, sampler.names, job)
+    return _refined(frame, sampler, kept, attrs, seconds or np.inf, progress)
 
 
 def _refined(
-    frame: Frame, engine: OneByOne, error: float, seconds: float, seed: int, progress: bool
+    frame: Frame, sampler: Sampler, kept: KeptEstimates, attrs: dict[str, Any], seconds: float, progress: bool
 ) -> Iterator[xr.Dataset]:
     began = time.perf_counter()
-    affine = frame.affine()
-    sampler = Sampler(engine.evaluator, seed)
-    attrs = frame.describe() | {ENGINE: str(engine.description), "error": error, "sampling_seed": seed}
-    plane = Refinement(frame.axes, sampler.names, error, seed)
+    affine, error = frame.affine(), attrs["error"]
+    plane = Refinement(frame.axes, sampler.names, error, attrs["sampling_seed"])
     stopped = ""
     with progress_bar(plane.size, progress) as bar:
         while not stopped:
             try:
                 for number in plane.next_points():
-                    plane.add(number, sampler(affine(*plane.coords(number)), _NOISE * error * np.log(10)))
+                    if number not in kept:
+                        kept[number] = sampler(affine(*plane.coords(number)), _NOISE * error * np.log(10))
+                    plane.add(number, kept[number])
                     bar.update()
                     if time.perf_counter() - began > seconds:
                         stopped = "seconds"

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import xarray as xr
 from jaxtyping import Shaped
 
 from landscape_nb._common.hashing import hashed
@@ -20,6 +20,10 @@ _CHECKSUMS = "piece_checksum"
 _PIECES = "piece"
 JOB = "landscape_nb_job"
 """The attribute that says, as JSON, what the values were measured from."""
+
+
+class RefusedStoreError(ValueError):
+    """What lies at a store's path is damaged, or was made from something else."""
 
 
 class Store:
@@ -64,9 +68,13 @@ class Store:
 
     def read(self) -> dict[int, Values]:
         """The values of every finished and undamaged piece, by number."""
-        return {
-            number: values for number in range(self.grid.pieces) if (values := self._read_piece(number)) is not None
-        }
+        return {number: values for number in self._begun() if (values := self._read_piece(number)) is not None}
+
+    def _begun(self) -> list[int]:
+        """Pieces whose checksum has a file: to ask Zarr for each of thousands that are not there takes seconds."""
+        files = self.path / _CHECKSUMS / "c"
+        names = [entry.name for entry in os.scandir(files)] if files.is_dir() else []
+        return sorted(int(name) for name in names if name.isdecimal() and int(name) < self.grid.pieces)
 
     def write(self, number: int, values: Values) -> None:
         """Write a finished piece.
@@ -82,23 +90,29 @@ class Store:
 
     def _create(self, job: Mapping[str, object]) -> None:
         """Make the store beside its path and move it there, so that there is never half of one."""
-        empty = {name: (tuple(self.grid.axes), np.full(self.grid.shape, np.nan)) for name in self.names}
-        checksums = {_CHECKSUMS: (_PIECES, np.zeros(self.grid.pieces, np.uint64))}
-        chunks = {name: {"chunks": self._chunk} for name in self.names}
-        chunks |= {_CHECKSUMS: {"chunks": (1,)}} | {
-            name: {"chunks": axis.shape} for name, axis in self.grid.axes.items()
-        }
-        dataset = xr.Dataset(empty | checksums, dict(self.grid.axes), {JOB: json.dumps(dict(job))})
+        import zarr
+
         with made_beside(self.path) as making:
-            dataset.to_zarr(making, encoding=chunks, consolidated=False, zarr_format=3)
+            group = zarr.create_group(making, zarr_format=3, attributes={JOB: json.dumps(dict(job))})
+            for name, wanted in self._metadata().items():
+                array = group.create_array(
+                    name,
+                    shape=wanted["shape"],
+                    chunks=wanted["chunks"],
+                    dtype=wanted["type"],
+                    fill_value=np.nan if np.dtype(wanted["type"]).kind == "f" else 0,
+                    dimension_names=wanted["dimensions"],
+                )
+                if name in self.grid.axes:
+                    array[:] = self.grid.axes[name]
 
     @property
     def _chunk(self) -> tuple[int, ...]:
         return (*(1 for _ in self.grid.shape[:-1]), self.grid.piece)
 
-    def _metadata(self) -> dict[str, dict[str, object]]:
+    def _metadata(self) -> dict[str, dict[str, Any]]:
         """What the metadata of each array say."""
-        metadata: dict[str, dict[str, object]] = {
+        metadata: dict[str, dict[str, Any]] = {
             name: {
                 "dimensions": tuple(self.grid.axes),
                 "shape": self.grid.shape,
@@ -108,7 +122,7 @@ class Store:
             }
             for name in self.names
         }
-        numbers: dict[str, object] = {"dimensions": (_PIECES,), "shape": (self.grid.pieces,), "chunks": (1,)}
+        numbers: dict[str, Any] = {"dimensions": (_PIECES,), "shape": (self.grid.pieces,), "chunks": (1,)}
         metadata[_CHECKSUMS] = numbers | {"type": np.dtype(np.uint64), "filling": "0"}
         for name, axis in self.grid.axes.items():
             metadata[name] = {"dimensions": (name,), "shape": axis.shape, "chunks": axis.shape, "type": axis.dtype}
@@ -130,7 +144,7 @@ class Store:
         differs = [key for key in {**found, **job} if _canonical(found.get(key)) != _canonical(job.get(key))]
         if differs:
             changes = "; ".join(f"{key}: {found.get(key)!r} there, {job.get(key)!r} here" for key in differs)
-            raise ValueError(f"store: {self.path} was made from something else ({changes}); name another path")
+            raise RefusedStoreError(f"store: {self.path} was made from something else ({changes}); name another path")
 
     def _checked(self, group, name: str, wanted: Mapping[str, object]):
         """An array of the group, if its metadata say what is wanted, and only chunks are where chunks belong."""
@@ -200,7 +214,7 @@ class Store:
             if isinstance(error, OSError | MemoryError) and not isinstance(error, wrong_kind):
                 raise
             what = f"{where}: {type(error).__name__}: {error}"
-            raise ValueError(
+            raise RefusedStoreError(
                 f"store: {self.path} is damaged ({what}){otherwise}; delete it or name another path"
             ) from error
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+import xarray as xr
 from helpers import LABELS, batch_norm_net, mean_of_outputs, quadratic_objective, small_data
 from torch import nn
 
@@ -85,6 +86,33 @@ def test_a_coarse_grid_is_drawn_and_diagnosed_like_any_other():
     assert {"loss", "loss_stderr", "accuracy", "accuracy_stderr", "measured"} <= set(view)
     assert lnb.plotting.plot_contours(view)
     assert str(lnb.diagnose(view))
+
+
+def test_a_store_goes_on_where_it_was_stopped_and_measures_nothing_twice(monkeypatch, tmp_path):
+    data = torch.linspace(0.5, 1.5, 64)[:, None], torch.zeros(64, 1)
+    objective = lnb.Objective(Surface(rough(0)), data, mean_of_outputs)
+    options = {"resolution": 21, "error": 0.01, "progress": False}
+    *_, whole = lnb.progressive_plane(objective, PLANE, **options)
+    calls, measure = [], Sampler.__call__
+
+    def counted(sampler, params, error):
+        calls.append(1)
+        if len(calls) in (30, 50):
+            raise KeyboardInterrupt
+        return measure(sampler, params, error)
+
+    monkeypatch.setattr(Sampler, "__call__", counted)
+    stops = []
+    while "error" not in stops:
+        *_, plane = lnb.progressive_plane(objective, PLANE, store=tmp_path / "plane.zarr", **options)
+        stops.append(plane.attrs["stopped"])
+    assert stops == ["interrupted", "interrupted", "error"]
+    assert len(calls) == int(whole.measured.sum()) + 2
+    xr.testing.assert_identical(plane.drop_attrs(), whole.drop_attrs())
+    with pytest.raises(ValueError, match="^store: .* was made from something else \\(error: 0.01 there, 0.1 here"):
+        lnb.progressive_plane(objective, PLANE, store=tmp_path / "plane.zarr", **options | {"error": 0.1})
+    with pytest.raises(TypeError, match="^store: "):
+        lnb.progressive_plane(objective, PLANE, store=1, **options)
 
 
 def test_control_c_keeps_what_is_there(monkeypatch):
