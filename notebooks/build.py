@@ -10,6 +10,7 @@ import base64
 import io
 import itertools
 import json
+import platform
 import re
 import sys
 import tempfile
@@ -33,6 +34,22 @@ SCRIPTS = Path(__file__).parent / "scripts"
 SOLUTIONS = SCRIPTS.parent / "solutions"
 STUB = "\0"
 COLOURS, FREQUENT = 128, 32
+KERNEL = {
+    "display_name": "Python 3 (ipykernel)",
+    "language": "python",
+    "name": "python3",
+}
+LANGUAGE = {
+    "codemirror_mode": {"name": "ipython", "version": 3},
+    "file_extension": ".py",
+    "mimetype": "text/x-python",
+    "name": "python",
+    "nbconvert_exporter": "python",
+    "pygments_lexer": "ipython3",
+    "version": platform.python_version(),
+}
+"""What a kernel says of itself: where a notebook says something else, JupyterLab
+opens it as modified. (So it does where a reader's Python has another version.)"""
 _VOLATILE = ("papermill", "execution", "widgets")
 
 
@@ -142,28 +159,23 @@ def normalised(content):
             cell.outputs = [
                 output for output in map(_normalised_output, cell.outputs) if output
             ]
-    content.metadata["kernelspec"] = {
-        "display_name": "Python 3",
-        "language": "python",
-        "name": "python3",
-    }
-    content.metadata["language_info"] = {
-        "name": "python",
-        "file_extension": ".py",
-        "mimetype": "text/x-python",
-    }
+    content.metadata["kernelspec"] = KERNEL
+    content.metadata["language_info"] = LANGUAGE
     return content
 
 
 def _normalised_output(output):
-    """The output without widget views; None for progress bars and other lines on stderr."""
+    """The output without what needs a kernel; None for progress bars, scripts and other lines on stderr."""
     if output.output_type == "stream":
         return output if output.name == "stdout" else None
     data = output.get("data", {})
     was_widget = data.pop(WIDGET, None)
     if was_widget and not {"image/png", "text/markdown"} & data.keys():
         return None
+    if "application/javascript" in data:
+        return None
     if "image/png" in data:
+        data.pop("text/html", None)
         data["image/png"] = _small_png(data["image/png"])
     return output
 

@@ -5,7 +5,9 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from landscape_nb._common.checks import check_choice, check_kind, check_whole
-from landscape_nb._common.settings import cache, seed
+from landscape_nb._common.provenance import fingerprint
+from landscape_nb._common.settings import seed
+from landscape_nb.trajectories.run_files import make_writable_cache
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -85,17 +87,22 @@ class Settings(SimpleNamespace):
             name: What is measured, such as `'05 ResNet-56'`; no two of a course may have the same.
 
         Returns:
-            A path for `store=`; None under the other presets, which measure in seconds and keep nothing.
+            A path for `store=`, another one for other settings; None under the other presets, which measure in
+            seconds and keep nothing.
+
+        Raises:
+            ValueError: The name is not one of a file.
+            OSError: The cache cannot be written.
 
         Example:
-            >>> choose_preset("full", full={}).store("05 ResNet-56").name
-            '05 ResNet-56, seed 0.zarr'
+            >>> choose_preset("full", full={}).store("05 ResNet-56").suffix
+            '.zarr'
         """
         if self.preset != "full":
             return None
-        folder = cache() / "planes"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / f"{name}, seed {self.seed}.zarr"
+        if not isinstance(name, str) or not name or {"/", "\\"} & set(name):
+            raise ValueError(f"name: got {name!r}, wants words without slashes, such as '05 ResNet-56'")
+        return make_writable_cache(key="planes") / f"{name}, {fingerprint(vars(self))}.zarr"
 
 
 def choose_preset(name: str, **settings: dict) -> Settings:
@@ -127,4 +134,6 @@ def choose_preset(name: str, **settings: dict) -> Settings:
     if name not in settings:
         raise ValueError(f"PRESET: got {name!r}, this notebook has {', '.join(map(repr, settings))}")
     check_kind(name, settings[name], dict, "a dict of settings")
+    if taken := {"preset", "seed", "device", "store"} & set(settings[name]):
+        raise ValueError(f"{name}: got a setting named {min(taken)!r}, which every preset has already")
     return Settings(preset=name, seed=seed(), **settings[name])

@@ -3,6 +3,7 @@
 import xarray as xr
 from torch import nn
 
+from landscape_nb._common.checks import check_choice
 from landscape_nb.gallery.jobs import JOBS, find_job
 from landscape_nb.gallery.results import NETWORK, is_computed, read, read_network
 
@@ -25,9 +26,11 @@ def gallery_result(job: str, product: str) -> xr.Dataset:
         >>> round(100 * (1 - training.attrs["final_test_accuracy"]), 1)
         13.6
     """
-    found = read(find_job(job), product)
+    declared = find_job(job)
+    check_choice("product", product, declared.products)
+    found = read(declared, product)
     if found is None:
-        raise ValueError(f"product: {job} has no result {product!r} yet, {_instead(job)}")
+        raise ValueError(f"product: {product!r} of {job} is not computed yet: landscape-nb gallery build {job}")
     return found
 
 
@@ -53,8 +56,3 @@ def gallery_network(job: str) -> nn.Module:
         names = [name for name, each in JOBS.items() if is_computed(each, NETWORK)]
         raise ValueError(f"job: the network of {job} is not here; those that are: {', '.join(names)}")
     return found
-
-
-def _instead(job: str) -> str:
-    done = [product for product in find_job(job).products if is_computed(find_job(job), product)]
-    return f"only {', '.join(map(repr, done))}" if done else f"compute it with: landscape-nb gallery build {job}"

@@ -51,7 +51,7 @@ from landscape_nb import exercises, plotting
 
 # %% tags=["parameters"]
 # "quick": about a minute, on scikit-learn's digits · "full": the paper's setting, on
-# CIFAR-10
+# CIFAR-10; it goes on where it was stopped
 PRESET = "quick"
 
 # %%
@@ -103,6 +103,7 @@ lnb.show_interactive(
 # %%
 def train(shortcuts):
     model = lnb.models.resnet(56, shortcuts, **data.shape, seed=settings.seed)
+    model = model.to(settings.device)
     return lnb.train(
         model, data, settings.epochs, settings.batch, lr=settings.lr, seed=settings.seed
     )
@@ -175,17 +176,18 @@ print(
 
 
 # %%
-def plane(objective, model):
-    directions = lnb.random_directions(model, 2, normalize="filter", seed=settings.seed)
+def plane(name, objective):
+    directions = lnb.random_directions(
+        objective.origin, 2, normalize="filter", seed=settings.seed
+    )
+    extent, store = (-settings.reach, settings.reach), settings.store(f"00 {name}")
     return lnb.evaluate_plane(
-        objective, directions, (-settings.reach, settings.reach), settings.points
+        objective, directions, extent, settings.points, store=store
     )
 
 
-planes = {
-    "with shortcuts": plane(objective, run.model),
-    "without": plane(plain_objective, plain.model),
-}
+both = {"with shortcuts": objective, "without": plain_objective}
+planes = {name: plane(name, each) for name, each in both.items()}
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 alt = (

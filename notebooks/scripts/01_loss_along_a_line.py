@@ -58,7 +58,8 @@ import landscape_nb as lnb
 from landscape_nb import exercises, plotting
 
 # %% tags=["parameters"]
-# "quick": a minute, on scikit-learn's digits · "full": wider nets, on CIFAR-10
+# "quick": a minute, on scikit-learn's digits · "full": wider nets, on CIFAR-10;
+# it goes on where it was stopped
 PRESET = "quick"
 
 # %%
@@ -198,7 +199,9 @@ lnb.explore(draw, alt=alt, pair=list(lines), alpha=(-0.5, 1.5, 0.1), points=coun
 
 # %%
 vggs = [
-    train(lnb.models.vgg9(settings.vgg_width, **data.shape, seed=s), s)
+    train(
+        lnb.models.vgg9(settings.vgg_width, **data.shape, seed=s).to(settings.device), s
+    )
     for s in seeds[:2]
 ]
 few = data.subset(settings.images // 2)
@@ -411,14 +414,14 @@ along = lnb.towards(points["A"], points["B"])
 
 
 # %%
-def plane(second):
+def plane(name):
     extent = [(-0.5, 1.5), (-0.5, 1.5)]
-    return lnb.evaluate_plane(
-        objective, (along, second), extent, settings.resolution, origin=points["A"]
-    )
+    how = {"origin": points["A"], "store": settings.store(f"01 {name}")}
+    pair = along, across[name]
+    return lnb.evaluate_plane(objective, pair, extent, settings.resolution, **how)
 
 
-planes = {name: plane(second) for name, second in across.items()}
+planes = {name: plane(name) for name in across}
 
 
 # %%

@@ -51,7 +51,7 @@ from landscape_nb import exercises, plotting
 
 # %% tags=["parameters"]
 # "quick": seconds, on scikit-learn's digits · "full": VGG-9 and the perceptron on
-# CIFAR-10
+# CIFAR-10; it goes on where it was stopped
 PRESET = "quick"
 
 # %%
@@ -137,7 +137,8 @@ raw = {c: curve(rescale_perceptron(c), "none", 0.3) for c in factors}
 # Batch norm divides what a layer gives by its standard deviation over the data. So the scale of the layer *before* it does not matter: multiply a convolution by c, and its batch norm divides by c. (With frozen running statistics, these must be rescaled with it; `rescale_batch_norm` does that.) We train a small VGG-9 and rescale all of its convolutions at once.
 
 # %%
-vgg = train(lnb.models.vgg9(settings.vgg_width, **data.shape, seed=settings.seed))
+vgg = lnb.models.vgg9(settings.vgg_width, **data.shape, seed=settings.seed)
+vgg = train(vgg.to(settings.device))
 layers = [
     name for name, m in vgg.features.named_children() if isinstance(m, torch.nn.Conv2d)
 ]

@@ -49,14 +49,15 @@ from landscape_nb import exercises, plotting
 
 # %% tags=["parameters"]
 # "quick": about a minute, on scikit-learn's digits · "full": the paper's setting, on
-# CIFAR-10
+# CIFAR-10; it goes on where it was stopped
 PRESET = "quick"
 
 # %%
 small = {"data": "digits", "train": 816, "epochs": 6, "batch": 48, "lr": 0.02}
-quick = small | {"images": 100, "reach": 0.5, "points": 17}
+quick = small | {"images": 100, "reach": 0.5, "points": 17, "depths": (20, 56)}
 large = {"data": "cifar10", "train": 50_000, "epochs": 300, "batch": 128, "lr": 0.1}
 full = large | {"images": 50_000, "reach": 1.0, "points": 51}
+full |= {"depths": (20, 56, 110)}
 settings = lnb.choose_preset(PRESET, quick=quick, gallery=quick, full=full)
 data = lnb.datasets.LOADERS[settings.data]().subset(settings.train)
 sample = data.subset(settings.images)
@@ -98,16 +99,17 @@ lnb.show_interactive(
 # %%
 def train(depth, shortcuts):
     model = lnb.models.resnet(depth, shortcuts, **data.shape, seed=settings.seed)
+    model = model.to(settings.device)
     return lnb.train(
         model, data, settings.epochs, settings.batch, lr=settings.lr, seed=settings.seed
     )
 
 
+kinds = {"": True, ", no shortcuts": False}
 networks = {
-    "ResNet-20": (20, True),
-    "ResNet-20, no shortcuts": (20, False),
-    "ResNet-56": (56, True),
-    "ResNet-56, no shortcuts": (56, False),
+    f"ResNet-{depth}{kind}": (depth, shortcuts)
+    for depth in settings.depths
+    for kind, shortcuts in kinds.items()
 }
 runs = {name: train(*which) for name, which in networks.items()}
 
@@ -150,8 +152,9 @@ def plane(name):
     directions = lnb.random_directions(
         runs[name].model, 2, normalize="filter", seed=settings.seed
     )
+    extent, store = (-settings.reach, settings.reach), settings.store(f"05 {name}")
     return lnb.evaluate_plane(
-        objectives[name], directions, (-settings.reach, settings.reach), settings.points
+        objectives[name], directions, extent, settings.points, store=store
     )
 
 

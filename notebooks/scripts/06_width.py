@@ -49,7 +49,7 @@ from landscape_nb import exercises, plotting
 
 # %% tags=["parameters"]
 # "quick": about a minute, on scikit-learn's digits · "full": the paper's setting, on
-# CIFAR-10
+# CIFAR-10; it goes on where it was stopped
 PRESET = "quick"
 
 # %%
@@ -74,9 +74,14 @@ sample = data.subset(settings.images)
 
 
 # %%
-def train(model):
+def train(model, lr=settings.lr):
     return lnb.train(
-        model, data, settings.epochs, settings.batch, lr=settings.lr, seed=settings.seed
+        model.to(settings.device),
+        data,
+        settings.epochs,
+        settings.batch,
+        lr=lr,
+        seed=settings.seed,
     )
 
 
@@ -141,17 +146,22 @@ where
 
 
 # %%
-def plane(run):
+def plane(run, name):
     objective = measure(run)
     directions = lnb.random_directions(
         objective.origin, 2, normalize="filter", seed=settings.seed
     )
-    extent = (-settings.reach, settings.reach)
-    return lnb.evaluate_plane(objective, directions, extent, settings.points)
+    extent, store = (-settings.reach, settings.reach), settings.store(f"06 {name}")
+    return lnb.evaluate_plane(
+        objective, directions, extent, settings.points, store=store
+    )
 
 
 # %%
-planes = {which: plane(run) for which, run in runs.items()}
+planes = {
+    (k, shortcuts): plane(run, f"k = {k}{'' if shortcuts else ', no shortcuts'}")
+    for (k, shortcuts), run in runs.items()
+}
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 alt = (
@@ -364,10 +374,8 @@ for shortcuts, row in papers.items():
 dense = lnb.models.densenet(
     settings.groups, growth=settings.growth, **data.shape, seed=settings.seed
 )
-dense_run = lnb.train(
-    dense, data, settings.epochs, settings.batch, lr=0.1, seed=settings.seed
-)
-dense_plane = plane(dense_run)
+dense_run = train(dense, lr=0.1)
+dense_plane = plane(dense_run, "DenseNet")
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 alt = (

@@ -56,7 +56,7 @@ from landscape_nb import exercises, plotting
 
 # %% tags=["parameters"]
 # "quick": about a minute, on scikit-learn's digits · "full": the same on CIFAR-10,
-# for days
+# for days; it goes on where it was stopped
 PRESET = "quick"
 
 # %%
@@ -83,9 +83,9 @@ def train(shortcuts):
     model = lnb.models.resnet(
         settings.depth, shortcuts, **data.shape, seed=settings.seed
     )
-    return lnb.train(
-        model, data, settings.epochs, settings.batch, lr=settings.lr, seed=settings.seed
-    )
+    how = {"lr": settings.lr, "seed": settings.seed}
+    model = model.to(settings.device)
+    return lnb.train(model, data, settings.epochs, settings.batch, **how)
 
 
 def measure(model):
@@ -127,15 +127,16 @@ def rim(plane):
 
 
 # %%
-def plane(objective, reach=settings.reach, points=settings.points):
+def plane(name, objective, reach=settings.reach, points=settings.points):
     directions = lnb.random_directions(
         objective.origin, 2, normalize="filter", seed=settings.seed
     )
-    return lnb.evaluate_plane(objective, directions, (-reach, reach), points)
+    extent, store = (-reach, reach), settings.store(f"07 {name}")
+    return lnb.evaluate_plane(objective, directions, extent, points, store=store)
 
 
 # %%
-planes = {name: plane(objective) for name, objective in objectives.items()}
+planes = {name: plane(name, objective) for name, objective in objectives.items()}
 rims = {name: rim(p) for name, p in planes.items()}
 rims
 
@@ -285,6 +286,7 @@ lnb.claim(
 # %%
 shape = data.shape | {"seed": settings.seed}
 plain = lnb.models.resnet(settings.depth, False, settings.width, **shape)
+plain = plain.to(settings.device)
 how = {"batch_size": settings.batch, "lr": settings.lr, "seed": settings.seed}
 parts = (0, 1 / 24, 1 / 12, 1 / 8, 1 / 4, 3 / 8, 1 / 2, 1)
 epochs = [round(part * settings.long) for part in parts]
@@ -293,7 +295,7 @@ long = lnb.train(plain, data, settings.long, record=epochs, **how)
 # %%
 stages = {epoch: measure(long.model_at(epoch)) for epoch in epochs}
 points = settings.points - 2
-stage_planes = {e: plane(net, 0.5, points) for e, net in stages.items()}
+stage_planes = {e: plane(f"epoch {e}", net, 0.5, points) for e, net in stages.items()}
 
 # %%
 loss = {epoch: objective()["loss"] for epoch, objective in stages.items()}
@@ -444,7 +446,7 @@ accuracy["last layer zero"] = fit_plain(started(last=0))
 accuracy["last layer He's"] = fit_plain(started(last=he))
 accuracy["no batch norm"] = fit_plain(without_batch_norm())
 residual = lnb.models.resnet(settings.depth, True, settings.width, **shape)
-accuracy["with shortcuts"] = fit_plain(residual)
+accuracy["with shortcuts"] = fit_plain(residual.to(settings.device))
 pd.Series(accuracy).round(2).to_frame("training accuracy in the last epoch")
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]

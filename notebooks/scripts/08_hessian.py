@@ -52,13 +52,14 @@ from landscape_nb import exercises, plotting
 
 # %% tags=["parameters"]
 # "quick": about a minute, on scikit-learn's digits · "full": the paper's networks, on
-# CIFAR-10
+# CIFAR-10; it goes on where it was stopped
 PRESET = "quick"
 
 # %%
 quick = {"data": "digits", "epochs": (15, 40), "batch": 64, "lr": 0.05, "images": 200}
 quick |= {"reach": 1.0, "points": 21, "map_points": 5, "steps": 80, "probes": 2}
-full = {"data": "cifar10", "epochs": (300, 300), "batch": 128, "lr": 0.1}
+quick |= {"more": ()}
+full = {"data": "cifar10", "epochs": (300, 300, 300), "batch": 128, "lr": 0.1}
 full |= {
     "images": 50_000,
     "reach": 1.0,
@@ -66,6 +67,7 @@ full |= {
     "map_points": 31,
     "steps": 100,
     "probes": 10,
+    "more": ("DenseNet-121",),
 }
 settings = lnb.choose_preset(PRESET, quick=quick, gallery=quick, full=full)
 data = lnb.datasets.LOADERS[settings.data]()
@@ -391,7 +393,10 @@ class Deep(torch.nn.Module):
 
 
 # %%
-def build(shortcuts):
+def build(name):
+    if name == "DenseNet-121":
+        return lnb.models.densenet121(**data.shape, seed=settings.seed)
+    shortcuts = name == "shortcuts"
     if settings.data == "cifar10":
         return lnb.models.resnet(56, shortcuts, **data.shape, seed=settings.seed)
     with torch.random.fork_rng():
@@ -400,9 +405,9 @@ def build(shortcuts):
 
 
 # %%
-def train(shortcuts, epochs):
+def train(name, epochs):
     run = lnb.train(
-        build(shortcuts),
+        build(name).to(settings.device),
         data,
         epochs,
         settings.batch,
@@ -416,9 +421,8 @@ def train(shortcuts, epochs):
 
 
 # %%
-nets = dict(
-    zip(("shortcuts", "no shortcuts"), map(train, (True, False), settings.epochs))
-)
+names = ("shortcuts", "no shortcuts", *settings.more)
+nets = dict(zip(names, map(train, names, settings.epochs)))
 for name, net in nets.items():
     print(name, net())
 
@@ -432,16 +436,17 @@ for name, net in nets.items():
 edge = settings.reach * settings.map_points / (settings.map_points - 1)
 
 
-def measure(net):
+def measure(name, net):
     """The loss up to the outer edge of the map's squares, and the map."""
     pair = lnb.random_directions(net.origin, 2, normalize="filter", seed=settings.seed)
-    plane = lnb.evaluate_plane(net, pair, (-edge, edge), settings.points)
+    keep = [{"store": settings.store(f"08 {what} {name}")} for what in ("plane", "map")]
+    plane = lnb.evaluate_plane(net, pair, (-edge, edge), settings.points, **keep[0])
     reach = (-settings.reach, settings.reach)
-    return plane, lnb.curvature_map(net, pair, reach, settings.map_points)
+    return plane, lnb.curvature_map(net, pair, reach, settings.map_points, **keep[1])
 
 
 # %%
-measured = {name: measure(net) for name, net in nets.items()}
+measured = {name: measure(name, net) for name, net in nets.items()}
 maps = {name: pair[1] for name, pair in measured.items()}
 
 
@@ -467,16 +472,17 @@ alt = (
 )
 
 # %% tags=["answer"]
-figure, axes = plotting.panels(2, 2, (4.8, 4.4))
+count = len(measured)
+figure, axes = plotting.panels(count, 2, (4.8, 4.4))
 for column, (name, (plane, cmap)) in enumerate(measured.items()):
-    above, below = axes[column], axes[2 + column]
+    above, below = axes[column], axes[count + column]
     plotting.draw_contours(above, plane)
     above.set_title(f"loss, {name}")
     shown = draw_map(below, cmap, "abs(λmin / λmax)")
     for panel in (above, below):
         ticks = np.linspace(-settings.reach, settings.reach, 5)
         panel.set(xlim=(-edge, edge), ylim=(-edge, edge), xticks=ticks, yticks=ticks)
-figure.colorbar(shown, ax=list(axes[2:]), label="abs(λmin / λmax)", extend="max")
+figure.colorbar(shown, ax=list(axes[count:]), label="abs(λmin / λmax)", extend="max")
 lnb.show(figure, alt=alt)
 
 # %%
@@ -648,8 +654,10 @@ alt = (
 )
 
 # %%
-figure, axes = plotting.panels(3, size=(4.8, 4.2))
+figure, axes = plotting.panels(1 + len(nets), size=(4.8, 4.2))
 draw_density(axes[0], density, "small perceptron", eigenvalues)
+
+# %%
 for panel, (name, net) in zip(axes[1:], nets.items()):
     found = lnb.spectral_density(net, steps=40, probes=settings.probes, width=0.5)
     draw_density(panel, found, f"deep, {name}")

@@ -51,7 +51,7 @@ from landscape_nb import exercises, plotting
 
 # %% tags=["parameters"]
 # "quick": half a minute, on scikit-learn's digits · "full": the paper's VGG-9 on
-# CIFAR-10
+# CIFAR-10; it goes on where it was stopped
 PRESET = "quick"
 
 # %%
@@ -63,9 +63,9 @@ drawn = {
     "quick": {"images": 100, "points": (25, 17)},
     "full": {"images": 5000, "points": (51, 51)},
 }
-settings = lnb.choose_preset(
-    PRESET, quick=quick | drawn["quick"], full=full | drawn["full"]
-)
+quick |= drawn["quick"]
+full |= drawn["full"]
+settings = lnb.choose_preset(PRESET, quick=quick, gallery=quick, full=full)
 data = lnb.datasets.LOADERS[settings.data]()
 sample = data.subset(settings.images)
 
@@ -217,6 +217,7 @@ lnb.claim(
 
 # %%
 start = lnb.models.vgg9(settings.width, **data.shape, seed=settings.seed)
+start = start.to(settings.device)
 number_of_weights = sum(p.numel() for p in start.parameters())
 print(
     f"n = {number_of_weights:,} weights, √(2/n) = {(2 / number_of_weights) ** 0.5:.4f}"
@@ -316,7 +317,8 @@ ZOOMS = (1, 0.1, 0.02)
 def plane(seed, reach):
     extent = (-0.5, 1.5), (-reach, reach)
     axes = (way, sideways[seed])
-    return lnb.evaluate_plane(objective, axes, extent, settings.points, first)
+    how = {"origin": first, "store": settings.store(f"09 direction {seed}, ±{reach}")}
+    return lnb.evaluate_plane(objective, axes, extent, settings.points, **how)
 
 
 planes = {(seed, reach): plane(seed, reach) for seed in sideways for reach in ZOOMS}
@@ -407,6 +409,40 @@ lnb.claim(
     sideways_off_the_picture=missed,
     sideways_in_the_picture=seen,
 )
+
+# %% [markdown]
+# ### The same at the paper's scale
+#
+# A VGG-9 of half the paper's width, trained on CIFAR-10 for 20 epochs (batch 128, weight decay 5e-4); its path ships with this package. The arrangement is that of the paper's Figure 8.
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+alt = (
+    "Three panels. Two random directions: a jagged path of about 0.002. From start to "
+    "end and a random direction, both axes alike: a straight horizontal line. The same "
+    "with the vertical axis magnified: another jagged path, of about 0.0015."
+)
+
+# %%
+lnb.show(lnb.paper_figure(8), alt=alt)
+
+# %%
+there = lnb.gallery_result("cpu-vgg9-sgd-small-decay", "random-paths")
+moved = {name: float(np.abs(there[name]).max()) for name in there.data_vars}
+moved
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+lnb.claim(
+    "09-at-the-papers-scale",
+    max(moved["random_alpha"], moved["random_beta"], moved["mixed_beta"]) < 0.01,
+    "Along random directions the shipped path moves by less than a hundredth of the "
+    "weights.",
+    shipped=True,
+    along_two_random_directions=[moved["random_alpha"], moved["random_beta"]],
+    beside_the_way_to_the_end=moved["mixed_beta"],
+)
+
+# %% [markdown]
+# A filter-normalized direction is as long as the weights, so 0.002 is two thousandths of their length. The paper's axes show about the same, 0.001. And as in the paper the way from the start (0) to the end (1) looks straight until it is magnified.
 
 # %% [markdown]
 # ## 5 · Which plane sees the path?

@@ -52,7 +52,7 @@ from landscape_nb import exercises, plotting
 
 # %% tags=["parameters"]
 # "quick": seconds, on scikit-learn's digits · "full": VGG-9 and the perceptron on
-# CIFAR-10
+# CIFAR-10; it goes on where it was stopped
 PRESET = "quick"
 
 # %%
@@ -87,7 +87,10 @@ def objective_of(model, images=settings.images):
 seeds = (2 * settings.seed, 2 * settings.seed + 1)  # another run's two are others
 perceptrons = [train(lnb.models.mlp((64, 64), **data.shape, seed=s), s) for s in seeds]
 vggs = [
-    train(lnb.models.vgg9(settings.vgg_width, **data.shape, seed=s), s) for s in seeds
+    train(
+        lnb.models.vgg9(settings.vgg_width, **data.shape, seed=s).to(settings.device), s
+    )
+    for s in seeds
 ]
 [objective_of(model)()["loss"] for model in perceptrons + vggs]  # the loss of each
 
@@ -97,7 +100,13 @@ objective = objective_of(perceptron)
 directions = lnb.random_directions(perceptron, 2, seed=settings.seed)
 reaches = [0.01, 0.03, 0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 16.0]
 planes = {
-    r: lnb.evaluate_plane(objective, directions, (-r, r), settings.points)
+    r: lnb.evaluate_plane(
+        objective,
+        directions,
+        (-r, r),
+        settings.points,
+        store=settings.store(f"11 ±{r:g}"),
+    )
     for r in reaches
 }
 

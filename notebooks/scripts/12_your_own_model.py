@@ -65,7 +65,7 @@ from landscape_nb import exercises, plotting
 
 # %% tags=["parameters"]
 # "quick": a minute, on digits and the Zen of Python · "full": longer, on CIFAR-10 and
-# more text
+# more text; it goes on where it was stopped
 PRESET = "quick"
 
 # %%
@@ -114,12 +114,12 @@ def criterion(answers, batch):
 
 
 # %% [markdown]
-# A plain training loop, which we shall use for all that follows. It keeps the weights now and then: `points` is a list of copies, and that is all that the library wants of a training run. (In your own code, `torch.optim` does what `update` does here.)
+# A plain training loop, which we shall use for all that follows. `lnb.Recorder` copies the network whenever the loop says so, and `trajectory()` gives a run that may stand wherever one of `lnb.train` does. (In your own code, `torch.optim` does what `update` does here. If your loop has written files already, `lnb.checkpoints("run/epoch_*.pt", model)` reads them as such a run.)
 
 
 # %%
 def descend(model, loss_of, batches, update, every):
-    points, memory = [lnb.parameters_of(model)], {}
+    recorder, memory = lnb.Recorder(model), {}
     for step, batch in enumerate(batches, 1):
         loss = loss_of(model, batch)
         gradients = torch.autograd.grad(loss, list(model.parameters()))
@@ -129,8 +129,8 @@ def descend(model, loss_of, batches, update, every):
             ):
                 weight -= update(memory.setdefault(number, {}), gradient, step)
         if step % every == 0:
-            points.append(lnb.parameters_of(model))
-    return points
+            recorder.record()
+    return recorder.trajectory()
 
 
 # %%
@@ -487,9 +487,10 @@ panel.set(xlabel="first principal component", ylabel="second principal component
 lnb.show(figure, alt=alt)
 
 # %%
-ends = [writer_objective(run[-1])["loss"] for run in (by_adam, by_sgd)]
-moves = [lnb.towards(run[0], run[-1]) for run in (by_adam, by_sgd)]
-apart = lnb.norm(lnb.towards(by_adam[-1], by_sgd[-1])) / max(map(lnb.norm, moves))
+starts, finals = ([run.points[i] for run in (by_adam, by_sgd)] for i in (0, -1))
+ends = [writer_objective(point)["loss"] for point in finals]
+moves = [lnb.towards(start, final) for start, final in zip(starts, finals)]
+apart = lnb.norm(lnb.towards(*finals)) / max(map(lnb.norm, moves))
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
@@ -534,7 +535,7 @@ def continuation(point, start=text[:LENGTH], letters=60):
 # %%
 stops = list(range(0, 31, 3))
 written = {
-    name: {stop: continuation(run[stop]) for stop in stops}
+    name: {stop: continuation(run.points[stop]) for stop in stops}
     for name, run in (("Adam", by_adam), ("SGD", by_sgd))
 }
 for name, texts in written.items():

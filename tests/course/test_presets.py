@@ -15,6 +15,30 @@ def test_presets():
         choose_preset("full", quick={})
 
 
+def test_only_full_keeps_what_it_measures_and_looks_for_a_gpu(monkeypatch, tmp_path):
+    monkeypatch.setenv("LANDSCAPE_NB_CACHE", str(tmp_path))
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    quick, full = (choose_preset(name, quick={}, full={}) for name in ("quick", "full"))
+    assert (quick.device, full.device) == ("cpu", "cuda")
+    assert quick.store("05 ResNet-20") is None
+    assert not list(tmp_path.iterdir())
+    assert choose_preset("full", full={"epochs": 3}).store("05 ResNet-20") != full.store("05 ResNet-20")
+    with pytest.raises(ValueError, match="^name: got '../x', wants words without slashes"):
+        full.store("../x")
+    with pytest.raises(ValueError, match="^full: got a setting named 'device', which every preset has already"):
+        choose_preset("full", full={"device": "cuda:1"})
+    monkeypatch.setenv("LANDSCAPE_NB_SEED", "2")
+    stores = {
+        choose_preset("full", full={}).store("05 ResNet-20"),
+        full.store("05 ResNet-20"),
+        full.store("05 ResNet-56"),
+    }
+    assert len(stores) == 3
+    assert {store.parent for store in stores} == {tmp_path / "planes"}
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert full.device == "cpu"
+
+
 def test_the_gallery_says_what_is_not_shipped(capsys):
     assert choose_preset("gallery", quick={"n": 1}).n == 1
     assert "No paper-scale result is shipped for this notebook yet" in capsys.readouterr().out

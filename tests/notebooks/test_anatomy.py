@@ -93,6 +93,17 @@ def test_parameters_hold_the_preset_only(notebook):
 
 
 @notebooks
+def test_a_full_run_keeps_its_planes_and_takes_a_gpu(notebook):
+    """Every call that measures a plane or map at the preset's own resolution says where it is kept."""
+    source = without_magics("\n".join(cell.source for cell in code(read(notebook))))
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef) and re.search(r"evaluate_plane\(|curvature_map\(", ast.unparse(node)):
+            assert "store" in ast.unparse(node), ast.unparse(node)
+    if "models.resnet(56" in source or "models.vgg9" in source:
+        assert "settings.device" in source
+
+
+@notebooks
 def test_its_parts_are_there(notebook):
     content = read(notebook)
     prose, source = text(content), "\n".join(cell.source for cell in code(content))

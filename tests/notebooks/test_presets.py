@@ -17,7 +17,7 @@ FEW = 8
 CUTS = {
     "images": FEW, "vgg_images": FEW, "train": 64, "few": FEW, "points": 3, "resolution": 3, "map_points": 2,
     "epochs": 2, "long": 24, "batches": (4, 8), "fits": {4: 1, 8: 2}, "record": 1, "steps": 20, "probes": 1, "jobs": 1,
-    "windows": 8,
+    "windows": 8, "lr": 1e-3,
 }  # fmt: skip
 
 
@@ -39,11 +39,11 @@ def cifar10():
 def full(monkeypatch, tmp_path, cifar10):
     """Notebooks in this process take the full preset and train on few images; the settings and networks they had."""
     seen = SimpleNamespace(settings={}, networks=[])
-    train = lnb.train
+    train, choose = lnb.train, lnb.choose_preset
 
     def choose_full(name, **presets):
         seen.settings = presets["full"]
-        return SimpleNamespace(seed=0, **cut(presets["full"]))
+        return choose("full", full=cut(presets["full"]))
 
     def train_briefly(model, data, *args, **options):
         if data.name == "CIFAR-10":
@@ -66,10 +66,10 @@ NETWORKS = {
     "02": lambda: [lnb.models.vgg9()],
     "03": lambda: [lnb.models.vgg9()] * 4,
     "04": lambda: [lnb.models.vgg9()] * 4,
-    "05": lambda: [lnb.models.resnet(depth, shortcuts) for depth in (20, 56) for shortcuts in (True, False)],
+    "05": lambda: [lnb.models.resnet(depth, shortcuts) for depth in (20, 56, 110) for shortcuts in (True, False)],
     "06": lambda: [lnb.models.resnet(56, shortcuts, k) for k in (1, 2, 4, 8) for shortcuts in (True, False)],
     "07": lambda: [lnb.models.resnet(56), lnb.models.resnet(56, shortcuts=False)],
-    "08": lambda: [lnb.models.resnet(56), lnb.models.resnet(56, shortcuts=False)],
+    "08": lambda: [lnb.models.resnet(56), lnb.models.resnet(56, shortcuts=False), lnb.models.densenet121()],
     "09": lambda: [lnb.models.vgg9()],
     "10": lambda: [lnb.models.vgg9()] * 8,
     "11": lambda: [lnb.models.mlp((64, 64))] * 2 + [lnb.models.vgg9()] * 2,
