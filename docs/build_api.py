@@ -6,6 +6,7 @@ Usage: python docs/build_api.py
 import ast
 import inspect
 import textwrap
+from dataclasses import is_dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,7 +19,8 @@ PAGE = Path(__file__).parent / "api.md"
 _HEAD = """# Public names
 
 By task. Made from the docstrings, which also give shapes, errors and sources: `help(lnb.evaluate_plane)`.
-`import landscape_nb as lnb`; the names below are in `lnb`, those of a module in `lnb.<module>`.
+`import landscape_nb as lnb`; the names below are in `lnb`, those of a module in `lnb.<module>`. Examples name them as
+after `from landscape_nb import …`; `nn` is `torch.nn`, and `F` is `torch.nn.functional`.
 """
 _MODULES = {
     "plotting": "Drawing",
@@ -112,7 +114,7 @@ def entry(name, thing):
     """The page's lines on one name."""
     text = docstring(name, thing)
     lines = [f"### `{name}`", "", text.splitlines()[0], ""]
-    if inspect.isfunction(thing):
+    if inspect.isfunction(thing) or (inspect.isclass(thing) and not is_dataclass(thing) and "Args:\n" in text):
         lines += ["```text", call(name, thing), "```", ""]  # not Python for ruff, which would break long lines
     if "Example:\n" in text:
         example = text.split("Example:\n")[1].split("\n\n")[0]

@@ -19,7 +19,8 @@ def per_role(product: str, number: Callable[[xr.Dataset], float | Sequence[float
     def measure(results: Shown) -> list[float | None]:
         results.compare(roles, product)
         found = [results(role, product) for role in roles]
-        if len(results.scales_in(roles)) > 1:  # networks that were trained otherwise are not compared
+        # Networks trained otherwise are not compared, but each may be with those that the authors released.
+        if len(results.scales_in(roles) - {"authors"}) > 1:
             found = [None for _ in roles]
         values = [[None] if each is None else np.ravel(number(each)).tolist() for each in found]
         return [value for row in values for value in row]
