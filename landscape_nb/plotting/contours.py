@@ -22,6 +22,7 @@ from landscape_nb.plotting.style import (
     LABELS,
     check_panel,
     colormap,
+    lettering,
     panels,
     say_nothing_finite,
 )
@@ -181,7 +182,7 @@ def plot_contours(
         filled = _contour(panel, plane[variable], chosen, colours, log)
         if points:
             _draw_points(panel, plane[variable], plane)
-        panel.set_title(name, fontsize=15)
+        panel.set_title(name, fontsize=lettering(15))
     for panel in axes[len(planes) :]:
         panel.remove()
     bar = figure.colorbar(
@@ -189,7 +190,7 @@ def plot_contours(
     )
     bar.set_ticklabels(_texts(chosen)[::2])
     bar.set_label(LABELS.get(variable, variable))
-    figure.suptitle(title, fontsize=16)
+    figure.suptitle(title, fontsize=lettering(16))
     return figure
 
 
@@ -253,7 +254,7 @@ def _label(
     # positions for some.
     inks = ["black" if _luminance(cmap, norm(level)) > _BRIGHT else "white" for level in texts]
     positions = _label_positions(lines, labelled)
-    panel.clabel(lines, list(texts), fontsize=11, colors=inks, fmt=dict(texts), manual=positions)
+    panel.clabel(lines, list(texts), fontsize=lettering(11), colors=inks, fmt=dict(texts), manual=positions)
 
 
 def _frame(panel: Axes, alpha: xr.DataArray, beta: xr.DataArray) -> None:

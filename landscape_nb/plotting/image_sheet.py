@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from landscape_nb._common.checks import check_whole
-from landscape_nb.plotting.style import COLOURS, check_panel
+from landscape_nb.plotting.style import COLOURS, check_panel, lettering
 
 
 def draw_answers(
@@ -60,7 +60,7 @@ def draw_answers(
         colour, stroke = (COLOURS[0], "-") if right else (COLOURS[1], "--")
         size = extent[1] - extent[0], extent[3] - extent[2]
         panel.add_patch(Rectangle((extent[0], extent[2]), *size, fill=False, color=colour, ls=stroke, lw=3))
-        panel.text(left + 0.5, bottom + 0.02, text, ha="center", va="top", color=colour, fontsize=12)
+        panel.text(left + 0.5, bottom + 0.02, text, ha="center", va="top", color=colour, fontsize=lettering(12))
     rows = -(-len(images) // columns)
     panel.set(xlim=(0, columns), ylim=(1.45 * (1 - rows) - 0.4, 1), aspect="equal")
     panel.axis("off")

@@ -18,6 +18,7 @@ from landscape_nb.plotting.style import (
     STROKES,
     check_pair,
     check_panel,
+    lettering,
     panels,
     say_nothing_finite,
 )
@@ -77,8 +78,9 @@ def plot_lines(
             say_nothing_finite(panel, variable)
     if len(lines) > 1:
         names = axes[0].get_legend_handles_labels()
-        figure.legend(*names, loc="outside lower center", ncols=min(len(lines), 2 * len(variables)), fontsize=12)
-    figure.suptitle(title, fontsize=16)
+        columns = min(len(lines), 2 * len(variables))
+        figure.legend(*names, loc="outside lower center", ncols=columns, fontsize=lettering(12))
+    figure.suptitle(title, fontsize=lettering(16))
     return figure
 
 

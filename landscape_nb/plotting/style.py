@@ -6,6 +6,7 @@ from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
@@ -21,7 +22,18 @@ LABELS = {
     "loss": "loss",
     "accuracy": "accuracy",
 }
-_STYLE = {"font.size": 13, "axes.titlesize": 14, "lines.linewidth": 2.5, "axes.grid": False}
+_STYLE = {"lines.linewidth": 2.5, "axes.grid": False}
+
+
+def lettering(size: float) -> float:
+    """A font size in proportion to the reader's setting `font.size`, at which matplotlib has 10 points.
+
+    Example:
+        >>> with plt.rc_context({"font.size": 20}):
+        ...     lettering(13)
+        26.0
+    """
+    return size * plt.rcParams["font.size"] / matplotlib.rcParamsDefault["font.size"]
 
 
 def panels(
@@ -29,10 +41,13 @@ def panels(
 ) -> tuple[Figure, Sequence[Axes]]:
     """An empty figure with lettering that is legible at lecture distance.
 
+    Sizes follow matplotlib's settings: twice the `font.size` makes all lettering twice as large, and twice the
+    `figure.figsize` all panels.
+
     Args:
         columns: Panels in a row.
         rows: Rows of panels.
-        size: Width and height of a panel in inches.
+        size: Width and height of a panel in inches, at matplotlib's own `figure.figsize`.
         **axes: Further arguments of `Figure.add_subplot`, such as `projection='3d'`.
 
     Returns:
@@ -50,8 +65,10 @@ def panels(
     check_pair("size", size)
     for length in size:
         check_positive("size", length)
-    shape = {"figsize": (size[0] * columns, size[1] * rows), "layout": "constrained", "squeeze": False}
-    with plt.rc_context(_STYLE):
+    across, down = np.divide(plt.rcParams["figure.figsize"], matplotlib.rcParamsDefault["figure.figsize"]).tolist()
+    inches = (size[0] * columns * across, size[1] * rows * down)
+    shape = {"figsize": inches, "layout": "constrained", "squeeze": False}
+    with plt.rc_context(_STYLE | {"font.size": lettering(13), "axes.titlesize": lettering(14)}):
         figure, grid = plt.subplots(rows, columns, subplot_kw=axes, **shape)
     return figure, grid.ravel()
 
@@ -110,4 +127,4 @@ def say_nothing_finite(panel: Axes, variable: str) -> None:
     write = getattr(panel, "text2D", panel.text)  # in three dimensions, text() wants a height
     box = {"facecolor": "white", "edgecolor": "0.4", "boxstyle": "round"}
     centred = {"ha": "center", "va": "center", "transform": panel.transAxes, "zorder": 9}
-    write(0.5, 0.5, f"no finite {variable}", fontsize=14, bbox=box, **centred)
+    write(0.5, 0.5, f"no finite {variable}", fontsize=lettering(14), bbox=box, **centred)

@@ -14,7 +14,7 @@ from landscape_nb._common.checks import check_kind, check_whole
 from landscape_nb._common.drawable import Plots, by_name
 from landscape_nb.plotting.heights import heights_of
 from landscape_nb.plotting.smooth import beside_missing, smooth
-from landscape_nb.plotting.style import LABELS, colormap, panels, say_nothing_finite
+from landscape_nb.plotting.style import LABELS, colormap, lettering, panels, say_nothing_finite
 
 if TYPE_CHECKING:
     from mpl_toolkits.mplot3d import Axes3D
@@ -84,10 +84,10 @@ def plot_surfaces(
         panel.set(zlim=(heights.low, heights.high))
         panel.set_zticks(heights.ticks, heights.labels)  # pyrefly: ignore[not-callable]  (matplotlib wraps it so)
         panel.set_zlabel(label, labelpad=6)
-        panel.set_title(name, fontsize=15)
+        panel.set_title(name, fontsize=lettering(15))
     for panel in axes[len(planes) :]:
         panel.remove()
-    figure.suptitle(title, fontsize=16)
+    figure.suptitle(title, fontsize=lettering(16))
     return figure
 
 

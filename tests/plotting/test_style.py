@@ -4,7 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from helpers import BOWL, plane_of
+from matplotlib.text import Text
 
+import landscape_nb as lnb
 from landscape_nb import plotting
 from landscape_nb.plotting.style import (
     COLOURS,
@@ -102,3 +104,21 @@ def test_colours_are_those_of_the_map(cmap):
     np.testing.assert_allclose(faces[0], wanted(0.0), atol=0.02)
     np.testing.assert_allclose(faces[-1], wanted(1.0), atol=0.02)
     assert plotting.plot_surfaces(plane_of(BOWL), cmap=cmap).axes[0].collections
+
+
+@pytest.mark.parametrize("plot", [plotting.plot_contours, plotting.plot_surfaces])
+def test_sizes_follow_matplotlibs_settings(plot):
+    plane = lnb.shipped_planes("05")["ResNet-56"]
+    usual = plot(plane, title="a bowl")
+    with plt.rc_context({"font.size": 20, "figure.figsize": (19.2, 4.8)}):
+        larger = plot(plane, title="a bowl")
+    assert larger.get_size_inches() == pytest.approx(usual.get_size_inches() * (3, 1))
+    sizes = [[text.get_fontsize() for text in figure.findobj(Text)] for figure in (usual, larger)]
+    assert max(sizes[1]) == 2 * max(sizes[0])
+    assert min(sizes[1]) >= 2 * min(sizes[0])
+
+
+def test_the_lettering_of_lines_follows_the_font_size():
+    line = lnb.shipped_planes("05")["ResNet-56"].sel(beta=0)
+    with plt.rc_context({"font.size": 20}):
+        assert plotting.plot_lines(line, title="a line")._suptitle.get_fontsize() == 32
