@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch.nn.functional as F
-import xarray as xr
+import zarr
 from helpers import SMALL_VALUES, batch_norm_net, small_data, small_store
 
 import landscape_nb as lnb
@@ -183,13 +183,13 @@ def test_leftovers_of_killed_processes_are_removed(tmp_path):
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, OSError("planted")])
 def test_an_error_while_a_store_is_made_leaves_nothing(tmp_path, monkeypatch, litter, error):
-    write = xr.Dataset.to_zarr
+    write = zarr.create_group
 
     def fails(*args, **kwargs):
         write(*args, **kwargs)
         raise error
 
-    monkeypatch.setattr(xr.Dataset, "to_zarr", fails)
+    monkeypatch.setattr(zarr, "create_group", fails)
     kind = error if isinstance(error, type) else OSError
     with pytest.raises(kind, match="store: .*a.zarr cannot be made .planted" if kind is OSError else None):
         small_store(tmp_path / "a.zarr")
@@ -197,14 +197,14 @@ def test_an_error_while_a_store_is_made_leaves_nothing(tmp_path, monkeypatch, li
 
 
 def test_a_faster_process_wins(tmp_path, monkeypatch):
-    write = xr.Dataset.to_zarr
+    write = zarr.create_group
 
     def overtaken(*args, **kwargs):
         monkeypatch.undo()
         small_store(tmp_path / "a.zarr").write(0, SMALL_VALUES[0])
-        write(*args, **kwargs)
+        return write(*args, **kwargs)
 
-    monkeypatch.setattr(xr.Dataset, "to_zarr", overtaken)
+    monkeypatch.setattr(zarr, "create_group", overtaken)
     assert list(small_store(tmp_path / "a.zarr").read()) == [0]
     assert [path.name for path in tmp_path.iterdir()] == ["a.zarr"]
 
