@@ -121,7 +121,11 @@ def test_a_notebook_does_not_open_as_modified(page, lab):
     page.wait_for_selector(".jp-mod-dirty", state="attached")
 
 
-def test_a_screen_reader_hears_what_sliders_set_and_what_pictures_show(notebook):
+CHANGED = "([before, at]) => document.querySelectorAll('.widget-image')[at].src !== before"
+
+
+def check_names(notebook):
+    """A screen reader hears what sliders set and what pictures show."""
     unnamed = "() => document.querySelectorAll('.widget-slider .noUi-handle:not([aria-label])').length"
     notebook.wait_for_function(f"() => ({unnamed})() === 0", timeout=PATIENCE)
     assert "epoch" in [handle.get_attribute("aria-label") for handle in notebook.locator(".noUi-handle").all()]
@@ -132,10 +136,8 @@ def test_a_screen_reader_hears_what_sliders_set_and_what_pictures_show(notebook)
     ]
 
 
-CHANGED = "([before, at]) => document.querySelectorAll('.widget-image')[at].src !== before"
-
-
-def test_a_key_moves_the_slider_and_play_moves_it_by_itself(notebook):
+def test_sliders_and_pictures_have_names_a_key_moves_a_slider_and_play_moves_it_by_itself(notebook):
+    check_names(notebook)  # in the same run: it takes two minutes
     box = notebook.locator(".jp-OutputArea-output", has=notebook.locator(".widget-image")).filter(has_text="epoch")
     picture = box.locator(".widget-image")
     at = notebook.evaluate(
