@@ -30,8 +30,8 @@ def test_every_slide_shows_what_it_has(decks, page, minutes):
     page.wait_for_function("Reveal.isReady()")
     titles = page.locator(".slides h2").all_text_contents()
     assert all(find_notebook(number).title in titles for number in PATHS[minutes])
-    wide = "image => image.decode().then(() => image.naturalWidth)"
-    assert min(page.evaluate(f"Promise.all([...document.images].map({wide}))")) > 100
+    page.wait_for_function("[...document.images].every(image => image.complete)")
+    assert min(page.evaluate("[...document.images].map(image => image.naturalWidth)")) > 100
     heights = page.evaluate(
         "() => Reveal.getSlides().map(slide => { Reveal.slide(...Object.values(Reveal.getIndices(slide)));"
         " return slide.scrollHeight; })"
