@@ -30,7 +30,7 @@ def test_the_papers_figures_have_a_notebook():
 @pytest.mark.parametrize("key", [figure.key for figure in FIGURES])
 def test_a_figure_is_drawn_from_what_is_shipped(key):
     figure = paper_figure(key)
-    caption = figure.get_supxlabel()
+    caption = figure.get_supxlabel().replace("\n", " ")
     assert caption.startswith(find_figure(key).name)
     assert ("not computed yet" in texts(figure)) == ("Not computed yet: " in caption)
     plt.close(figure)
