@@ -9,8 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
@@ -22,8 +21,10 @@ from landscape_nb.course.widget_view import widget_view
 from landscape_nb.plotting.log_ticks import simplify_ticks
 from landscape_nb.plotting.show import png
 
+if TYPE_CHECKING:
+    pass
+
 ERROR_CLASS = "landscape-nb-error"
-_NAMES = Path(__file__).parent / "names.js"
 _REST = 0.05
 _AHEAD = 6
 _MOST_BYTES = 64 * 2**20
@@ -89,8 +90,6 @@ class Explorer:
         self._following: asyncio.Task | None = None
         self._image = widgets.Image(format="png", value=self.picture(**self.values))
         self._image.layout.max_width = "100%"
-        if self._image.has_trait("tooltip"):  # ipywidgets 8
-            self._image.tooltip = alt
         self._message = widgets.HTML()
         for name, control in self.widgets.items():
             control.observe(partial(self._changed, name), "value")
@@ -207,8 +206,6 @@ class Explorer:
     def _repr_mimebundle_(self, **_: object) -> tuple[dict, dict]:
         """The widgets, and beside them the picture, or pictures, for a reader without a kernel."""
         import ipywidgets as widgets
-        from IPython.core.interactiveshell import InteractiveShell
-        from IPython.display import display
 
         box = widgets.VBox([*self.widgets.values(), self._message, self._image])
         still = base64.b64encode(self._image.value).decode()
@@ -216,8 +213,6 @@ class Explorer:
         if settings.players():
             controls = [described(name, widget) for name, widget in self.widgets.items()]
             bundle[players.MIME] = players.player(self.alt, controls, self._picture_or_reason)
-        elif InteractiveShell.initialized():
-            display({"application/javascript": _NAMES.read_text(encoding="utf-8")}, raw=True)
         return bundle, {"image/png": {"alt": self.alt}}
 
 
