@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
@@ -20,9 +20,6 @@ from landscape_nb.course.controls import described, make_control, place_of, valu
 from landscape_nb.course.widget_view import widget_view
 from landscape_nb.plotting.log_ticks import simplify_ticks
 from landscape_nb.plotting.show import png
-
-if TYPE_CHECKING:
-    pass
 
 ERROR_CLASS = "landscape-nb-error"
 _REST = 0.05
