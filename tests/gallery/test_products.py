@@ -7,9 +7,10 @@ import xarray as xr
 
 import landscape_nb as lnb
 from landscape_nb.gallery.jobs import find_job
-from landscape_nb.gallery.products import compute
+from landscape_nb.gallery.products import PRODUCTS, compute
 from landscape_nb.gallery.results import read, read_network
 from landscape_nb.gallery.work import Work
+from landscape_nb.surfaces.store import RefusedStoreError
 
 
 def test_products_are_what_the_library_gives(built):
@@ -73,3 +74,23 @@ def test_an_interrupted_plane_is_not_a_result(tiny_jobs, built, monkeypatch):
     monkeypatch.setattr("landscape_nb.gallery.products.progressive_plane", lambda *_, **__: iter([part]))
     with pytest.raises(KeyboardInterrupt):
         compute(Work(find_job("quick-vgg9-sgd-small-decay"), built[0], progress=False), "plane")
+
+
+def test_a_store_that_another_engine_made_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setenv("LANDSCAPE_NB_CACHE", str(tmp_path / "cache"))
+    work = Work(find_job("quick-resnet20-plain"), tmp_path, progress=False)
+    refused = []
+
+    def refuses_once(work):
+        refused.append(work.product)
+        if len(refused) == 1:
+            raise RefusedStoreError("store: planted")
+        return xr.Dataset()
+
+    monkeypatch.setitem(PRODUCTS, "plane", refuses_once)
+    (work.stores / f"{work.job.name}.plane.0123.zarr").mkdir()
+    (work.stores / f"{work.job.name}.plane-1.0123.zarr").mkdir()
+    monkeypatch.setattr(Work, "attrs", lambda self: {})
+    compute(work, "plane")
+    assert refused == ["plane", "plane"]
+    assert [path.name for path in work.stores.iterdir()] == [f"{work.job.name}.plane-1.0123.zarr"]
