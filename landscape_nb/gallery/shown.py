@@ -94,7 +94,7 @@ class Shown:
     def title(self, role: str) -> str:
         """What to call the network in this role, with its test error where that is known."""
         job = self.players.get(role) or next(iter(self.jobs(role, _EVERYWHERE)), None)
-        title, error = job.title if job else role, self.test_error(role)
+        title, error = _title(job, role) if job else role, self.test_error(role)
         return title if error is None else f"{title}\ntest error {error:.1f} %"
 
     def caption(self) -> str:
@@ -126,8 +126,16 @@ class Shown:
 
 
 _ELSEWHERE = {
-    (scale, f"resnet-k1-{kind}"): f"resnet{depth}-{kind}"
-    for scale, depth in (("cpu", 20), ("gpu", 56))
+    (scale, f"resnet-k{k}-{kind}"): f"resnet{depth}-{kind}"
+    for scale, k, depth in (("cpu", 4, 20), ("gpu", 1, 56))
     for kind in ("shortcuts", "plain")
 }
-"""The narrowest network of Figure 6 is one of Figure 5, too."""
+"""One network of Figure 6 is one of Figure 5, too; on a CPU, widths are counted from a quarter of the paper's."""
+
+
+def _title(job: Job, role: str) -> str:
+    """What a job is called in a role; where that is another job's role, the width stands in it as in the others."""
+    if role == job.role or "-k" not in role:
+        return job.title
+    name, *rest = job.title.split(", ")
+    return ", ".join([name, f"k = {role.split('-k')[1].split('-')[0]}", *rest])

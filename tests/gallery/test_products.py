@@ -78,7 +78,7 @@ def test_an_interrupted_plane_is_not_a_result(tiny_jobs, built, monkeypatch):
 
 def test_a_store_that_another_engine_made_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setenv("LANDSCAPE_NB_CACHE", str(tmp_path / "cache"))
-    work = Work(find_job("quick-resnet20-plain"), tmp_path, progress=False)
+    work = Work(find_job("quick-vgg9-sgd-small-decay"), tmp_path, progress=False)
     refused = []
 
     def refuses_once(work):

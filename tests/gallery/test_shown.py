@@ -21,10 +21,16 @@ def test_of_several_products_the_first_that_is_there_counts():
     assert results.absent == []
 
 
-def test_the_narrowest_network_of_a_scale_is_one_of_its_depths():
-    names = [job.name for job in Shown(PAPER).jobs("resnet-k1-plain")]
-    assert names == ["gpu-resnet56-plain", "cpu-resnet20-plain"]
+def test_one_of_the_widths_of_a_scale_is_one_of_its_depths():
+    jobs = {k: [job.name for job in Shown(PAPER).jobs(f"resnet-k{k}-plain")] for k in (1, 4)}
+    assert jobs[1] == ["gpu-resnet56-plain", "cpu-resnet-k1-plain"]
+    assert jobs[4] == ["gpu-resnet-k4-plain", "cpu-resnet20-plain"]
     assert [job.name for job in Shown(QUICK).jobs("resnet-k1-plain")] == ["quick-resnet-k1-plain"]
+    results = Shown(PAPER, SHIPPED)
+    results("resnet-k4-plain", "plane")
+    assert results.title("resnet-k4-plain").startswith("ResNet-20, k = 4, no shortcuts")
+    results("resnet20-plain", "plane")
+    assert results.title("resnet20-plain").startswith("ResNet-20, no shortcuts")
 
 
 def test_titles_have_the_test_error_of_the_network_that_is_shown(built):
