@@ -165,12 +165,14 @@ def normalised(content):
 
 
 def _normalised_output(output):
-    """The output without what needs a kernel; None for progress bars and other lines on stderr."""
+    """The output without what needs a kernel; None for progress bars, scripts and other lines on stderr."""
     if output.output_type == "stream":
         return output if output.name == "stdout" else None
     data = output.get("data", {})
     was_widget = data.pop(WIDGET, None)
     if was_widget and not {"image/png", "text/markdown"} & data.keys():
+        return None
+    if "application/javascript" in data:
         return None
     if "image/png" in data:
         data.pop("text/html", None)

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -22,6 +23,7 @@ from landscape_nb.plotting.log_ticks import simplify_ticks
 from landscape_nb.plotting.show import png
 
 ERROR_CLASS = "landscape-nb-error"
+_NAMES = Path(__file__).parent / "names.js"
 _REST = 0.05
 _AHEAD = 6
 _MOST_BYTES = 64 * 2**20
@@ -203,13 +205,18 @@ class Explorer:
     def _repr_mimebundle_(self, **_: object) -> tuple[dict, dict]:
         """The widgets, and beside them the picture, or pictures, for a reader without a kernel."""
         import ipywidgets as widgets
+        from IPython.core.interactiveshell import InteractiveShell
+        from IPython.display import display
 
-        box = widgets.VBox([*self.widgets.values(), self._message, self._image])
+        words = widgets.HTML(html.escape(self.alt), layout={"display": "none"}).add_class("landscape-nb-alt")
+        box = widgets.VBox([*self.widgets.values(), self._message, words, self._image])
         still = base64.b64encode(self._image.value).decode()
         bundle = widget_view(box) | {"image/png": still, "text/plain": self.alt}
         if settings.players():
             controls = [described(name, widget) for name, widget in self.widgets.items()]
             bundle[players.MIME] = players.player(self.alt, controls, self._picture_or_reason)
+        elif InteractiveShell.initialized():
+            display({"application/javascript": _NAMES.read_text(encoding="utf-8")}, raw=True)
         return bundle, {"image/png": {"alt": self.alt}}
 
 

@@ -1,6 +1,7 @@
 """The course in a browser: JupyterLab with sliders that move, and exported pages that need no kernel and no network."""
 
 import os
+import platform
 import shutil
 import socket
 import subprocess
@@ -21,6 +22,18 @@ from landscape_nb.course.notebooks import NOTEBOOKS, find_notebook
 
 TOKEN = "browser-test"
 PATHS = find_notebook("10")
+SMALL = """
+import landscape_nb as lnb
+import matplotlib.pyplot as plt
+
+def draw(power: int = 2, wide: bool = False):
+    figure, axes = plt.subplots(figsize=(3 + wide, 2))
+    axes.plot([0, 1, 2], [x**power for x in (0, 1, 2)])
+    return figure
+
+lnb.show(draw(3), alt="The third power of x")
+lnb.explore(draw, alt="A power of x", power=(1, 3), wide=False)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +53,7 @@ def pages(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """JupyterLab over a copy of a notebook, as a class sees it; gives the address."""
+    """JupyterLab over a copy of a notebook, as a class sees it, and over a small one; gives the address."""
     folder = tmp_path_factory.mktemp("lab")
     (folder / "course").mkdir()
     shutil.copytree(ROOT / "notebooks/images", folder / "course/images")
@@ -48,7 +61,11 @@ def lab(tmp_path_factory):
     for cell in content.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
+    content.metadata["language_info"]["version"] = platform.python_version()
     nbformat.write(content, folder / "course" / PATHS.path.name)
+    nbformat.write(content, folder / "course/opened.ipynb")
+    content.cells = [nbformat.v4.new_code_cell(SMALL)]
+    nbformat.write(content, folder / "course/small.ipynb")
     settings = folder / "settings/@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
     settings.parent.mkdir(parents=True)
     settings.write_text('{"windowingMode": "none"}')
@@ -90,12 +107,16 @@ def _wait_for(address, server):
     pytest.fail("JupyterLab does not answer")
 
 
-@pytest.fixture
-def notebook(page, lab):
-    """The notebook in JupyterLab, all of it run."""
-    page.goto(f"{lab}/lab/tree/{PATHS.path.name}?token={TOKEN}")
+def opened(page, address, name):
+    """The page, with a notebook open in JupyterLab and its kernel waiting; none of an earlier test beside it."""
+    page.goto(f"{address}/lab/tree/{name}?token={TOKEN}&reset")
     page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=PATIENCE)
     page.wait_for_selector('.jp-StatusBar-TextItem:has-text("| Idle")', timeout=PATIENCE)
+    return page
+
+
+def run_all(page):
+    """Run all cells of the open notebook; only once, for JupyterLab saves outputs, and they look as if it had run."""
     page.click('.lm-MenuBar-item:has-text("Run")')
     page.click('.lm-Menu-item[data-command="runmenu:run-all"]')
     page.wait_for_function(
@@ -105,13 +126,38 @@ def notebook(page, lab):
         timeout=PATIENCE,
     )
     assert page.locator('[data-mime-type="application/vnd.jupyter.error"]').count() == 0
-    return page
+    assert page.locator(".jupyter-widgets-error-widget").count() == 0
+
+
+def test_a_notebook_does_not_open_as_modified(page, lab):
+    opened(page, lab, "opened.ipynb")
+    page.wait_for_timeout(2000)  # the kernel's language comes after its state
+    assert page.locator(".jp-mod-dirty").count() == 0
+    page.locator(".jp-Notebook .jp-Cell").first.click()
+    page.keyboard.press("Escape")
+    page.keyboard.press("b")
+    page.wait_for_selector(".jp-mod-dirty", state="attached")
+
+
+def test_a_screen_reader_hears_what_sliders_set_and_what_pictures_show(page, lab):
+    run_all(opened(page, lab, "small.ipynb"))
+    handle = page.locator(".widget-slider .noUi-handle")
+    expect(handle).to_have_attribute("aria-label", "power")
+    picture = page.locator(".widget-image")
+    expect(picture).to_have_attribute("alt", "A power of x")
+    expect(page.locator(".jp-OutputArea-output img").first).to_have_attribute("alt", "The third power of x")
+    before = picture.get_attribute("src")
+    handle.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(picture).not_to_have_attribute("src", before)
+    expect(picture).to_have_attribute("alt", "A power of x")
 
 
 CHANGED = "([before, at]) => document.querySelectorAll('.widget-image')[at].src !== before"
 
 
-def test_a_key_moves_the_slider_and_play_moves_it_by_itself(notebook):
+def test_a_key_moves_the_slider_and_play_moves_it_by_itself(page, lab):
+    run_all(notebook := opened(page, lab, PATHS.path.name))
     box = notebook.locator(".jp-OutputArea-output", has=notebook.locator(".widget-image")).filter(has_text="epoch")
     picture = box.locator(".widget-image")
     at = notebook.evaluate(
