@@ -91,7 +91,10 @@
     }));
     const film = controls.findIndex(control => control.kind === "slider" && control.values.length > 4);
     if (film >= 0) made.unshift(playButton(made[film].querySelector("input"), () => picture.decode().catch(() => {})));
-    const note = "Precomputed: these pictures were drawn when this page was made. In a notebook they are drawn as you move.";
+    const thinned = controls.filter(control => control.of > control.values.length).map(
+      control => ` Of the ${control.of} values of “${control.label}”, ${control.values.length} are here.`);
+    const note = "Precomputed: these pictures were drawn when this page was made. In a notebook they are drawn as you move."
+      + thinned.join("");
     player.prepend(element("div", {className: "player-controls"}, ...made), element("p", {className: "player-note", textContent: note}));
   };
 

@@ -51,7 +51,7 @@ def player(alt: str, controls: Sequence[Control], draw: Callable[..., bytes]) ->
     """Draw a picture of every setting of some controls.
 
     Where there are more than 100 settings, sliders keep only some of their values, evenly chosen, with the
-    first one and both ends.
+    first one and both ends; the page says how many.
 
     Args:
         alt: What the picture shows.
@@ -73,7 +73,8 @@ def player(alt: str, controls: Sequence[Control], draw: Callable[..., bytes]) ->
     for setting in itertools.product(*(range(len(control.values)) for control in kept)):
         values = {control.name: control.values[at] for control, at in zip(kept, setting, strict=True)}
         frames["-".join(map(str, setting))] = base64.b64encode(_webp(draw(**values))).decode()
-    return {"alt": alt, "controls": [_as_text(control) for control in kept], "frames": frames}
+    texts = [_as_text(shown) | {"of": len(whole.values)} for shown, whole in zip(kept, controls, strict=True)]
+    return {"alt": alt, "controls": texts, "frames": frames}
 
 
 def _at_most(most: int, controls: Sequence[Control]) -> list[Control]:

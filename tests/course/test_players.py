@@ -57,6 +57,12 @@ def test_more_settings_than_a_page_can_hold_are_thinned_and_ends_and_first_stay(
             assert gaps.max() <= 2 * len(before.values) / (len(after.values) - 1)
 
 
+def test_a_player_says_how_many_values_were_left_out():
+    made = players.player("Grey", [slider("tens", list(range(150)))], lambda tens: grey(tens / 1.5))
+    (tens,) = made["controls"]
+    assert (len(tens["values"]), tens["of"]) == (100, 150)
+
+
 def test_choices_are_never_thinned():
     controls = [Control("pair", "pair", "choice", list("abcdefghij"), 3), slider("alpha", list(range(40)), 20)]
     kept = players._at_most(100, controls)
