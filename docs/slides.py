@@ -1,13 +1,15 @@
 """Slides and a handout of the course, made of its executed notebooks: `make slides` writes build/slides.
 
-A deck follows a path of the lecturers' page. A notebook's question, predictions, figures, what to notice and what to
-take away become slides; the text between them becomes the speaker's notes.
+A deck follows a path of the lecturers' page. A notebook's question, predictions, figures, claims, what to notice and
+what to take away become slides; the text between them becomes the speaker's notes.
 """
 
+import itertools
 import re
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -42,6 +44,8 @@ DECK = """<!doctype html>
 .reveal section img {{ width: 100%; max-height: 560px; object-fit: contain; margin: 0; }}
 .reveal section.title img {{ max-height: 470px; }}
 .reveal .predict {{ font-size: 1.35em; line-height: 1.35; }}
+.reveal .claim {{ font-size: .85em; text-align: left; }}
+.reveal pre {{ font-size: .75em; width: auto; white-space: pre-wrap; box-shadow: none; }}
 .reveal .question {{ font-size: 1.2em; }}
 .reveal .landscape-player {{ font-size: 20px; }}
 .reveal .landscape-player .player-controls {{ justify-content: center; }}
@@ -92,23 +96,69 @@ def write_assets(course, out):
     shutil.copytree(course / "images", out / "images", dirs_exist_ok=True)
 
 
+@dataclass
+class Part:
+    """What a slide may show: a question, other text, a figure, claims, or what was printed; and the words before it."""
+
+    kind: str
+    section: str
+    body: str
+    said: list[str]
+
+
 def slides_of(course, number, minutes):
     """The slides of a notebook."""
     notebook = find_notebook(number)
     content = nbformat.read(course / f"{notebook.name}.ipynb", as_version=4)
     put_moving_parts(content)
     yield title_slide(content.cells[0].source, notebook, minutes)
+    asked, left = False, []
+    for (section, is_result), group in itertools.groupby(parts_of(content), lambda p: (p.section, p.kind in RESULTS)):
+        parts = [*group]
+        parts[0].said = left + parts[0].said
+        parts, left = results_to_show(parts, asked) if is_result else (parts, [])
+        asked = parts[-1].kind == "question" if parts else asked
+        yield from (slide(section, part.body, part.said) for part in parts)
+
+
+def parts_of(content):
+    """The parts of a notebook in their order."""
     section, said = "", []
     for cell in content.cells[2:]:
         if cell.cell_type == "markdown":
-            for part in cell.source.split("\n\n"):
-                if heading := re.match(r"## (?:\d · )?(.*)", part):
+            for text in cell.source.split("\n\n"):
+                if heading := re.match(r"## (?:\d · )?(.*)", text):
                     section = heading[1]
                 elif section not in SKIPPED:
-                    yield from slides_of_text(part, section, said)
+                    kind, body = part_of_text(text)
+                    if kind == "said":
+                        said.append(body)
+                    elif kind:
+                        yield Part(kind, section, body, said)
+                        said = []
         elif section and section not in SKIPPED:
-            for figure in figures(cell):
-                yield slide(section, figure, said)
+            for kind, found in RESULTS.items():
+                for body in found(cell):
+                    yield Part(kind, section, body, said)
+                    said = []
+
+
+def results_to_show(parts, asked):
+    """Of the results of a question: its figures, and its claims, two on a slide; else, as an answer, what was printed.
+
+    What is said before a result that is not shown is said with the next one; what is left of it is returned, too.
+    """
+    by_kind = {kind: [part for part in parts if part.kind == kind] for kind in RESULTS}
+    claims = by_kind["claim"][::2]
+    for part, other in zip(claims, by_kind["claim"][1::2], strict=False):
+        part.body += f"\n{other.body}"
+    shown = by_kind["figure"] + claims or by_kind["print"][:1] * asked
+    said = []
+    for part in parts:
+        said += part.said
+        if part in shown:
+            part.said, said = said, []
+    return shown, said
 
 
 def title_slide(head, notebook, minutes):
@@ -120,15 +170,15 @@ def title_slide(head, notebook, minutes):
     return slide(notebook.title, body, [f"{minutes} minutes.", caption[1] if caption else ""], "title")
 
 
-def slides_of_text(part, section, said):
-    """The slide that a part of the text gives; what gives none is kept to be said with the next."""
-    if predicted := re.match(r">? ?\*\*Predict\.\*\* (.*)", part, re.S):
-        question = MARKDOWN.renderInline(predicted[1].replace("\n> ", " "))
-        yield slide(section, f'<p class="predict"><strong>Predict.</strong> {question}</p>', said)
-    elif re.match(r"(\d\.|-) ", part):
-        yield slide(section, MARKDOWN.render(part), said)
-    elif not part.startswith(("#", "**Notice**", "<details", "|")):
-        said.append(part)
+def part_of_text(text):
+    """What kind of part a paragraph is, and what of it is shown; one that is not shown is said."""
+    if asked := re.match(r">? ?\*\*Predict\.\*\* (.*)", text, re.S):
+        question = MARKDOWN.renderInline(asked[1].replace("\n> ", " "))
+        return "question", f'<p class="predict"><strong>Predict.</strong> {question}</p>'
+    if re.match(r"(\d\.|-) ", text):
+        return "text", MARKDOWN.render(text)
+    is_said = not text.startswith(("#", "**Notice**", "<details", "|"))
+    return ("said", text) if is_said else ("", "")
 
 
 def figures(cell):
@@ -139,6 +189,25 @@ def figures(cell):
             yield data["text/html"]
         elif "image/png" in data:
             yield picture(output)
+
+
+def claims(cell):
+    """The claims that a cell makes, and their numbers."""
+    if "lnb.claim(" in cell.source:
+        for output in cell.outputs:
+            if "text/markdown" in output.get("data", {}):
+                yield f'<div class="claim">{MARKDOWN.render(output.data["text/markdown"])}</div>'
+
+
+def prints(cell):
+    """What a cell prints, and its value."""
+    for output in cell.outputs:
+        text = output.get("text") or output.get("data", {}).get("text/plain", "")
+        if text and not {"text/markdown", "image/png"} & output.get("data", {}).keys():
+            yield f"<pre>{escape(text)}</pre>"
+
+
+RESULTS = {"figure": figures, "claim": claims, "print": prints}
 
 
 def picture(output):
@@ -152,9 +221,8 @@ def words(output):
 
 
 def slide(heading, body, said, kind="part"):
-    """A slide; what was kept to be said goes into its notes."""
+    """A slide, and in its notes what is said with it."""
     notes = MARKDOWN.render("\n\n".join(filter(None, said)))
-    said.clear()
     return f'<section class="{kind}"><h2>{escape(heading)}</h2>\n{body}\n<aside class="notes">{notes}</aside></section>'
 
 
@@ -181,8 +249,7 @@ def handout_of(course, notebook):
             data = output.get("data", {})
             if "image/png" in data:
                 parts.append(f"<figure>{picture(output)}<figcaption>{words(output)}</figcaption></figure>")
-            elif "lnb.claim(" in cell.source and "text/markdown" in data:
-                parts.append(MARKDOWN.render(data["text/markdown"]))
+        parts += claims(cell)
     return "\n".join(parts)
 
 

@@ -126,7 +126,8 @@ def rescale_perceptron(c, model=perceptron):
 # %%
 factors = [0.1, 0.3, 1.0, 3.0, 10.0]
 raw = {c: curve(rescale_perceptron(c), "none", 0.3) for c in factors}
-{c: round(float(raw[c].loss[-1]), 2) for c in factors}  # the loss at α = 0.3
+for c in factors:
+    print(f"c = {c:4}   loss at α = 0.3: {float(raw[c].loss[-1]):14,.2f}")
 
 # %% [markdown]
 # One function, five "sharpnesses". The reason: a step of about 0.3 in every weight is large for a layer whose weights have become ten times smaller, and small for one whose weights have grown. A plot along raw directions measures the weights' scale, and the scale can be chosen freely.
@@ -167,7 +168,8 @@ grows
 
 # %%
 raw_vgg = {c: curve(rescale_vgg(c), "none", 0.1) for c in factors}
-{c: round(float(raw_vgg[c].loss[-1]), 2) for c in factors}  # the loss at α = 0.1
+for c in factors:
+    print(f"c = {c:4}   loss at α = 0.1: {float(raw_vgg[c].loss[-1]):14,.2f}")
 
 # %%
 rise = float(raw_vgg[10.0].loss[-1] / raw_vgg[0.1].loss[-1])

@@ -2,9 +2,11 @@
 
 import re
 
+import nbformat
 import pytest
 from helpers import ROOT
-from slides import PATHS, main
+from pages import PIXEL
+from slides import PATHS, main, slides_of
 
 from landscape_nb.course.notebooks import find_notebook
 
@@ -64,3 +66,50 @@ def test_the_handout_is_a_pdf_with_all_notebooks(decks):
     text = (decks / "handout.html").read_text()
     assert text.count("<h2>") == 13
     assert "import landscape_nb" not in text
+
+
+def code(source="", **data):
+    outputs = [nbformat.v4.new_output("display_data", {kind.replace("_", "/"): text for kind, text in data.items()})]
+    return nbformat.v4.new_code_cell(source, outputs=outputs)
+
+
+def claim(words):
+    return code("lnb.claim(...)", text_markdown=words, text_plain=words)
+
+
+def text(words):
+    return nbformat.v4.new_markdown_cell(words)
+
+
+def test_a_question_is_answered_by_figures_or_claims_or_else_by_what_is_printed(tmp_path):
+    cells = [
+        text("# Start\n\n**Question.** What?\n\n![Words](images/picture.png)"),
+        code("import landscape_nb"),
+        text("## 1 · Printed\n\nBefore the question.\n\n> **Predict.** How many?"),
+        code("print(3)", text_plain="three"),
+        code("print(4)", text_plain="four"),
+        text("## 2 · Drawn\n\n> **Predict.** What shape?"),
+        text("Before what is printed."),
+        code("print(5)", text_plain="five"),
+        text("Before the figure."),
+        code("show()", text_plain="A figure", image_png=PIXEL),
+        claim("first claim"),
+        claim("second claim"),
+        claim("third claim"),
+        text("## 3 · Not asked\n\nNothing is asked."),
+        code("print(6)", text_plain="six"),
+        text("## Take away\n\n- This."),
+    ]
+    path = tmp_path / f"{find_notebook('00').name}.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    _, *slides = slides_of(tmp_path, "00", 10)
+    shown = [re.search(r"</h2>\n(.*)\n<aside", made, re.S)[1] for made in slides]
+    notes = [re.search(r'notes">(.*)</aside>', made, re.S)[1] for made in slides]
+    assert ["How many?" in shown[0], "three" in shown[1], "What shape?" in shown[2]] == [True] * 3
+    assert "data:image/png" in shown[3]
+    assert ["first claim" in shown[4], "second claim" in shown[4], "third claim" in shown[5]] == [True] * 3
+    assert ["This." in shown[6], len(shown)] == [True, 7]
+    assert not [body for body in shown if re.search("four|five|six", body)]
+    assert "Before the question." in notes[0]
+    assert all(f"Before {what}" in notes[3] for what in ("what is printed.", "the figure."))
+    assert "Nothing is asked." in notes[6]
