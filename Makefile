@@ -15,7 +15,7 @@ course: .venv/installed
 	landscape-nb run all --out build/course
 
 lab: .venv/installed
-	MALLOC_ARENA_MAX=1 jupyter lab notebooks/00_start_here.ipynb
+	MALLOC_ARENA_MAX=1 ONEDNN_PRIMITIVE_CACHE_CAPACITY=200 jupyter lab notebooks/00_start_here.ipynb
 
 test: .venv/tested
 	ruff format --check .

@@ -138,7 +138,7 @@ def _compiled(calls: Sequence[Call], output: int) -> Callable[[State, Tensor], T
         lines.append(f"    {_statement(call, names)}")
         lines += [f"    del x{slot}" for slot, at in last.items() if at == number and slot != output]
     exec("\n".join([*lines, f"    return x{output}"]), names)
-    return names["replay"]
+    return names.pop("replay")  # a function among its own globals lives, with all prepared weights, until a collection
 
 
 def _statement(call: Call, names: dict[str, Any]) -> str:

@@ -109,7 +109,8 @@ def measure(run):
 
 
 # %%
-reached = {which: measure(run)() for which, run in runs.items()}
+objectives = {which: measure(run) for which, run in runs.items()}
+reached = {which: objective() for which, objective in objectives.items()}
 for (k, shortcuts), values in reached.items():
     error = 100 * (1 - runs[k, shortcuts].history["test_accuracy"][-1])
     name = f"k = {k}, {'with' if shortcuts else 'no'} shortcuts"
@@ -146,8 +147,7 @@ where
 
 
 # %%
-def plane(run, name):
-    objective = measure(run)
+def plane(objective, name):
     directions = lnb.random_directions(
         objective.origin, 2, normalize="filter", seed=settings.seed
     )
@@ -159,8 +159,8 @@ def plane(run, name):
 
 # %%
 planes = {
-    (k, shortcuts): plane(run, f"k = {k}{'' if shortcuts else ', no shortcuts'}")
-    for (k, shortcuts), run in runs.items()
+    (k, shortcuts): plane(objective, f"k = {k}{'' if shortcuts else ', no shortcuts'}")
+    for (k, shortcuts), objective in objectives.items()
 }
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
@@ -375,7 +375,7 @@ dense = lnb.models.densenet(
     settings.groups, growth=settings.growth, **data.shape, seed=settings.seed
 )
 dense_run = train(dense, lr=0.1)
-dense_plane = plane(dense_run, "DenseNet")
+dense_plane = plane(measure(dense_run), "DenseNet")
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 alt = (
@@ -438,7 +438,7 @@ def accuracies(objective):
     return [objective(prune(objective.origin, f))["accuracy"] for f in fractions]
 
 
-kept = {which: accuracies(measure(run)) for which, run in runs.items()}
+kept = {which: accuracies(objective) for which, objective in objectives.items()}
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 alt = (
@@ -474,7 +474,7 @@ lnb.show(figure, alt=alt)
 
 # %%
 for k in widths:
-    objective = measure(runs[k, True])
+    objective = objectives[k, True]
     (d,) = lnb.random_directions(runs[k, True].model, 1, seed=settings.seed)
     step = lnb.norm(
         lnb.towards(objective.origin, prune(objective.origin, 0.4))
@@ -566,7 +566,7 @@ exercises.check_area_below(my_area, my_plane, 1)
 #
 # ```python
 # directions = lnb.random_directions(runs[8, False].model, 2, seed=7)
-# my_plane = lnb.evaluate_plane(measure(runs[8, False]), directions, (-0.5, 0.5), 9)
+# my_plane = lnb.evaluate_plane(objectives[8, False], directions, (-0.5, 0.5), 9)
 # my_area = float((my_plane.loss < 1).mean())
 # ```
 # </details>
@@ -574,7 +574,7 @@ exercises.check_area_below(my_area, my_plane, 1)
 # **4 · The network or the direction?** (●●●, 15 minutes). A random direction has little to do with the few directions in which the loss bends most. For k = 2 with shortcuts, divide the largest eigenvalue of the Hessian (`lnb.extreme_eigenvalues`; `tolerance=0.01` is enough) by the curvature along the random direction `d` (`lnb.curvature_along`). Then do the same for k = 8.
 
 # %%
-objective = measure(runs[2, True])
+objective = objectives[2, True]
 (d,) = lnb.random_directions(runs[2, True].model, 1, seed=settings.seed)
 
 my_ratio = ...

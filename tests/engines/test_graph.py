@@ -1,5 +1,8 @@
 """What is recorded gives what the model gives; what cannot be replayed is refused with the reason."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,7 +11,7 @@ from torch import nn
 from torch.func import functional_call
 
 import landscape_nb as lnb
-from landscape_nb.engines.graph import UnreplayableError, record
+from landscape_nb.engines.graph import Call, Program, Slot, UnreplayableError, record
 from landscape_nb.engines.replay import replayed
 
 
@@ -116,3 +119,20 @@ def test_a_slice_ends_where_a_weight_says_at_each_point():
     model = Sliced()
     objective = lnb.Objective(model, (torch.randn(40, 1, 8, 8), LABELS))
     agrees_with_the_plain_way(objective, lnb.random_directions(model, 1, ignore=None)[0], (-3, 3))
+
+
+def test_a_replayed_network_is_gone_with_its_last_use_and_not_at_some_collection():
+    class Prepared:
+        def __call__(self, x):
+            return x + 1
+
+    prepared = Prepared()
+    program = Program([Call(prepared, (Slot(0),), {}, Slot(1))], 1)
+    assert program({}, torch.zeros(2)).tolist() == [1, 1]
+    gone = weakref.ref(prepared)
+    gc.disable()
+    try:
+        del prepared, program
+        assert gone() is None
+    finally:
+        gc.enable()
