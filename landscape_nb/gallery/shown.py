@@ -1,5 +1,6 @@
 """Which results a figure or a table shows: of each role one job, and for what is compared jobs of one scale."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,12 +100,14 @@ class Shown:
 
     def caption(self) -> str:
         """For each network that was found its training and data, and what was not found, in words."""
-        lines = []
-        for (name, _), found in self.drawn.items():
+        lines, products = [], defaultdict(set)
+        for (name, product), found in self.drawn.items():
+            products[name, str(found.attrs["data"])].add(product)
+        for (name, data), shown in products.items():
             job = JOBS[name]
             how = f"{job.training.epochs} epochs, seed {job.training.seed}, " if job.training else ""
-            data, count = str(found.attrs["data"]), f"{SCALES[job.scale].images:,} images"
-            images = "" if data.startswith("the first 1") else f", surfaces on {count}"
+            of_images = shown - _WITHOUT_IMAGES and not data.startswith("the first 1")
+            images = f", surfaces on {SCALES[job.scale].images:,} images" if of_images else ""
             lines.append(f"{job.network}: {how}{data}{images}")
         if self.absent:
             missing = [self._named(role, product) for role, product in self.absent]
@@ -125,6 +128,8 @@ class Shown:
         return f"{job.title if job else role} ({product})"
 
 
+_WITHOUT_IMAGES = {"training", "path", "random-paths"}
+"""Products that are not measured on a sample of images."""
 _ELSEWHERE = {
     (scale, f"resnet-k{k}-{kind}"): f"resnet{depth}-{kind}"
     for scale, k, depth in (("cpu", 4, 20), ("gpu", 1, 56))

@@ -33,6 +33,17 @@ def test_one_of_the_widths_of_a_scale_is_one_of_its_depths():
     assert results.title("resnet20-plain").startswith("ResNet-20, no shortcuts")
 
 
+def test_only_what_is_measured_on_images_has_their_number_in_the_caption():
+    results = Shown(PAPER, SHIPPED)
+    results("vgg9-sgd-small-decay", "random-paths")
+    assert results.caption().endswith("CIFAR-10 (JPEG q75).")
+    results("vgg9-sgd-small-decay", "plane")
+    assert results.caption().endswith("CIFAR-10 (JPEG q75), surfaces on 1,000 images.")
+    for product in ("plane", "map-5-100"):
+        results("resnet56-plain", product)
+    assert all(f"the first {count} CIFAR-10 training images" in results.caption() for count in ("1,000", "100"))
+
+
 def test_titles_have_the_test_error_of_the_network_that_is_shown(built):
     results = Shown(QUICK, built[0])
     trained = results("vgg9-sgd-small-decay", "training")
