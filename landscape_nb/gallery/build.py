@@ -193,7 +193,7 @@ def passes(job: Job, product: str, train: int, test: int) -> int:
         epochs, images = job.training.epochs, job.training.images or train
         return epochs * (_PASSES_OF_A_STEP * images + test) + images + test
     if kind == "map":
-        points, images = map(int, more)
+        points, images = map(int, more[:2])
         return points**2 * _PASSES_OF_EIGENVALUES * images
     points = {"lines": 2 * scale.draws * scale.line, "between": 2 * scale.between}
     return points.get(kind, _POINTS_OF_A_PLANE) * scale.images

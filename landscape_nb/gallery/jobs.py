@@ -223,7 +223,7 @@ def _authors() -> Iterator[Job]:
             network="ResNet-56, trained and released by the paper's authors",
             family="resnet",
             released=file,
-            products=("plane", "map-5-100", "lines", "plane-1", "plane-2", "plane-3", "map-15-500"),
+            products=("plane", "map-5-100", "lines", "plane-1", "plane-2", "plane-3", "map-5-100-1", "map-15-500"),
         )
 
 

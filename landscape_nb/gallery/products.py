@@ -117,9 +117,9 @@ def _between(work: Work, statistics: str) -> xr.Dataset:
     return interpolate(objective, start, end, (-0.5, 1.5), work.scale.between, statistics, **how)
 
 
-def _map(work: Work, points: int, images: int) -> xr.Dataset:
-    """Both ends of the Hessian's spectrum over a plane."""
-    objective = work.objective(images)
+def _map(work: Work, points: int, images: int, sample: int = 0) -> xr.Dataset:
+    """Both ends of the Hessian's spectrum over a plane; of another sample of images to learn what that changes."""
+    objective = work.objective(images, sample=sample)
     found = curvature_map(
         objective,
         work.directions(),
@@ -129,7 +129,8 @@ def _map(work: Work, points: int, images: int) -> xr.Dataset:
         **work.shown,
     )
     values = found[[LAMBDA_MIN, LAMBDA_MAX, RATIO, RESIDUAL]]
-    return values.assign_attrs(products=int(found.products.sum()), seed=0, origin_loss=objective()["loss"])
+    values.attrs |= {"products": int(found.products.sum()), "seed": 0, "sample": sample}
+    return values.assign_attrs(origin_loss=objective()["loss"])
 
 
 PRODUCTS: dict[str, Callable[..., xr.Dataset]] = {
@@ -152,7 +153,8 @@ def compute(work: Work, product: str) -> xr.Dataset:
     Args:
         work: The job.
         product: A name in `PRODUCTS`, and what follows it: `'plane-3'` is the plane of seed 3, `'map-5-100'` a map
-            of 5 × 5 points on 100 images, `'between-frozen'` a line with frozen statistics.
+            of 5 × 5 points on 100 images, `'map-5-100-1'` one on the next 100, `'between-frozen'` a line with frozen
+            statistics.
 
     Returns:
         The product, with what it was made from in its attributes.

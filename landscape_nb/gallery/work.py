@@ -134,10 +134,13 @@ class Work:
             )
         return found.to(self.device)
 
-    def objective(self, images: int | None = None, tested: bool = False, model: nn.Module | None = None) -> Objective:
-        """The loss on the first training images, and on as many test images if asked for."""
+    def objective(
+        self, images: int | None = None, tested: bool = False, model: nn.Module | None = None, sample: int = 0
+    ) -> Objective:
+        """The loss on training images, and on as many test images if asked for: the first, or a later sample."""
         images = images or self.scale.images
-        train, test = (tuple(tensor[:images] for tensor in part) for part in (self.data.train, self.data.test))
+        chosen = slice(sample * images, (sample + 1) * images)
+        train, test = (tuple(tensor[chosen] for tensor in part) for part in (self.data.train, self.data.test))
         more: dict[str, Any] = {"metrics": {"accuracy": accuracy}} if tested else {}
         if tested and len(test[0]):
             more["extra_data"] = {"test": test}

@@ -59,6 +59,13 @@ def test_paths_end_where_the_run_does(built):
     assert trained.attrs["initial_norm"] > 0
 
 
+def test_another_sample_is_of_the_images_that_follow(built):
+    job = find_job("quick-vgg9-sgd-small-decay")
+    following = tuple(part[40:80] for part in lnb.datasets.digits().train)
+    by_hand = lnb.Objective(read_network(job, built[0]), following)()["loss"]
+    assert Work(job, built[0], progress=False).objective(40, sample=1)()["loss"] == pytest.approx(by_hand, rel=1e-5)
+
+
 def test_a_product_says_what_it_was_made_from(built):
     for job, product in (("quick-vgg9-sgd-small-decay", "plane"), ("quick-vgg9-between-decay", "between-frozen")):
         attrs = read(find_job(job), product, built[0]).attrs

@@ -81,6 +81,18 @@ def is_coarse(results: Shown) -> bool:
     return any(found.sizes["alpha"] < 15 for (_, product), found in results.drawn.items() if product in MAPS)
 
 
+def change_with_the_sample(*roles: str) -> Measure:
+    """How far the ratios of a curvature map lie from those on as many other images (root mean square)."""
+
+    def change(one: xr.Dataset | None, other: xr.Dataset | None) -> float | None:
+        return None if one is None or other is None else float(((one.ratio - other.ratio) ** 2).mean() ** 0.5)
+
+    def measure(results: Shown) -> list[float | None]:
+        return [change(results(role, "map-5-100"), results(role, "map-5-100-1")) for role in roles]
+
+    return measure
+
+
 def on_maps(*roles: str, number: Callable[[xr.Dataset], float]) -> Measure:
     """A number of the finest curvature map of each of several networks."""
 

@@ -76,7 +76,7 @@ def within(low: float, high: float) -> Rule:
 
 
 def below(limit: float) -> Rule:
-    """Matched: all numbers are at most `limit`; weaker: twice of it.
+    """Matched: all numbers are at most `limit`; weaker: twice that.
 
     Example:
         >>> below(4)([], [3.0]), below(4)([], [7.0]), below(4)([], [9.0])

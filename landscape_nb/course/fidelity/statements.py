@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from landscape_nb.course.fidelity.measures import (
     Measure,
     border,
+    change_with_the_sample,
     error_in_percent,
     final_norm,
     is_coarse,
@@ -254,6 +255,16 @@ STATEMENTS = (
         2,
         "the map has 5 × 5 points on 100 images, the paper's 31 × 31",
         coarse=is_coarse,
+    ),
+    Statement(
+        "Figure 7",
+        "The ratio is the network's, not the images' (its RMS change with 100 others, ResNet-56 with, without).",
+        (),
+        change_with_the_sample("resnet56-shortcuts", "resnet56-plain"),
+        below(0.1),
+        "0.1 or less (weaker: 0.2)",
+        2,
+        "what a sample of 100 images costs; the paper does not say on how many it measures",
     ),
     Statement(
         "Figure 8",

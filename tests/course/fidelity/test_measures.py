@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from landscape_nb.course.fidelity.measures import border, minima, rise_at_half, rises, spread
+from landscape_nb.course.fidelity.measures import (
+    border,
+    change_with_the_sample,
+    minima,
+    rise_at_half,
+    rises,
+    spread,
+)
 
 
 def test_measures_of_known_curves():
@@ -23,3 +30,12 @@ def test_measures_of_known_curves():
 def test_minima_of_nothing_are_not_a_number():
     nothing = xr.Dataset({"loss": (("alpha", "beta"), np.full((5, 5), np.nan))})
     assert np.isnan(minima(nothing))
+
+
+def test_the_change_with_the_sample_is_that_of_two_maps():
+    maps = {"map-5-100": [[0.1, 0.5], [0.2, 0.4]], "map-5-100-1": [[0.1, 0.3], [0.6, 0.4]]}
+
+    def results(role, product):
+        return xr.Dataset({"ratio": (("alpha", "beta"), maps[product])}) if role == "there" else None
+
+    assert change_with_the_sample("there", "absent")(results) == [pytest.approx((0.2 / 4) ** 0.5), None]
