@@ -112,13 +112,26 @@ def slides_of(course, number, minutes):
     content = nbformat.read(course / f"{notebook.name}.ipynb", as_version=4)
     put_moving_parts(content)
     yield title_slide(content.cells[0].source, notebook, minutes)
-    asked, left = False, []
+    *parts, end = parts_to_show(content)
+    if parts:
+        parts[-1].said += end.said
+    yield from (slide(part.section, part.body, part.said) for part in parts)
+
+
+def parts_to_show(content):
+    """The parts of a notebook that become slides, and its end, at which nothing is shown."""
+    shown, asked, left = [], None, []
     for (section, is_result), group in itertools.groupby(parts_of(content), lambda p: (p.section, p.kind in RESULTS)):
         parts = [*group]
         parts[0].said = left + parts[0].said
-        parts, left = results_to_show(parts, asked) if is_result else (parts, [])
-        asked = parts[-1].kind == "question" if parts else asked
-        yield from (slide(section, part.body, part.said) for part in parts)
+        if is_result:
+            parts, left = results_to_show(parts, asked == section)
+        else:
+            left = []
+        if {part.kind for part in parts} & {"question", *RESULTS}:
+            asked = section if any(part.kind == "question" for part in parts) else None
+        shown += parts
+    return shown
 
 
 def parts_of(content):
@@ -141,6 +154,7 @@ def parts_of(content):
                 for body in found(cell):
                     yield Part(kind, section, body, said)
                     said = []
+    yield Part("end", section, "", said)
 
 
 def results_to_show(parts, asked):
@@ -202,8 +216,10 @@ def claims(cell):
 def prints(cell):
     """What a cell prints, and its value."""
     for output in cell.outputs:
+        if output.get("name") == "stderr":
+            continue
         text = output.get("text") or output.get("data", {}).get("text/plain", "")
-        if text and not {"text/markdown", "image/png"} & output.get("data", {}).keys():
+        if text.strip() and not {"text/markdown", "image/png"} & output.get("data", {}).keys():
             yield f"<pre>{escape(text)}</pre>"
 
 

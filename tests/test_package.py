@@ -19,6 +19,11 @@ def test_what_is_large_is_imported_when_it_is_needed():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
+def test_the_command_line_does_not_wait_for_torch():
+    code = "import sys, landscape_nb.__main__; print([name for name in ('torch', 'xarray') if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
 def test_what_benchmarks_import_from_the_package_exists():
     """They run with packages that tests do not have, and would otherwise break unseen when a module is renamed."""
     missing = []

@@ -82,14 +82,25 @@ def _mean(values: xr.DataArray) -> xr.DataArray:
     return values.mean([dim for dim in values.dims if dim not in _COORDS])
 
 
+_HIDDEN_POINT = 2
+"""VTK's `HIDDENPOINT`: cells around such a point are not drawn."""
+
+
 def _vtk(values: xr.Dataset) -> bytes:
-    """A structured grid in VTK's legacy text format: x and y are the coordinates, z is log₁₀ of the loss."""
+    """A structured grid in VTK's legacy text format: x and y are the coordinates, z is log₁₀ of the loss.
+
+    Points without a height are hidden.
+    """
     if "beta" not in values.dims:
         raise ValueError("to: 'vtk' wants a plane, and the store holds a line")
     names = [name for name in values.data_vars if set(values[name].dims) >= set(_COORDS)]
     means = {name: _mean(values[name]) for name in names}
     with np.errstate(divide="ignore", invalid="ignore"):
-        heights = np.nan_to_num(np.log10(means["loss"].transpose("beta", "alpha").values), posinf=0, neginf=0)
+        heights = np.log10(means["loss"].transpose("beta", "alpha").values)
+    hidden = ~np.isfinite(heights)
+    if hidden.all():
+        raise ValueError("store: no point of the plane has a loss above 0 that is finite, and 'vtk' draws log₁₀ of it")
+    heights[hidden] = heights[~hidden].min()
     beta, alpha = np.meshgrid(values.beta, values.alpha, indexing="ij")
     points = np.stack([alpha, beta, heights], -1).reshape(-1, 3)
     lines = [
@@ -100,6 +111,9 @@ def _vtk(values: xr.Dataset) -> bytes:
     for name, mean in means.items():
         lines += [f"SCALARS {name} double 1", "LOOKUP_TABLE default"]
         lines += [f"{value:.9g}" for value in mean.transpose("beta", "alpha").values.ravel()]
+    if hidden.any():
+        lines += ["SCALARS vtkGhostType unsigned_char 1", "LOOKUP_TABLE default"]
+        lines += [str(_HIDDEN_POINT * int(point)) for point in hidden.ravel()]
     return ("\n".join(lines) + "\n").encode()
 
 

@@ -5,9 +5,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from landscape_nb._common.checks import check_choice, check_kind, check_whole
-from landscape_nb._common.provenance import fingerprint
 from landscape_nb._common.settings import seed
-from landscape_nb.trajectories.run_files import make_writable_cache
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -102,6 +100,9 @@ class Settings(SimpleNamespace):
             return None
         if not isinstance(name, str) or not name or {"/", "\\"} & set(name):
             raise ValueError(f"name: got {name!r}, wants words without slashes, such as '05 ResNet-56'")
+        from landscape_nb._common.provenance import fingerprint  # both import torch, which the command line waits for
+        from landscape_nb.trajectories.run_files import make_writable_cache
+
         return make_writable_cache(key="planes") / f"{name}, {fingerprint(vars(self))}.zarr"
 
 

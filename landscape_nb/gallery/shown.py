@@ -7,7 +7,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from landscape_nb.gallery.jobs import JOBS, SCALES, Job, ScaleName
+from landscape_nb.gallery.jobs import JOBS, Job, ScaleName
 from landscape_nb.gallery.results import read
 
 QUICK: tuple[ScaleName, ...] = ("quick",)
@@ -94,21 +94,21 @@ class Shown:
 
     def title(self, role: str) -> str:
         """What to call the network in this role, with its test error where that is known."""
-        job = self.players.get(role) or next(iter(self.jobs(role, _EVERYWHERE)), None)
+        job = self._likely(role)
         title, error = _title(job, role) if job else role, self.test_error(role)
         return title if error is None else f"{title}\ntest error {error:.1f} %"
 
     def caption(self) -> str:
         """For each network that was found its training and data, and what was not found, in words."""
-        lines, products = [], defaultdict(set)
+        lines, samples = [], defaultdict(set)
         for (name, product), found in self.drawn.items():
-            products[name, str(found.attrs["data"])].add(product)
-        for (name, data), shown in products.items():
+            images = set() if product in _WITHOUT_IMAGES else {int(found.attrs["samples"])}
+            samples[name, str(found.attrs["data"])] |= images
+        for (name, data), counts in samples.items():
             job = JOBS[name]
             how = f"{job.training.epochs} epochs, seed {job.training.seed}, " if job.training else ""
-            of_images = shown - _WITHOUT_IMAGES and not data.startswith("the first 1")
-            images = f", surfaces on {SCALES[job.scale].images:,} images" if of_images else ""
-            lines.append(f"{job.network}: {how}{data}{images}")
+            of_images = "" if data.startswith("the first 1") else " and ".join(f"{n:,}" for n in sorted(counts))
+            lines.append(f"{job.network}: {how}{data}" + (f", surfaces on {of_images} images" if of_images else ""))
         if self.absent:
             missing = [self._named(role, product) for role, product in self.absent]
             lines.append(f"Not computed yet: {'; '.join(dict.fromkeys(missing))}")
@@ -123,8 +123,14 @@ class Shown:
         found = self.drawn.get((job.name, product))
         return read(job, product, self.folder) if found is None else found
 
+    def _likely(self, role: str) -> Job | None:
+        """The job in this role; while none plays it, one that is trained, or of the smallest scale."""
+        jobs = self.jobs(role)
+        trained = [job for job in jobs if self._read(job, "training") is not None]
+        return self.players.get(role) or next(iter([*trained, *jobs[::-1], *self.jobs(role, _EVERYWHERE)]), None)
+
     def _named(self, role: str, product: str) -> str:
-        job = next(iter(self.jobs(role, _EVERYWHERE)), None)
+        job = self._likely(role)
         return f"{job.title if job else role} ({product})"
 
 

@@ -57,8 +57,9 @@ def checkpoints(files: str | PathLike[str] | Iterable[str | PathLike[str]], mode
         those that a `Recorder` noted in its files; of other files there are none, until you set them.
 
     Raises:
-        ValueError: No file is found, or a file is damaged, holds more than weights, or does not fit the model. All but
-            the last file are read later, so this may come when a point is asked for.
+        ValueError: No file is found, some names tell an epoch and others, such as `best.pt`, do not, or a file is
+            damaged, holds more than weights, or does not fit the model. All but the last file are read later, so this
+            may come when a point is asked for.
         TypeError: `files` is neither a pattern nor a list of paths, or `model` not a module.
 
     Example:
@@ -166,10 +167,22 @@ def _check_file(name: str, path: Path) -> None:
 def _sorted(paths: list[Path], ordered: bool) -> tuple[list[Path], list[int]]:
     """The paths in the order of their epochs, and the epochs."""
     epochs = epochs_in([str(path) for path in paths])
+    if epochs is None and not ordered:
+        _check_none_is_odd(paths)
     if epochs is None:
         return (paths if ordered else sorted(paths, key=_as_read)), list(range(len(paths)))
     pairs = sorted(zip(epochs, paths, strict=True))
     return [path for _, path in pairs], sorted(epochs)
+
+
+def _check_none_is_odd(paths: list[Path]) -> None:
+    """Raise a `ValueError` where some names tell an epoch and others, such as `best.pt`, do not."""
+    odd = [path.name for path in paths if not _AFTER_EPOCH.search(path.name)]
+    if odd and len(paths) - len(odd) > 1:
+        raise ValueError(
+            f"files: the other names tell an epoch, but not {', '.join(map(repr, odd))}; "
+            f"wants a pattern that leaves them out, or a list of paths in their order"
+        )
 
 
 def _as_read(path: Path) -> list:

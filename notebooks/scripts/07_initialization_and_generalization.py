@@ -28,7 +28,7 @@
 # | **You will** | measure the rim of a basin and the height of the start; watch a film of the landscape while a plain network learns; try seven changes to its training; rank eighteen networks by sharpness and by test error |
 # | **You need** | notebooks 05 and 06: planes, shortcuts, how often a plane bends down |
 # | **In the paper** | Li et al. (2018), section 6: initialization, generalization |
-# | **Takes** | 0.9 minutes, 1.0 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
+# | **Takes** | 1.1 minutes, 1.0 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
 
 # %%
 import sys
@@ -62,7 +62,7 @@ PRESET = "quick"
 # %%
 small = {"data": "digits", "train": 816, "epochs": 6, "long": 24, "batch": 48}
 small |= {"lr": 0.03, "width": 0.5}
-quick = small | {"depth": 20, "images": 100, "points": 11, "reach": 1.0, "few": 400}
+quick = small | {"depth": 20, "images": 100, "points": 13, "reach": 1.0, "few": 400}
 quick |= {"fits": {32: 8, 200: 50}}
 large = {"data": "cifar10", "train": 50_000, "epochs": 300, "long": 1200, "batch": 128}
 large |= {"lr": 0.1, "width": 1}
@@ -713,7 +713,7 @@ exercises.check_rank_correlation(
 # Compare it with the two measures of sharpness above, before believing in either.
 # </details>
 #
-# **4 · Another seed of directions** (●○○, 5 minutes). Draw the plane of the network without shortcuts again (range ±1, 11 × 11 points), with directions of seed 7. Which part of it lies below ln 10, the height of the start?
+# **4 · Another seed of directions** (●○○, 5 minutes). Draw the plane of the network without shortcuts again (range ±1, 13 × 13 points), with directions of seed 7. Which part of it lies below ln 10, the height of the start?
 
 # %%
 my_plane = ...
@@ -725,7 +725,7 @@ exercises.check_area_below(my_area, my_plane, np.log(10))
 #
 # ```python
 # pair = lnb.random_directions(objectives["no shortcuts"].origin, 2, seed=7)
-# my_plane = lnb.evaluate_plane(objectives["no shortcuts"], pair, (-1, 1), 11)
+# my_plane = lnb.evaluate_plane(objectives["no shortcuts"], pair, (-1, 1), 13)
 # my_area = float((my_plane.loss < np.log(10)).mean())
 # ```
 # </details>

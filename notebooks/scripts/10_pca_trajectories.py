@@ -28,7 +28,7 @@
 # | **You will** | draw eight training runs in their PCA planes; measure whether their steps follow the gradient; compare with paths that follow no loss |
 # | **You need** | what a principal component is; a contour plot of a loss (notebook 05); what random planes leave out (notebook 09) |
 # | **In the paper** | Li et al. (2018), section 7, Figure 9 |
-# | **Takes** | 0.7 minutes, 0.9 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
+# | **Takes** | 1.1 minutes, 0.9 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
 
 # %%
 import sys
@@ -62,7 +62,7 @@ PRESET = "quick"
 
 # %%
 quick = {"data": "digits", "width": 0.125, "epochs": 24, "batches": (64, 480)}
-quick |= {"decay": 5e-3, "adam": 3e-3, "record": 1, "images": 100, "points": 9}
+quick |= {"decay": 5e-3, "adam": 3e-3, "record": 1, "images": 100, "points": 11}
 full = {"data": "cifar10", "width": 1, "epochs": 300, "batches": (128, 8192)}
 full |= {"decay": 5e-4, "adam": 1e-3, "record": 5, "images": 5000, "points": 51}
 settings = lnb.choose_preset(PRESET, quick=quick, gallery=quick, full=full)

@@ -69,7 +69,7 @@ from landscape_nb import exercises, plotting
 PRESET = "quick"
 
 # %%
-quick = {"data": "digits", "images": 600, "epochs": 12, "points": 13, "text": "zen"}
+quick = {"data": "digits", "images": 600, "epochs": 12, "points": 21, "text": "zen"}
 quick |= {"width": 32, "windows": 52}
 full = {"data": "cifar10", "images": 50_000, "epochs": 200, "points": 51}
 full |= {"text": "library", "width": 128, "windows": 500}

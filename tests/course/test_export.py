@@ -80,6 +80,19 @@ def test_paraview_gets_a_grid_whose_height_is_the_log_of_the_loss(stores, tmp_pa
         assert (height, loss) == (pytest.approx(np.log10(wanted), rel=1e-6), pytest.approx(wanted, rel=1e-6))
 
 
+def test_vtk_hides_points_without_a_height(tmp_path):
+    loss = np.full((3, 3), 100.0)
+    loss[1, 1] = np.nan
+    plane = xr.Dataset({"loss": (("alpha", "beta"), loss)}, {"alpha": [-1.0, 0, 1], "beta": [-1.0, 0, 1]})
+    lines = _WRITERS["vtk"](plane).decode().splitlines()
+    heights = np.loadtxt(io.StringIO("\n".join(lines[6:15])))[:, 2]
+    assert heights == pytest.approx([2.0] * 9)
+    at = lines.index("SCALARS vtkGhostType unsigned_char 1")
+    assert [int(value) for value in lines[at + 2 : at + 11]] == [0, 0, 0, 0, 2, 0, 0, 0, 0]
+    with pytest.raises(ValueError, match="no point of the plane has a loss above 0"):
+        _WRITERS["vtk"](plane * np.nan)
+
+
 @pytest.mark.parametrize("store", ["line", "plane"])
 def test_a_page_stands_alone(stores, tmp_path, page, store):
     path = export(stores[0] / f"{store}.zarr", "html", tmp_path / "p.html")

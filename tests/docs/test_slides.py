@@ -73,6 +73,11 @@ def code(source="", **data):
     return nbformat.v4.new_code_cell(source, outputs=outputs)
 
 
+def printing(*streams):
+    outputs = [nbformat.v4.new_output("stream", name=name, text=words) for name, words in streams]
+    return nbformat.v4.new_code_cell("print()", outputs=outputs)
+
+
 def claim(words):
     return code("lnb.claim(...)", text_markdown=words, text_plain=words)
 
@@ -98,7 +103,12 @@ def test_a_question_is_answered_by_figures_or_claims_or_else_by_what_is_printed(
         claim("third claim"),
         text("## 3 · Not asked\n\nNothing is asked."),
         code("print(6)", text_plain="six"),
+        text("## 4 · Asked with a list\n\n> **Predict.** Which?\n\n- one\n- two"),
+        printing(("stderr", "a warning"), ("stdout", "\n"), ("stdout", "it is two")),
+        text("## 5 · Not answered\n\n> **Predict.** Why?"),
         text("## Take away\n\n- This."),
+        code("print(7)", text_plain="seven"),
+        text("Last words."),
     ]
     path = tmp_path / f"{find_notebook('00').name}.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
@@ -108,8 +118,10 @@ def test_a_question_is_answered_by_figures_or_claims_or_else_by_what_is_printed(
     assert ["How many?" in shown[0], "three" in shown[1], "What shape?" in shown[2]] == [True] * 3
     assert "data:image/png" in shown[3]
     assert ["first claim" in shown[4], "second claim" in shown[4], "third claim" in shown[5]] == [True] * 3
-    assert ["This." in shown[6], len(shown)] == [True, 7]
-    assert not [body for body in shown if re.search("four|five|six", body)]
+    assert ["Which?" in shown[6], "<li>one" in shown[7], "it is two" in shown[8]] == [True] * 3
+    assert ["Why?" in shown[9], "This." in shown[10], len(shown)] == [True, True, 11]
+    assert not [body for body in shown if re.search("four|five|six|seven|warning", body)]
     assert "Before the question." in notes[0]
     assert all(f"Before {what}" in notes[3] for what in ("what is printed.", "the figure."))
     assert "Nothing is asked." in notes[6]
+    assert "Last words." in notes[10]

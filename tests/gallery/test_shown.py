@@ -42,6 +42,18 @@ def test_only_what_is_measured_on_images_has_their_number_in_the_caption():
     for product in ("plane", "map-5-100"):
         results("resnet56-plain", product)
     assert all(f"the first {count} CIFAR-10 training images" in results.caption() for count in ("1,000", "100"))
+    results = Shown(QUICK, SHIPPED)
+    results("resnet56-plain", "map-5-100")
+    assert results.caption().endswith("surfaces on 100 images.")
+    results("resnet56-plain", "plane")
+    assert results.caption().endswith("surfaces on 100 and 200 images.")
+
+
+def test_a_network_that_is_not_there_is_named_as_those_beside_it():
+    results = Shown(PAPER, SHIPPED)
+    assert results("resnet-k8-plain", "plane") is None
+    assert results.title("resnet-k8-plain") == "ResNet-20, k = 8, no shortcuts"
+    assert Shown(QUICK, SHIPPED).title("resnet-k1-plain").startswith("ResNet-20, k = 1, no shortcuts\ntest error")
 
 
 def test_titles_have_the_test_error_of_the_network_that_is_shown(built):

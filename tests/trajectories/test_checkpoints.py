@@ -236,6 +236,24 @@ def test_a_list_is_sorted_by_epochs_if_it_has_any_and_else_stays(tmp_path, singl
     assert (run.epochs, weights(run)) == ([0, 1], [0.0, 1.0])
 
 
+@pytest.mark.parametrize(
+    ("names", "odd"),
+    [
+        (["epoch_1", "epoch_2", "epoch_10", "best"], "'best.pt'"),
+        (["epoch1", "epoch2", "init", "last3"], "'init.pt', 'last3.pt'"),
+    ],
+)
+def test_a_name_without_an_epoch_among_others_with_one_is_named(tmp_path, single, names, odd):
+    paths = [tmp_path / f"{name}.pt" for name in names]
+    for path in paths:
+        torch.save(single.state_dict(), path)
+    with pytest.raises(ValueError, match="wants a pattern that leaves them out") as told:
+        lnb.checkpoints(tmp_path / "*.pt", single)
+    assert all(name in str(told.value) for name in odd.split(", "))
+    assert "epoch_1.pt" not in str(told.value)
+    assert len(lnb.checkpoints(paths, single).points) == len(names)
+
+
 def test_names_without_epochs_are_sorted_as_a_person_would(tmp_path, single):
     save_numbers(tmp_path, "b_final.pt", "a_10_c.pt", "a_9.pt")
     run = lnb.checkpoints(tmp_path / "*.pt", single)
