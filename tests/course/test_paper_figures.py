@@ -93,7 +93,7 @@ def test_a_figure_without_a_directory_to_go_to_is_refused_before_it_is_computed(
 
 def test_the_gallery_lists_all_jobs(tmp_path):
     lines = CliRunner().invoke(main, ["gallery", "list"]).output.splitlines()
-    assert next(line for line in lines if line.startswith("authors-resnet56-plain")).split()[2:4] == ["of", "7"]
+    assert next(line for line in lines if line.startswith("authors-resnet56-plain")).split()[2:4] == ["of", "8"]
     assert any("gpu-resnet110-plain" in line and " 0 of 3" in line for line in lines)
 
 
