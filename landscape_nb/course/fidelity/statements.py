@@ -264,7 +264,7 @@ STATEMENTS = (
         below(0.1),
         "0.1 or less (weaker: 0.2)",
         2,
-        "what a sample of 100 images costs; the paper does not say on how many it measures",
+        "what a sample of 100 images costs",
     ),
     Statement(
         "Figure 8",
