@@ -310,25 +310,25 @@ class _Last:
     """Keeps what is prepared for the last line or plane.
 
     A sweep asks for it piece by piece, and it is large: kept by each forward pass, the planes of a notebook's ten
-    networks would take tens of megabytes. It goes with its forward pass.
+    networks would take tens of megabytes. It goes with its forward pass, or with its line or plane.
     """
 
     def __init__(self):
-        self.kept: tuple[weakref.ref, Affine, _Prepared | None] | None = None
+        self.kept: tuple[weakref.ref, weakref.ref, _Prepared | None] | None = None
 
     def prepared(self, forward: Replayed, affine: Affine) -> _Prepared | None:
         """What is prepared for a line or plane; None where that cannot be."""
         kept = self.kept
-        if kept and kept[0]() is forward and kept[1] is affine:
+        if kept and kept[0]() is forward and kept[1]() is affine:
             return kept[2]
         self.kept = None  # its memory is free before more is taken
         made = forward.made_along(affine)
         prepared = _Prepared(made) if made else None
-        self.kept = weakref.ref(forward, self._forget), affine, prepared
+        self.kept = weakref.ref(forward, self._forget), weakref.ref(affine, self._forget), prepared
         return prepared
 
     def _forget(self, reference: weakref.ref) -> None:
-        if self.kept and self.kept[0] is reference:
+        if self.kept and (self.kept[0] is reference or self.kept[1] is reference):
             self.kept = None
 
 

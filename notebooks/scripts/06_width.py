@@ -75,7 +75,8 @@ sample = data.subset(settings.images)
 
 # %%
 def train(model, lr=settings.lr):
-    return lnb.train(
+    """The trained network, and its test error in percent."""
+    run = lnb.train(
         model.to(settings.device),
         data,
         settings.epochs,
@@ -83,6 +84,7 @@ def train(model, lr=settings.lr):
         lr=lr,
         seed=settings.seed,
     )
+    return run.model, 100 * (1 - run.history["test_accuracy"][-1])
 
 
 def resnet(k, shortcuts):
@@ -94,29 +96,24 @@ def resnet(k, shortcuts):
 
 # %%
 widths = [1, 2, 4, 8]
-runs = {
-    (k, shortcuts): train(resnet(k, shortcuts))
-    for shortcuts in (True, False)
-    for k in widths
-}
+nets, errors = {}, {}
+for which in ((k, shortcuts) for shortcuts in (True, False) for k in widths):
+    nets[which], errors[which] = train(resnet(*which))
 
 
 # %%
-def measure(run):
-    return lnb.Objective(
-        run.model, sample, metrics={"accuracy": lnb.accuracy}, batch_size=50
-    )
+def measure(net):
+    return lnb.Objective(net, sample, metrics={"accuracy": lnb.accuracy}, batch_size=50)
 
 
 # %%
-objectives = {which: measure(run) for which, run in runs.items()}
+objectives = {which: measure(net) for which, net in nets.items()}
 reached = {which: objective() for which, objective in objectives.items()}
 for (k, shortcuts), values in reached.items():
-    error = 100 * (1 - runs[k, shortcuts].history["test_accuracy"][-1])
     name = f"k = {k}, {'with' if shortcuts else 'no'} shortcuts"
     print(
         f"{name:22} loss {values['loss']:6.3f}  accuracy "
-        f"{values['accuracy']:4.0%}  test error {error:4.1f} %"
+        f"{values['accuracy']:4.0%}  test error {errors[k, shortcuts]:4.1f} %"
     )
 
 # %%
@@ -350,7 +347,7 @@ lnb.explore(
 # %%
 papers = {True: [5.89, 5.07, 4.34, 3.93], False: [13.31, 10.26, 9.69, 8.70]}
 for shortcuts, row in papers.items():
-    ours = [100 * (1 - runs[k, shortcuts].history["test_accuracy"][-1]) for k in widths]
+    ours = [errors[k, shortcuts] for k in widths]
     print("with shortcuts" if shortcuts else "no shortcuts")
     for k, theirs, error in zip(widths, row, ours):
         print(
@@ -441,8 +438,8 @@ lnb.claim(
 dense = lnb.models.densenet(
     settings.groups, growth=settings.growth, **data.shape, seed=settings.seed
 )
-dense_run = train(dense, lr=0.1)
-dense_plane = plane(measure(dense_run), "DenseNet")
+dense, _ = train(dense, lr=0.1)
+dense_plane = plane(measure(dense), "DenseNet")
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 alt = (
@@ -463,7 +460,7 @@ lnb.show(plotting.plot_contours(three, columns=3), alt=alt)
 dense_area = float((dense_plane.loss < 1).mean())
 weights = {
     name: sum(p.numel() for p in net.parameters())
-    for name, net in (("ResNet", runs[2, True].model), ("DenseNet", dense))
+    for name, net in (("ResNet", nets[2, True]), ("DenseNet", dense))
 }
 for name, part in (("ResNet", area[2, True]), ("DenseNet", dense_area)):
     print(f"{name:9} {weights[name]:,} weights, below a loss of 1: {part:.0%}")
@@ -542,7 +539,7 @@ lnb.show(figure, alt=alt)
 # %%
 for k in widths:
     objective = objectives[k, True]
-    (d,) = lnb.random_directions(runs[k, True].model, 1, seed=settings.seed)
+    (d,) = lnb.random_directions(nets[k, True], 1, seed=settings.seed)
     step = lnb.norm(
         lnb.towards(objective.origin, prune(objective.origin, 0.4))
     ) / lnb.norm(d)
@@ -586,7 +583,7 @@ lnb.predictions()
 # **1 · The price of width** (●○○, 3 minutes). By which factor does the number of weights grow from k = 1 to k = 8? Guess first, then count.
 
 # %%
-narrow, wide = runs[1, True].model, runs[8, True].model
+narrow, wide = nets[1, True], nets[8, True]
 
 my_factor = ...
 exercises.check_weight_growth(my_factor, narrow, wide)
@@ -606,7 +603,7 @@ exercises.check_weight_growth(my_factor, narrow, wide)
 # **2 · Prune by hand** (●●○, 8 minutes). Set the smaller half of the weights to zero in every tensor with more than one dimension, each with its own threshold. The result is a dict like `weights`.
 
 # %%
-weights = lnb.parameters_of(runs[8, True].model)
+weights = lnb.parameters_of(nets[8, True])
 
 my_weights = ...
 exercises.check_pruned(my_weights, weights, 0.5)
@@ -632,7 +629,7 @@ exercises.check_area_below(my_area, my_plane, 1)
 # <details><summary>Solution</summary>
 #
 # ```python
-# directions = lnb.random_directions(runs[8, False].model, 2, seed=7)
+# directions = lnb.random_directions(nets[8, False], 2, seed=7)
 # my_plane = lnb.evaluate_plane(objectives[8, False], directions, (-0.5, 0.5), 9)
 # my_area = float((my_plane.loss < 1).mean())
 # ```
@@ -642,7 +639,7 @@ exercises.check_area_below(my_area, my_plane, 1)
 
 # %%
 objective = objectives[2, True]
-(d,) = lnb.random_directions(runs[2, True].model, 1, seed=settings.seed)
+(d,) = lnb.random_directions(nets[2, True], 1, seed=settings.seed)
 
 my_ratio = ...
 exercises.check_curvature_gap(my_ratio, objective, d)
