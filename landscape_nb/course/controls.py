@@ -1,18 +1,19 @@
 """The control of an argument: which widget it is, and which values that can take."""
 
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from landscape_nb.course.players import Control
+from landscape_nb.course.players import Control, as_texts
 
 if TYPE_CHECKING:
     import ipywidgets
 
 _STYLE = {"description_width": "9em"}
 _WIDE = {"width": "min(100%, 45em)"}
+_ROUNDING = 1e-9
 
 
 def make_control(name: str, spec: Any, default: Any) -> "ipywidgets.Widget":
@@ -20,6 +21,7 @@ def make_control(name: str, spec: Any, default: Any) -> "ipywidgets.Widget":
 
     Raises:
         TypeError: There is none for this.
+        ValueError: A range is empty or its step is not above 0, or the argument's default is not among the values.
 
     Example:
         >>> make_control("power", (1, 3), 2).value
@@ -28,25 +30,42 @@ def make_control(name: str, spec: Any, default: Any) -> "ipywidgets.Widget":
     import ipywidgets as widgets
 
     label = {"description": name.replace("_", " "), "style": _STYLE}
-    if isinstance(spec, widgets.Widget):
+    if isinstance(spec, widgets.Widget) and spec.has_trait("value"):
         return spec
     if isinstance(spec, bool):
         return widgets.Checkbox(spec if default is None else default, **label)
     if isinstance(spec, list) and spec:
+        if default is not None and default not in spec:
+            raise ValueError(f"{name}: draw's default {default!r} is not one of {spec!r}")
         first = spec[0] if default is None else default
-        if all(isinstance(value, int | float) for value in spec):
+        if all(map(_is_number, spec)):
             return _with_tip(widgets.SelectionSlider(options=spec, value=first, layout=_WIDE, **label), name)
-        return widgets.ToggleButtons(options=spec, value=first, **label)
-    if isinstance(spec, tuple) and len(spec) in (2, 3) and all(isinstance(v, int | float) for v in spec):
-        whole = all(isinstance(value, int) for value in spec)
-        low, high, *step = spec
-        kind = widgets.IntSlider if whole else widgets.FloatSlider
-        step = step[0] if step else 1 if whole else (high - low) / 20
-        first = low if default is None else default
-        return _with_tip(kind(first, min=low, max=high, step=step, layout=_WIDE, **label), name)
+        return widgets.ToggleButtons(options=[(str(value), value) for value in spec], value=first, **label)
+    if isinstance(spec, tuple) and len(spec) in (2, 3) and all(map(_is_number, spec)):
+        return _with_tip(_range_slider(name, spec, default, label), name)
     raise TypeError(
-        f"{name}: got {spec!r}, wants (low, high), (low, high, step), a bool, a list of choices or a widget"
+        f"{name}: got {spec!r}, wants (low, high), (low, high, step), a bool, a list or a widget with a value"
     )
+
+
+def _range_slider(name: str, spec: tuple, default: Any, label: dict[str, Any]) -> "ipywidgets.Widget":
+    import ipywidgets as widgets
+
+    whole = all(isinstance(number, Integral) for number in spec)
+    low, high, *step = map(int if whole else float, spec)
+    if not (low < high and np.isfinite([low, high]).all()):
+        raise ValueError(f"{name}: got {spec!r}, wants a low end below the high end")
+    if step and not 0 < step[0] < np.inf:
+        raise ValueError(f"{name}: got {spec!r}, wants a step above 0")
+    if default is not None and not (_is_number(default) and low <= default <= high):
+        raise ValueError(f"{name}: draw's default {default!r} is not a number from {low} to {high}")
+    kind = widgets.IntSlider if whole else widgets.FloatSlider
+    step = step[0] if step else 1 if whole else (high - low) / 20
+    return kind(low if default is None else default, min=low, max=high, step=step, layout=_WIDE, **label)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _with_tip(slider: "ipywidgets.Widget", name: str) -> "ipywidgets.Widget":
@@ -57,7 +76,7 @@ def _with_tip(slider: "ipywidgets.Widget", name: str) -> "ipywidgets.Widget":
 
 
 def values_of(control: Any) -> Sequence[Any]:
-    """Every value that a control can take.
+    """Every value that a control can take, in its order; of one that takes what is typed, a pair, or several, its own.
 
     Example:
         >>> values_of(make_control("power", (1, 3), None))
@@ -65,14 +84,37 @@ def values_of(control: Any) -> Sequence[Any]:
     """
     import ipywidgets as widgets
 
-    if hasattr(control, "options"):
-        return [option[1] if isinstance(option, tuple) else option for option in control.options]
-    if isinstance(control, widgets.Checkbox):
+    if options := _options(control):
+        return [value for _, value in options]
+    if isinstance(control.value, bool):
         return [False, True]
-    if isinstance(control, widgets.IntSlider | widgets.Play):
-        return list(chain(range(control.min, control.max, control.step), [control.max]))
-    steps = np.arange(control.min, control.max, control.step)
-    return [*map(float, steps), control.max]
+    ends: list[Any] = [getattr(control, end, None) for end in ("min", "max", "step")]
+    if not all(map(_is_number, (control.value, *ends))) or ends[-1] <= 0:
+        return [control.value]
+    steps = _steps(*ends)
+    return [control.base**step for step in steps] if isinstance(control, widgets.FloatLogSlider) else steps
+
+
+def _options(control: Any) -> list[tuple[str, Any]]:
+    """The labels and values of a widget that has one of several; empty for any other."""
+    options = getattr(control, "options", ())
+    if not options or isinstance(control.index, tuple):
+        return []
+    if isinstance(options, Mapping):
+        found = list(options.items())
+    elif all(isinstance(option, list | tuple) and len(option) == 2 for option in options):  # ipywidgets' own rule
+        found = [(str(label), value) for label, value in options]
+    else:
+        found = list(zip(as_texts(options), options, strict=True))
+    chosen = control.index is not None or any(value is None for _, value in found)
+    return found if chosen else []
+
+
+def _steps(low: float, high: float, step: float) -> list[Any]:
+    """From the low end in steps; the high end belongs to them, even where no step leads there, as for a slider."""
+    count = int(np.floor((high - low) / step + _ROUNDING))
+    steps = [low + step * number for number in range(count + 1)]
+    return [*steps[:-1], high] if high - steps[-1] <= _ROUNDING * step else [*steps, high]
 
 
 def place_of(widget: Any) -> int:
@@ -82,8 +124,10 @@ def place_of(widget: Any) -> int:
         >>> place_of(make_control("power", (1, 3), 2))
         1
     """
-    values, now = list(values_of(widget)), widget.value
-    return int(np.argmin(np.abs(np.subtract(values, now)))) if type(now) in (int, float) else values.index(now)
+    if options := _options(widget):
+        return next(k for k, (_, value) in enumerate(options) if k == widget.index or value is widget.value is None)
+    values, now = values_of(widget), widget.value
+    return int(np.argmin(np.abs(np.subtract(values, now)))) if _is_number(now) else list(values).index(now)
 
 
 def described(name: str, widget: Any) -> Control:
@@ -95,11 +139,12 @@ def described(name: str, widget: Any) -> Control:
     """
     import ipywidgets as widgets
 
-    values = list(values_of(widget))
-    if isinstance(widget, widgets.Checkbox):
+    values, options = list(values_of(widget)), _options(widget)
+    if options:
+        kind = "slider" if isinstance(widget, widgets.SelectionSlider) else "choice"
+    elif isinstance(widget.value, bool):
         kind = "checkbox"
-    elif isinstance(widget, widgets.SelectionSlider) or not hasattr(widget, "options"):
-        kind = "slider"
     else:
-        kind = "choice"
-    return Control(name, widget.description or name.replace("_", " "), kind, values, place_of(widget))
+        kind = "slider" if len(values) > 1 else "fixed"
+    label = getattr(widget, "description", "") or name.replace("_", " ")
+    return Control(name, label, kind, values, place_of(widget), [label for label, _ in options])

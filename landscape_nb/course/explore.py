@@ -43,14 +43,15 @@ def explore(draw: Callable[..., Figure], /, *, alt: str, **controls: Any) -> "Ex
         alt: What the picture shows, in a sentence, for readers who do not see it.
         **controls: For each argument of `draw`: `(low, high, step)` or `(low, high)` for a slider
             (of whole numbers, if all are whole), a bool for a checkbox, a list for a choice (a
-            slider if they are numbers, buttons otherwise), or a widget. The first value is the
-            default of `draw`'s argument if it has one, else the first of the range.
+            slider if they are numbers, buttons otherwise), or a widget with a value. The first value is
+            the default of `draw`'s argument if it has one, else the first of the range.
 
     Returns:
         What the notebook displays.
 
     Raises:
         TypeError: A control is none of these, or `draw` does not take the argument or does not return a figure.
+        ValueError: A range is empty, its step is not above 0, or `draw`'s default is not among the values.
 
     Example:
         >>> import matplotlib.pyplot as plt

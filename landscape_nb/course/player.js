@@ -47,11 +47,15 @@
       box.addEventListener("change", () => move(Number(box.checked)));
       return element("label", {}, box, label);
     },
+    fixed({label, values}) {
+      return element("span", {textContent: `${label}: ${values[0]}`});
+    },
   };
 
   // A button that walks a slider from where it stands, or from its start if it stands at its end, to its end.
   const playButton = (range, loaded) => {
     const button = element("button", {type: "button", textContent: "▶ play"});
+    button.setAttribute("aria-description", `moves “${range.getAttribute("aria-label")}”`);
     let playing = false;
     const walk = async () => {
       let next = range.value === range.max ? 0 : Number(range.value) + 1;
@@ -92,9 +96,11 @@
     const film = controls.findIndex(control => control.kind === "slider" && control.values.length > 4);
     if (film >= 0) made.unshift(playButton(made[film].querySelector("input"), () => picture.decode().catch(() => {})));
     const thinned = controls.filter(control => control.of > control.values.length).map(
-      control => ` Of the ${control.of} values of “${control.label}”, ${control.values.length} are here.`);
+      control => ` Of the ${control.of} values of “${control.label}”, ${control.values.length} ${control.values.length === 1 ? "is" : "are"} here.`);
+    const typed = controls.filter(control => control.kind === "fixed" && control.of === 1).map(
+      control => ` “${control.label}” changes only in a notebook.`);
     const note = "Precomputed: these pictures were drawn when this page was made. In a notebook they are drawn as you move."
-      + thinned.join("");
+      + [...thinned, ...typed].join("");
     player.prepend(element("div", {className: "player-controls"}, ...made), element("p", {className: "player-note", textContent: note}));
   };
 

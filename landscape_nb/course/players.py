@@ -11,7 +11,7 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,9 +35,11 @@ class Control:
     Attributes:
         name: The argument of the function that draws.
         label: What stands beside it.
-        kind: `'slider'`, `'choice'` or `'checkbox'` (whose values are False and True).
+        kind: `'slider'`, `'choice'`, `'checkbox'` (whose values are False and True), or `'fixed'`: it moves only where
+            a kernel runs.
         values: What it can be.
         at: Which of them it is first.
+        texts: What a page shows for each value; empty for the values themselves.
     """
 
     name: str
@@ -45,13 +47,14 @@ class Control:
     kind: str
     values: Sequence[Any]
     at: int
+    texts: Sequence[str] = ()
 
 
 def player(alt: str, controls: Sequence[Control], draw: Callable[..., bytes]) -> dict[str, Any]:
     """Draw a picture of every setting of some controls.
 
     Where there are more than 100 settings, sliders keep only some of their values, evenly chosen, with the
-    first one and both ends; the page says how many.
+    first one and both ends; the page says how many. If that is not enough, choices are fixed, the longest first.
 
     Args:
         alt: What the picture shows.
@@ -73,7 +76,7 @@ def player(alt: str, controls: Sequence[Control], draw: Callable[..., bytes]) ->
     for setting in itertools.product(*(range(len(control.values)) for control in kept)):
         values = {control.name: control.values[at] for control, at in zip(kept, setting, strict=True)}
         frames["-".join(map(str, setting))] = base64.b64encode(_webp(draw(**values))).decode()
-    texts = [_as_text(shown) | {"of": len(whole.values)} for shown, whole in zip(kept, controls, strict=True)]
+    texts = [_for_page(shown) | {"of": len(whole.values)} for shown, whole in zip(kept, controls, strict=True)]
     return {"alt": alt, "controls": texts, "frames": frames}
 
 
@@ -81,29 +84,52 @@ def _at_most(most: int, controls: Sequence[Control]) -> list[Control]:
     """The controls with so few values that they have at most so many settings; the longest slider goes first."""
     counts = [len(control.values) for control in controls]
     sliders = [k for k, control in enumerate(controls) if control.kind == "slider"]
+    choices = [k for k, control in enumerate(controls) if control.kind == "choice"]
     while math.prod(counts) > most and any(counts[k] > 3 for k in sliders):
         counts[max(sliders, key=counts.__getitem__)] -= 1
+    while math.prod(counts) > most and any(counts[k] > 1 for k in choices):
+        counts[max(choices, key=counts.__getitem__)] = 1
     return [_thinned(control, count) for control, count in zip(controls, counts, strict=True)]
 
 
 def _thinned(control: Control, count: int) -> Control:
-    """The control with so many of its values: both ends, the first value, and others between them."""
+    """The control with so many of its values: both ends, the first one, and others between; or that one alone."""
     if count == len(control.values):
         return control
+    if count == 1:
+        return _with_values(replace(control, kind="fixed"), [control.at])
     last = len(control.values) - 1
     chosen = np.linspace(0, last, count).round().astype(int)
     if control.at not in chosen:
         between = chosen[1:-1]
         between[np.argmin(np.abs(between - control.at))] = control.at
-    values = [control.values[at] for at in chosen]
-    return replace(control, values=values, at=chosen.tolist().index(control.at))
+    return _with_values(control, chosen.tolist())
 
 
-def _as_text(control: Control) -> dict[str, Any]:
-    texts = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in control.values]
-    if control.kind == "checkbox":
-        texts = ["no", "yes"]
-    return asdict(control) | {"values": texts}
+def _with_values(control: Control, chosen: list[int]) -> Control:
+    """The control with some of its values; the one where it stands is among them."""
+    values, texts = ([each[at] for at in chosen] if each else each for each in (control.values, control.texts))
+    return replace(control, values=values, texts=texts, at=chosen.index(control.at))
+
+
+def _for_page(control: Control) -> dict[str, Any]:
+    texts = ["no", "yes"] if control.kind == "checkbox" else control.texts or as_texts(control.values)
+    return {"name": control.name, "label": control.label, "kind": control.kind, "values": texts, "at": control.at}
+
+
+def as_texts(values: Sequence[Any]) -> list[str]:
+    """Values as short texts, with as many digits as tell them apart.
+
+    Example:
+        >>> as_texts([0.1, 1 / 3]), as_texts([1.00001, 1.00002])
+        (['0.1', '0.3333'], ['1.00001', '1.00002'])
+    """
+    tries = (
+        [f"{value:.{digits}g}" if isinstance(value, float) else str(value) for value in values]
+        for digits in range(4, 18)
+    )
+    whole = [str(value) for value in values]
+    return next((texts for texts in tries if len(set(texts)) == len(set(whole))), whole)
 
 
 def _webp(png: bytes) -> bytes:

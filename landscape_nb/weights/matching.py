@@ -31,7 +31,8 @@ def match_neurons(model: nn.Module, other: Net, seed: int = 0) -> Net:
         model: The network to come close to; it stays as it is.
         other: A network with the same layers; it stays as it is. Its layers with weights, Linear or Conv, follow one
             another in a chain, like those of `models.mlp` and `models.vgg9`. Between them may lie batch norm,
-            pointwise activations, dropout, pooling and a Flatten of all axes but the first.
+            pointwise activations, dropout, pooling and a Flatten of all axes but the first. A Linear layer that batch
+            norm follows is taken to read one vector a sample: with tokens, batch norm would count those instead.
         seed: Seed of the order in which layers have their turns.
 
     Returns:

@@ -1,6 +1,7 @@
 """Controls: what kind of widget an argument gets, where it stands, and that a slider says what to do with it."""
 
 import ipywidgets as widgets
+import numpy as np
 import pytest
 
 from landscape_nb.course.controls import described, make_control, place_of, values_of
@@ -15,6 +16,19 @@ from landscape_nb.course.controls import described, make_control, place_of, valu
         (["a", "b"], "b", "choice", ["a", "b"], 1),
         (True, None, "checkbox", [False, True], 1),
         (widgets.Dropdown(options=[("one", 1), ("two", 2)], value=2), None, "choice", [1, 2], 1),
+        (widgets.Dropdown(options={"one": 1, "two": 2}, value=2), None, "choice", [1, 2], 1),
+        (widgets.RadioButtons(options=[None, "all"]), None, "choice", [None, "all"], 0),
+        (widgets.ToggleButton(True), None, "checkbox", [False, True], 1),
+        (widgets.FloatLogSlider(10, min=-1, max=1, step=1), None, "slider", [0.1, 1, 10], 2),
+        (widgets.BoundedIntText(2, min=1, max=3), None, "slider", [1, 2, 3], 1),
+        (widgets.Play(value=2, min=0, max=5, step=2), None, "slider", [0, 2, 4, 5], 1),
+        (widgets.Text("typed"), None, "fixed", ["typed"], 0),
+        (widgets.FloatText(0.5), None, "fixed", [0.5], 0),
+        (widgets.IntRangeSlider(value=(1, 2), min=0, max=5), None, "fixed", [(1, 2)], 0),
+        (widgets.SelectMultiple(options=["a", "b"], value=["a"]), None, "fixed", [("a",)], 0),
+        ([(0, 1), (1, 2)], (1, 2), "choice", [(0, 1), (1, 2)], 1),
+        ((1.0, 1.3, 0.1), None, "slider", [1.0, 1.1, pytest.approx(1.2), 1.3], 0),
+        ((np.int64(1), np.int64(3)), None, "slider", [1, 2, 3], 0),
     ],
 )
 def test_a_control_is_what_its_argument_can_be(spec, default, kind, values, at):
@@ -31,6 +45,28 @@ def test_a_slider_says_how_it_moves(spec):
     assert "arrow keys" in make_control("beta", spec, None).tooltip
 
 
-def test_what_is_not_a_control_is_named():
-    with pytest.raises(TypeError, match="beta: got 'x', wants"):
-        make_control("beta", "x", None)
+@pytest.mark.parametrize("spec", ["x", (1,), (False, True), widgets.Label, widgets.VBox()])
+def test_what_is_not_a_control_is_named(spec):
+    with pytest.raises(TypeError, match="beta: got .*, wants"):
+        make_control("beta", spec, None)
+
+
+@pytest.mark.parametrize(
+    ("spec", "default", "message"),
+    [
+        ((3, 1), None, r"beta: got \(3, 1\), wants a low end below the high end"),
+        ((0.0, float("inf")), None, "beta: .* wants a low end"),
+        ((0, 10, 0), None, r"beta: got \(0, 10, 0\), wants a step above 0"),
+        ((0, 10, -1), None, "beta: .* wants a step above 0"),
+        ((0, 10), 11, "beta: draw's default 11 is not a number from 0 to 10"),
+        (["a", "b"], "c", "beta: draw's default 'c' is not one of"),
+    ],
+)
+def test_a_range_or_default_that_cannot_be_is_named(spec, default, message):
+    with pytest.raises(ValueError, match=message):
+        make_control("beta", spec, default)
+
+
+def test_a_dropdown_shows_its_labels():
+    found = described("size", widgets.Dropdown(options={"small": 4, "large": 9}))
+    assert (list(found.texts), list(found.values)) == (["small", "large"], [4, 9])

@@ -15,7 +15,7 @@ from PIL import Image
 from landscape_nb import explore
 from landscape_nb.course import players
 from landscape_nb.course.explore import Explorer
-from landscape_nb.course.players import Control
+from landscape_nb.course.players import Control, as_texts
 from landscape_nb.plotting.show import png
 
 
@@ -121,3 +121,22 @@ def test_pictures_go_into_files_and_old_ones_go(tmp_path):
     assert {path.name for path in old.parent.iterdir()} == {"0.webp", "1.webp"}
     assert (old.parent / "1.webp").read_bytes() == base64.b64decode(frames["1"])
     assert (tmp_path / "players/player.js").exists()
+
+
+def test_choices_that_would_make_too_many_pictures_are_fixed():
+    letters = list("abcdefghijkl")
+    found = players.player(
+        "x", [Control(name, name, "choice", letters, 3) for name in ("first", "second")], lambda **_: grey(50)
+    )
+    assert [(each["kind"], each["values"], each["at"], each["of"]) for each in found["controls"]] == [
+        ("fixed", ["d"], 0, 12),
+        ("choice", letters, 3, 12),
+    ]
+    assert len(found["frames"]) == 12
+
+
+def test_texts_have_the_digits_that_tell_them_apart():
+    assert as_texts([0.1, 1 / 3, 1000000.0]) == ["0.1", "0.3333", "1e+06"]
+    assert as_texts([1.00001, 1.00002]) == ["1.00001", "1.00002"]
+    assert as_texts([0.5, 0.5]) == ["0.5", "0.5"]
+    assert as_texts([1, 1.0]) == ["1", "1.0"]
