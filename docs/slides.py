@@ -112,49 +112,78 @@ def slides_of(course, number, minutes):
     content = nbformat.read(course / f"{notebook.name}.ipynb", as_version=4)
     put_moving_parts(content)
     yield title_slide(content.cells[0].source, notebook, minutes)
-    *parts, end = parts_to_show(content)
-    if parts:
-        parts[-1].said += end.said
-    yield from (slide(part.section, part.body, part.said) for part in parts)
+    yield from (slide(part.section, part.body, part.said) for part in parts_to_show(content))
 
 
 def parts_to_show(content):
-    """The parts of a notebook that become slides, and its end, at which nothing is shown."""
+    """The parts of a notebook that become slides. What is said at the end of a section is said with its last slide."""
     shown, asked, left = [], None, []
     for (section, is_result), group in itertools.groupby(parts_of(content), lambda p: (p.section, p.kind in RESULTS)):
         parts = [*group]
+        if shown and shown[-1].section != section:
+            shown[-1].said += left
+            left = []
         parts[0].said = left + parts[0].said
         if is_result:
             parts, left = results_to_show(parts, asked == section)
         else:
-            left = []
+            parts, left = [part for part in parts if part.kind != "end"], parts[-1].said * (parts[-1].kind == "end")
         if {part.kind for part in parts} & {"question", *RESULTS}:
             asked = section if any(part.kind == "question" for part in parts) else None
         shown += parts
+    if shown:
+        shown[-1].said += left
     return shown
 
 
 def parts_of(content):
-    """The parts of a notebook in their order."""
+    """The parts of a notebook in their order, and an end where a section's last words are said."""
     section, said = "", []
     for cell in content.cells[2:]:
-        if cell.cell_type == "markdown":
-            for text in cell.source.split("\n\n"):
-                if heading := re.match(r"## (?:\d · )?(.*)", text):
-                    section = heading[1]
-                elif section not in SKIPPED:
-                    kind, body = part_of_text(text)
-                    if kind == "said":
-                        said.append(body)
-                    elif kind:
-                        yield Part(kind, section, body, said)
-                        said = []
-        elif section and section not in SKIPPED:
-            for kind, found in RESULTS.items():
-                for body in found(cell):
-                    yield Part(kind, section, body, said)
-                    said = []
+        for kind, body in parts_of_cell(cell):
+            if kind == "section":
+                if said:
+                    yield Part("end", section, "", said)
+                section, said = body, []
+            elif section in ("", *SKIPPED):
+                continue
+            elif kind == "said":
+                said.append(body)
+            else:
+                yield Part(kind, section, body, said)
+                said = []
     yield Part("end", section, "", said)
+
+
+def parts_of_cell(cell):
+    """The kinds and bodies of a cell's parts.
+
+    A cell's metadata may say otherwise, as in other tools that make slides of notebooks: where `slideshow.slide_type`
+    is "skip", nothing of it is shown or said; where it is "notes", its text is said; where "slide", it is one slide.
+    """
+    chosen = cell.metadata.get("slideshow", {}).get("slide_type")
+    if chosen == "skip":
+        return
+    if cell.cell_type == "code":
+        yield from ((kind, body) for kind, found in RESULTS.items() for body in found(cell))
+        return
+    if chosen == "slide":
+        yield "text", MARKDOWN.render(cell.source)
+        return
+    for text in blocks_of(cell.source):
+        kind, body = part_of_text(text)
+        if kind and chosen == "notes":
+            kind, body = "said", text
+        if kind:
+            yield kind, body
+
+
+def blocks_of(source):
+    """The paragraphs, lists, tables, quotations and code blocks of a text, each as it is written."""
+    lines = source.splitlines()
+    for token in MARKDOWN.parse(source):
+        if token.level == 0 and token.map:
+            yield "\n".join(lines[slice(*token.map)]).strip()
 
 
 def results_to_show(parts, asked):
@@ -178,21 +207,23 @@ def results_to_show(parts, asked):
 def title_slide(head, notebook, minutes):
     """A notebook's question and its answer figure."""
     question = re.search(r"\*\*Question\.\*\* (.*)", head)[1]
-    alt, image = re.search(r"!\[(.*?)\]\((.*?)\)", head).groups()
+    image = re.search(r"!\[(.*?)\]\((.*?)\)", head)
     caption = re.search(r"^\*(?!\*)(.*)\*$", head, re.M)
-    body = f'<p class="question">{MARKDOWN.renderInline(question)}</p><img src="{image}" alt="{escape(alt)}">'
+    body = f'<p class="question">{MARKDOWN.renderInline(question)}</p>'
+    body += f'<img src="{image[2]}" alt="{escape(image[1])}">' if image else ""
     return slide(notebook.title, body, [f"{minutes} minutes.", caption[1] if caption else ""], "title")
 
 
 def part_of_text(text):
-    """What kind of part a paragraph is, and what of it is shown; one that is not shown is said."""
-    if asked := re.match(r">? ?\*\*Predict\.\*\* (.*)", text, re.S):
-        question = MARKDOWN.renderInline(asked[1].replace("\n> ", " "))
-        return "question", f'<p class="predict"><strong>Predict.</strong> {question}</p>'
-    if re.match(r"(\d\.|-) ", text):
+    """What kind of part a block is, and what of it is shown; one that is not shown is said."""
+    if heading := re.match(r"#{2,6} (?:\d+ · )?(.*)", text):
+        return "section", heading[1]
+    quoted = re.sub("^> ?", "", text, flags=re.M)
+    if quoted.startswith("**Predict.** "):
+        return "question", f'<div class="predict">{MARKDOWN.render(quoted)}</div>'
+    if re.match(r"\d+\. |[-*|] ", text):
         return "text", MARKDOWN.render(text)
-    is_said = not text.startswith(("#", "**Notice**", "<details", "|"))
-    return ("said", text) if is_said else ("", "")
+    return ("", "") if text.startswith(("# ", "**Notice**", "<details")) else ("said", text)
 
 
 def figures(cell):

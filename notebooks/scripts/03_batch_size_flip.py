@@ -112,7 +112,7 @@ for (side, name), run in runs.items():
     )
     print(f"{loss:15.1e}{1 - accuracy:12.1%}{first:14.1f} → {norm:.1f}")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # **The paper's own numbers** (VGG-9 on CIFAR-10, 300 epochs, Figure 2):
 #
 # | | batch | test error | norm of the weights, about |
@@ -121,7 +121,8 @@ for (side, name), run in runs.items():
 # | | 8192 | 11.07 % | 60 → 64 |
 # | weight decay 5e-4 | 128 | 6.0 % | 60 → 23 |
 # | | 8192 | 10.19 % | 60 → 39.5 |
-#
+
+# %% [markdown]
 # Small batches do better on the test images, with and without decay. So if flatness is to explain why, the small-batch minimum must be the flat one both times.
 #
 # Mind the column *updates*. With the same number of epochs, large batches make far fewer of them. Whatever follows compares batch size **and** length of training: here as in the paper, where it was about 117,300 updates against 2,100.

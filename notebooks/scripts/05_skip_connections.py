@@ -402,14 +402,18 @@ for name, p in shipped.items():
     )
 
 # %% [markdown]
-# Both networks learned: even the larger loss is far below that of guessing, 2.3, so "it did not train" does not explain it here. But it is more than 200 times the smaller one, so the two points are not equally good. The pictures show that their surroundings differ; they do not say which came first. The paper's test errors (in %, Figure 5):
+# Both networks learned: even the larger loss is far below that of guessing, 2.3, so "it did not train" does not explain it here. But it is more than 200 times the smaller one, so the two points are not equally good. The pictures show that their surroundings differ; they do not say which came first.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# The paper's test errors (in %, Figure 5):
 #
 # | depth | with shortcuts | without |
 # |---|---|---|
 # | 20 | 7.37 | 8.18 |
 # | 56 | 5.89 | 13.31 |
 # | 110 | 5.79 | 16.44 |
-#
+
+# %% [markdown]
 # Ours, on the digits:
 
 # %%

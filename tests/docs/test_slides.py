@@ -123,5 +123,44 @@ def test_a_question_is_answered_by_figures_or_claims_or_else_by_what_is_printed(
     assert not [body for body in shown if re.search("four|five|six|seven|warning", body)]
     assert "Before the question." in notes[0]
     assert all(f"Before {what}" in notes[3] for what in ("what is printed.", "the figure."))
-    assert "Nothing is asked." in notes[6]
+    assert "Nothing is asked." in notes[5], "said while the last slide before it is on the wall"
     assert "Last words." in notes[10]
+
+
+def test_text_is_shown_said_or_left_out_as_it_is_written_and_as_its_metadata_says(tmp_path):
+    cells = [
+        text("# Start\n\n**Question.** What?"),
+        code("import landscape_nb"),
+        text(
+            "## 12 · First\n\nBefore.\n\n> **Predict.** Which\n> of them?\n>\n> Both?"
+            "\n\n| a | b |\n|---|---|\n| 1 | 2 |"
+        ),
+        text("```python\nx = 1\n\n- y\n```\n\n**Notice** this.\n\nAfter the table."),
+        text("### Second"),
+        text("A sentence for the wall.\n\nAnd another."),
+        text("- a list\n- only said"),
+        code("show()", text_plain="A figure", image_png=PIXEL),
+        code("show()", text_plain="Not for a lecture", image_png=PIXEL),
+        text("Nor this."),
+    ]
+    for cell, kind in zip(cells[-5:], ("slide", "notes", "-", "skip", "skip"), strict=True):
+        cell.metadata["slideshow"] = {"slide_type": kind}
+    path = tmp_path / f"{find_notebook('00').name}.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    title, *slides = slides_of(tmp_path, "00", 10)
+    assert "What?" in title
+    assert "<img" not in title
+    found = [re.search(r"<h2>(.*)</h2>\n(.*)\n<aside.*?>(.*)</aside>", made, re.S).groups() for made in slides]
+    headings, shown, notes = zip(*found, strict=True)
+    assert headings == ("First", "First", "Second", "Second")
+    assert "Which\nof them?" in shown[0]
+    assert "<p>Both?</p>" in shown[0]
+    assert "&gt;" not in shown[0]
+    assert ["<td>2</td>" in shown[1], "wall.</p>\n<p>And another." in shown[2], "<img" in shown[3]] == [True] * 3
+    assert "Before." in notes[0]
+    assert "Before." not in notes[1]
+    assert "x = 1\n\n- y" in notes[1]
+    assert "After the table." in notes[1]
+    assert "this." not in notes[1]
+    assert "<li>only said" in notes[3]
+    assert "Nor this." not in notes[3]
