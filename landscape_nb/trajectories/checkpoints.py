@@ -33,7 +33,9 @@ _AFTER_EPOCH = re.compile(r"epoch[^0-9a-z]{0,3}([0-9]+)", re.IGNORECASE)
 _MOST = 2**63
 
 
-def checkpoints(files: str | PathLike[str] | Iterable[str | PathLike[str]], model: nn.Module) -> Trajectory:
+def checkpoints(
+    files: str | PathLike[str] | Iterable[str | PathLike[str]], model: nn.Module, key: str | None = None
+) -> Trajectory:
     """The checkpoints of a training of your own, wherever a run of `train` may stand.
 
     A file is read when its point is asked for, and is not kept in memory. Files are what `torch.save` wrote, or
@@ -51,16 +53,18 @@ def checkpoints(files: str | PathLike[str] | Iterable[str | PathLike[str]], mode
             differ where nothing else does. Where there are none, epochs are 0, 1, 2, … in the order of the list, or
             of the names (2 before 10).
         model: The network that was trained. It stays as it is.
+        key: Under which key of a file the weights lie, such as `'params_ema'`, or what stands before their names, such
+            as `'ema'` for `ema.conv.weight`; default as above.
 
     Returns:
         The run. Its `model` is a copy of the network at the last checkpoint, in evaluation mode. Its `lr_drops` are
         those that a `Recorder` noted in its files; of other files there are none, until you set them.
 
     Raises:
-        ValueError: No file is found, some names tell an epoch and others, such as `best.pt`, do not, or a file is
-            damaged, holds more than weights, or does not fit the model. All but the last file are read later, so this
-            may come when a point is asked for.
-        TypeError: `files` is neither a pattern nor a list of paths, or `model` not a module.
+        ValueError: No file is found, or one twice; some names tell an epoch and others, such as `best.pt`, do not; or a
+            file is damaged, holds more than weights, nothing under `key`, or does not fit the model. All but the last
+            file are read later, so this may come when a point is asked for.
+        TypeError: `files` is neither a pattern nor a list of paths, `model` not a module, or `key` not a text.
 
     Example:
         >>> import tempfile
@@ -75,8 +79,10 @@ def checkpoints(files: str | PathLike[str] | Iterable[str | PathLike[str]], mode
     check_model("model", model)
     if not any(True for _ in model.parameters()):
         raise ValueError("model: it has no parameters")
+    if key is not None:
+        check_kind("key", key, str, "a key of the files, such as 'params_ema'")
     paths, epochs = _sorted(*_found(files))
-    states = CheckpointFiles(paths, model)
+    states = CheckpointFiles(paths, model, key)
     final = copied_model(model).eval()
     final.load_state_dict(states[-1], strict=False)  # what is not a tensor (a module's extra state) stays
     return Trajectory(final, epochs, states, _noted_drops(paths[-1]), {}, {"files": [str(path) for path in paths]})
@@ -88,10 +94,11 @@ class CheckpointFiles(Sequence):
     Args:
         paths: The files.
         model: The network, which says what names and shapes the tensors have.
+        key: Where the weights lie in a file; default wherever they are found.
     """
 
-    def __init__(self, paths: Sequence[Path], model: nn.Module):
-        self.paths = paths
+    def __init__(self, paths: Sequence[Path], model: nn.Module, key: str | None = None):
+        self.paths, self.key = paths, key
         own = {name: tensor for name, tensor in model.state_dict(keep_vars=True).items() if isinstance(tensor, Tensor)}
         self.template = {name: torch.empty_like(tensor, device="meta") for name, tensor in own.items()}
         self.names = _names_in_files(own)
@@ -103,7 +110,9 @@ class CheckpointFiles(Sequence):
         if isinstance(index, slice):
             return [self[i] for i in range(len(self))[index]]
         path = self.paths[index]
-        return self._fitted(str(path), _weights_in(str(path), _read(path)))
+        saved = _read(path)
+        found = _weights_in(str(path), saved) if self.key is None else _weights_under(str(path), saved, self.key)
+        return self._fitted(str(path), found)
 
     def _fitted(self, file: str, found: Mapping[str, Tensor]) -> StateDict:
         """The network's tensors out of those of a file, under their names in the network."""
@@ -144,12 +153,18 @@ def _found(files: Any) -> tuple[list[Path], bool]:
         raise ValueError("files: got an empty list, wants one path or more")
     for number, path in enumerate(paths):
         _check_file(f"files[{number}]", path)
+        if path in paths[:number]:
+            raise ValueError(f"files: {str(path)!r} is there twice")
     return paths, True
 
 
 def _matching(pattern: Path) -> list[Path]:
     """The files that a pattern fits."""
-    paths = [pattern] if pattern.exists() else [Path(path) for path in glob.glob(str(pattern), recursive=True)]
+    paths = [pattern]
+    if not pattern.exists():
+        folder = next(parent for parent in pattern.parents if parent.exists())  # its name may have brackets
+        within = Path(glob.escape(str(folder))) / pattern.relative_to(folder)
+        paths = [Path(path) for path in glob.glob(str(within), recursive=True)]
     if not paths:
         raise ValueError(f"files: got {str(pattern)!r}, which no file fits; wants a pattern such as 'run/epoch_*.pt'")
     for path in paths:
@@ -218,6 +233,16 @@ def _other_objects(path: Path) -> list[str]:
     return []
 
 
+def _weights_under(file: str, saved: Any, key: str) -> StateDict:
+    """The tensors that lie under a key, or whose names begin with it."""
+    if isinstance(saved, Mapping) and isinstance(saved.get(key), Mapping):
+        return _weights_in(file, saved[key])
+    tensors = _weights_in(file, saved)
+    if found := {name: tensor for name, tensor in tensors.items() if name.startswith(f"{key}.")}:
+        return found
+    raise ValueError(f"key: {file} has nothing under {key!r}; it has {_few(map(str, [*saved, *tensors]))}")
+
+
 def _weights_in(file: str, saved: Any, deepest: int = 3) -> StateDict:
     """The tensors by name, wherever a checkpoint has them."""
     if not isinstance(saved, Mapping):
@@ -229,7 +254,7 @@ def _weights_in(file: str, saved: Any, deepest: int = 3) -> StateDict:
     tensors = {key: value.detach() for key, value in named.items() if isinstance(value, Tensor)}
     if not tensors:
         keys, within = _few(map(str, saved)) or "nothing", " or ".join(map(repr, _WITHIN))
-        raise ValueError(f"{file}: it holds {keys}, wants a state_dict, or one under {within}")
+        raise ValueError(f"{file}: it holds {keys}, wants a state_dict, or one under {within}, or its `key`")
     return tensors
 
 

@@ -2,12 +2,13 @@
 
 import json
 import os
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from landscape_nb._common.checks import check_positive, check_whole
 from landscape_nb._common.paths import local_path
@@ -67,16 +68,17 @@ class Recorder:
         self._falls = False
         self._keep()
 
-    def record(self, epoch: int | None = None, lr: float | None = None) -> None:
+    def record(self, epoch: int | None = None, lr: float | Sequence[float] | None = None) -> None:
         """Say that an epoch is over; its point is kept if it is one of those to keep.
 
         Args:
             epoch: Its number; default one more than the last.
-            lr: The learning rate of this epoch. Where it begins to fall, a drop is noted; the following steps down
+            lr: The learning rate of this epoch, or those of the optimizer's groups, as a scheduler's `get_last_lr()`
+                gives them; the first one counts. Where it begins to fall, a drop is noted; the following steps down
                 of a cosine, or another schedule that falls all the time, are not.
 
         Raises:
-            ValueError: `epoch` is not a whole number larger than the last one, or `lr` is negative or not finite.
+            ValueError: `epoch` is not a whole number larger than the last one, or `lr` is not a number from 0 up.
             OSError: The folder cannot be written.
 
         Example:
@@ -90,8 +92,7 @@ class Recorder:
         """
         epoch = self._next(epoch)
         if lr is not None:
-            check_positive("lr", lr, or_zero=True)
-            self._note(lr)
+            self._note(_first_rate(lr))
         self._epoch, self._calls = epoch, self._calls + 1
         if self._calls % self.every == 0:
             self._keep()
@@ -172,6 +173,18 @@ class Recorder:
         else:
             _write(self.folder / state_name(self._epoch), state, {LR_DROPS: json.dumps(self.lr_drops)})
         self.epochs.append(self._epoch)
+
+
+def _first_rate(lr: Any) -> float:
+    """The learning rate of the first group; schedulers give lists, and some of them tensors."""
+    if isinstance(lr, list | tuple):
+        if not lr:
+            raise ValueError("lr: got an empty list, wants a number, or one for each group")
+        lr = lr[0]
+    if isinstance(lr, Tensor) and lr.numel() == 1:
+        lr = lr.item()
+    check_positive("lr", lr, or_zero=True)
+    return lr
 
 
 def _made_folder(folder: str | PathLike[str]) -> Path:

@@ -236,6 +236,35 @@ def test_a_list_is_sorted_by_epochs_if_it_has_any_and_else_stays(tmp_path, singl
     assert (run.epochs, weights(run)) == ([0, 1], [0.0, 1.0])
 
 
+def test_a_folders_name_may_have_brackets(tmp_path, single):
+    for folder in ("run[1]", "run1"):
+        (tmp_path / folder).mkdir()
+    save_numbers(tmp_path / "run[1]", "epoch_1.pt", "epoch_2.pt")
+    assert lnb.checkpoints(tmp_path / "run[1]" / "epoch_*.pt", single).epochs == [1, 2]
+    save_numbers(tmp_path / "run1", "epoch_3.pt")
+    assert lnb.checkpoints(tmp_path / "run[0-9]" / "epoch_[3-4].pt", single).epochs == [3]
+
+
+def test_a_file_that_is_listed_twice_is_named(tmp_path, single):
+    (path,) = save_numbers(tmp_path, "epoch_1.pt")
+    with pytest.raises(ValueError, match=r"files: '.*epoch_1.pt' is there twice"):
+        lnb.checkpoints([path, path], single)
+
+
+def test_a_key_says_which_of_several_weights_are_meant(tmp_path, single):
+    state, other = {"weight": torch.ones(1, 1)}, {"weight": torch.zeros(1, 1)}
+    torch.save({"model": other, "ema": {"state_dict": state, "decay": 0.9}}, tmp_path / "one.pt")
+    names = {f"net.{name}": w for name, w in other.items()} | {f"ema.{name}": w for name, w in state.items()}
+    torch.save({"state_dict": names}, tmp_path / "two.pt")
+    for file in ("one.pt", "two.pt"):
+        assert weights(lnb.checkpoints(tmp_path / file, single, key="ema")) == [1.0]
+    assert weights(lnb.checkpoints(tmp_path / "one.pt", single)) == [0.0]
+    with pytest.raises(ValueError, match="key: .*one.pt has nothing under 'best'; it has 'model', 'ema'"):
+        lnb.checkpoints(tmp_path / "one.pt", single, key="best")
+    with pytest.raises(TypeError, match="key: got int, wants a key of the files"):
+        lnb.checkpoints(tmp_path / "one.pt", single, key=1)
+
+
 @pytest.mark.parametrize(
     ("names", "odd"),
     [

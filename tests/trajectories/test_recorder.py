@@ -215,7 +215,9 @@ def test_the_loop_is_not_disturbed(folder):
         (lambda m: lnb.Recorder(m).record(0), ValueError, "epoch: got 0, which is the network before training; the fi"),
         (lambda m: lnb.Recorder(m).record("1"), ValueError, "epoch: got '1', wants a whole number from 1 up"),
         (lambda m: lnb.Recorder(m).record(lr=-1), ValueError, "lr: got -1"),
-        (lambda m: lnb.Recorder(m).record(lr=[0.1]), ValueError, r"lr: got \[0.1\], wants 0 or a positive number"),
+        (lambda m: lnb.Recorder(m).record(lr=[]), ValueError, "lr: got an empty list"),
+        (lambda m: lnb.Recorder(m).record(lr=["0.1"]), ValueError, "lr: got '0.1', wants 0 or a positive number"),
+        (lambda m: lnb.Recorder(m).record(lr=torch.ones(2)), ValueError, "lr: got tensor"),
         (lambda m: lnb.Recorder(m).record(lr=float("nan")), ValueError, "lr: got nan"),
     ],
 )
@@ -233,3 +235,17 @@ def test_an_epoch_comes_after_the_last_and_a_refused_one_changes_nothing():
     recorder.record(lr=0.1)
     assert recorder.trajectory().epochs == [0, 5, 6]
     assert recorder.lr_drops == []
+
+
+def test_a_schedulers_rates_may_be_given_as_they_are():
+    model = nn.Linear(2, 1)
+    groups = [{"params": [model.weight]}, {"params": [model.bias], "lr": 0.01}]
+    optimizer = torch.optim.SGD(groups, lr=0.1)
+    scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [2])
+    recorder = lnb.Recorder(model)
+    for _ in range(4):
+        recorder.record(lr=scheduler.get_last_lr())
+        optimizer.step()
+        scheduler.step()
+    recorder.record(lr=torch.tensor(0.001))
+    assert recorder.lr_drops == [2, 4]
