@@ -6,6 +6,7 @@ import platform
 import sys
 import sysconfig
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from types import ModuleType
 
 _MAIN = ("__main__", "__mp_main__")
@@ -17,9 +18,10 @@ _KNOWN: dict[str, str] = {}
 def package_of(module: str | None) -> str:
     """Name and version of the installed package that a module belongs to; '' for the user's own modules.
 
-    Installed means in `site-packages`, `dist-packages` or Python's own library, or in this package. What runs as
-    `__main__` (scripts, notebook cells), lies elsewhere (editable installs, too) or was made while running is the
-    user's own. The outermost package decides for everything in it.
+    Installed means in `site-packages`, `dist-packages` or Python's own library, beside the record of its installation
+    (`pip install --target`), or in this package. What runs as `__main__` (scripts, notebook cells), lies elsewhere
+    (editable installs, too) or was made while running is the user's own. The outermost package decides for everything
+    in it.
 
     Args:
         module: The module's full name; None, as some built-in functions have it, means Python.
@@ -70,8 +72,20 @@ def _named(top: str, file: str | None) -> str:
         return f"python {platform.python_version()}" if top in sys.stdlib_module_names else ""
     if {"site-packages", "dist-packages"} & set(file.replace("\\", "/").split("/")):
         return f"{top} {_version(top)}"
+    if _is_recorded(top, file):
+        return f"{top} {_version(top)}"
     inside = any(file.startswith(folder + os.sep) for folder in _library_folders())
     return f"python {platform.python_version()}" if inside else ""
+
+
+# Taken for the user's own, a torch that lies elsewhere would be read whole, function by function: five seconds a plane.
+# An editable install has its record in site-packages, not beside its files, and stays the user's own.
+def _is_recorded(top: str, file: str) -> bool:
+    """Whether pip put a top-level module into the folder where its file lies, and wrote down that it did."""
+    folders = [Path(file).parent, *(parent.parent for parent in Path(file).parents if parent.name == top)]
+    records = (record for folder in folders for record in folder.glob("*.dist-info/RECORD"))
+    lines = (line for record in records for line in record.read_text(encoding="utf-8", errors="replace").splitlines())
+    return any(line.startswith((f"{top}/", f"{top}.")) for line in lines)
 
 
 @functools.cache
