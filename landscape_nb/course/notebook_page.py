@@ -1,6 +1,7 @@
 """An executed notebook as a page of HTML that needs neither a kernel nor a network."""
 
 import re
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,8 @@ def put_moving_parts(content: nbformat.NotebookNode, scripts: str = ".", frames:
             data.pop(widget_view.MIME, None)
             if _PLOTLY in data:
                 first = "" if needs_plotly else f'<script src="{scripts}/{_PLOTLY_SCRIPT}"></script>\n'
-                data["text/html"] = first + _plotly_html(data.pop(_PLOTLY))
+                alt = output.metadata.get("image/png", {}).get("alt", "")
+                data["text/html"] = first + _plotly_html(data.pop(_PLOTLY), alt)
                 needs_plotly = True
             elif players.MIME in data:
                 data["text/html"] = players.player_html(data.pop(players.MIME), frames)
@@ -105,11 +107,13 @@ def _is_bar(output: nbformat.NotebookNode) -> bool:
     return set(output.get("data", {})) == {widget_view.MIME, "text/plain"}
 
 
-def _plotly_html(figure: dict[str, Any]) -> str:
+def _plotly_html(figure: dict[str, Any], alt: str) -> str:
+    """What a page shows of a figure that turns, named for readers who do not see it."""
     import plotly.io
 
     made = plotly.io.from_json(plotly.io.json.to_json_plotly(figure), skip_invalid=True)
-    return plotly.io.to_html(made, include_plotlyjs=False, full_html=False, auto_play=False)
+    turning = plotly.io.to_html(made, include_plotlyjs=False, full_html=False, auto_play=False)
+    return f'<div role="figure" aria-label="{escape(alt)}">{turning}</div>' if alt else turning
 
 
 def write_plotly(out: Path) -> None:

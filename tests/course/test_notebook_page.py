@@ -39,9 +39,11 @@ def test_a_page_has_a_title(tmp_path):
 
 def test_two_figures_that_turn_load_their_script_once(tmp_path):
     plotly = {"data": [{"type": "scatter", "y": [1, 2]}], "layout": {}}
-    content = executed(*(shown({"application/vnd.plotly.v1+json": plotly}) for _ in range(2)))
+    alt = {"image/png": {"alt": "A <bowl>"}}
+    content = executed(*(shown({"application/vnd.plotly.v1+json": plotly}, **alt) for _ in range(2)))
     assert put_moving_parts(content, "../scripts")
     pages = [output.data["text/html"] for output in content.cells[1].outputs]
+    assert all('<div role="figure" aria-label="A &lt;bowl&gt;">' in page for page in pages)
     assert [page.count('<script src="../scripts/plotly.min.js"></script>') for page in pages] == [1, 0]
 
 
