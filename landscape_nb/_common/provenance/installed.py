@@ -1,11 +1,15 @@
 """Whose code it is: an installed package's, with its version, or the user's own."""
 
+import base64
+import csv
 import functools
+import hashlib
 import os
 import platform
 import sys
 import sysconfig
-from importlib.metadata import PackageNotFoundError, version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from types import ModuleType
 
@@ -70,22 +74,36 @@ def _named(top: str, file: str | None) -> str:
         return f"{top} {_version(top)}"
     if file is None:
         return f"python {platform.python_version()}" if top in sys.stdlib_module_names else ""
-    if {"site-packages", "dist-packages"} & set(file.replace("\\", "/").split("/")):
-        return f"{top} {_version(top)}"
-    if _is_recorded(top, file):
-        return f"{top} {_version(top)}"
+    file = os.path.realpath(file)  # site-packages may hold a link to a folder in which somebody writes code
+    if {"site-packages", "dist-packages"} & set(file.replace("\\", "/").split("/")) or _is_recorded(top, file):
+        told = _version(top)
+        return f"{top} {told}" if told else ""
     inside = any(file.startswith(folder + os.sep) for folder in _library_folders())
     return f"python {platform.python_version()}" if inside else ""
 
 
 # Taken for the user's own, a torch that lies elsewhere would be read whole, function by function: five seconds a plane.
-# An editable install has its record in site-packages, not beside its files, and stays the user's own.
+# So its code is compared with pip's record of it, file by file (a second for torch). Names alone would not do: beside
+# such a record there may be code of the user's, under the same name or changed since.
 def _is_recorded(top: str, file: str) -> bool:
-    """Whether pip put a top-level module into the folder where its file lies, and wrote down that it did."""
+    """Whether a package installer put a module into its folder, and its code is still what was written down then."""
     folders = [Path(file).parent, *(parent.parent for parent in Path(file).parents if parent.name == top)]
-    records = (record for folder in folders for record in folder.glob("*.dist-info/RECORD"))
-    lines = (line for record in records for line in record.read_text(encoding="utf-8", errors="replace").splitlines())
-    return any(line.startswith((f"{top}/", f"{top}.")) for line in lines)
+    for record in (record for folder in folders for record in folder.glob("*.dist-info/RECORD")):
+        with record.open(encoding="utf-8", errors="replace", newline="") as lines:
+            rows = [row for row in csv.reader(lines) if len(row) > 1 and row[0].startswith((f"{top}/", f"{top}."))]
+        sums = {record.parent.parent / name: code for name, code, *_ in rows if name.endswith(".py")}
+        if Path(file) in sums and all(map(_is_unchanged, sums, sums.values())):
+            return True
+    return False
+
+
+def _is_unchanged(path: Path, code: str) -> bool:
+    """Whether a file has the checksum of a record, such as `sha256=…` in base64."""
+    kind, _, wanted = code.partition("=")
+    if kind not in hashlib.algorithms_guaranteed or not path.is_file():
+        return False
+    found = base64.urlsafe_b64encode(hashlib.new(kind, path.read_bytes()).digest())
+    return found.rstrip(b"=").decode() == wanted
 
 
 @functools.cache
@@ -95,9 +113,11 @@ def _library_folders() -> tuple[str, ...]:
 
 
 def _version(top: str) -> str:
-    """A package's version: of the distribution of that name, else its `__version__` (scikit-learn is `sklearn`)."""
-    try:
+    """A package's version: its distribution's, else its `__version__`; empty if neither tells it."""
+    with suppress(PackageNotFoundError):
         return version(top)
-    except PackageNotFoundError:
-        told = vars(sys.modules[top]).get("__version__") if top in sys.modules else None
-        return told if isinstance(told, str) else "unknown"
+    told = vars(sys.modules[top]).get("__version__") if top in sys.modules else None
+    if isinstance(told, str):
+        return told
+    named = packages_distributions().get(top, ())  # half a second: scikit-learn is `sklearn`
+    return " ".join(version(name) for name in sorted(set(named)))
