@@ -138,13 +138,16 @@ def parts_to_show(content):
 
 def parts_of(content):
     """The parts of a notebook in their order, and an end where a section's last words are said."""
-    section, said = "", []
+    section, level, said = "", 0, []
     for cell in content.cells[2:]:
         for kind, body in parts_of_cell(cell):
             if kind == "section":
+                depth, heading = body
+                if section in SKIPPED and depth > level:
+                    continue
                 if said:
                     yield Part("end", section, "", said)
-                section, said = body, []
+                section, level, said = heading, depth, []
             elif section in ("", *SKIPPED):
                 continue
             elif kind == "said":
@@ -160,22 +163,23 @@ def parts_of_cell(cell):
 
     A cell's metadata may say otherwise, as in other tools that make slides of notebooks: where `slideshow.slide_type`
     is "skip", nothing of it is shown or said; where it is "notes", its text is said; where "slide", it is one slide.
+    Headings begin a section all the same.
     """
-    chosen = cell.metadata.get("slideshow", {}).get("slide_type")
-    if chosen == "skip":
+    chosen = (cell.metadata.get("slideshow") or {}).get("slide_type")
+    if chosen == "skip" or cell.cell_type == "raw":
         return
     if cell.cell_type == "code":
         yield from ((kind, body) for kind, found in RESULTS.items() for body in found(cell))
         return
+    parts = [(text, *part_of_text(text)) for text in blocks_of(cell.source)]
     if chosen == "slide":
-        yield "text", MARKDOWN.render(cell.source)
-        return
-    for text in blocks_of(cell.source):
-        kind, body = part_of_text(text)
-        if kind and chosen == "notes":
-            kind, body = "said", text
-        if kind:
-            yield kind, body
+        yield from ((kind, body) for _, kind, body in parts if kind == "section")
+        if texts := [text for text, kind, _ in parts if kind != "section"]:
+            yield "text", MARKDOWN.render("\n\n".join(texts))
+    elif chosen == "notes":
+        yield from ((kind, body) if kind == "section" else ("said", text) for text, kind, body in parts)
+    else:
+        yield from ((kind, body) for _, kind, body in parts if kind)
 
 
 def blocks_of(source):
@@ -216,14 +220,15 @@ def title_slide(head, notebook, minutes):
 
 def part_of_text(text):
     """What kind of part a block is, and what of it is shown; one that is not shown is said."""
-    if heading := re.match(r"#{2,6} (?:\d+ · )?(.*)", text):
-        return "section", heading[1]
+    if heading := re.match(r"(#{2,6}) (?:\d+ · )?(.*?)[ #]*$", text):
+        return "section", (len(heading[1]), re.sub("[`*]", "", heading[2]))
     quoted = re.sub("^> ?", "", text, flags=re.M)
     if quoted.startswith("**Predict.** "):
         return "question", f'<div class="predict">{MARKDOWN.render(quoted)}</div>'
     if re.match(r"\d+\. |[-*|] ", text):
         return "text", MARKDOWN.render(text)
-    return ("", "") if text.startswith(("# ", "**Notice**", "<details")) else ("said", text)
+    label = text.strip(" .:") in ("**Notice**", "**Notice.**")  # the list that follows is shown
+    return ("", "") if label or text.startswith(("# ", "<details")) else ("said", text)
 
 
 def figures(cell):

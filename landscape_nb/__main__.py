@@ -135,9 +135,9 @@ def build_jobs(
 
 @main.command("export")
 @click.argument("store", type=click.Path(path_type=Path))
-@click.option("--to", type=click.Choice(FORMATS), default="html", show_default=True, help="The format.")
+@click.option("--to", type=click.Choice(FORMATS), help="The format; default what --out ends with, or html.")
 @click.option("--out", type=click.Path(path_type=Path), help="The file; default the store's name beside it.")
-def export_store(store: Path, to: str, out: Path | None) -> None:
+def export_store(store: Path, to: str | None, out: Path | None) -> None:
     """Write what a STORE holds (a directory that was given as `store=`) into a file for other programs."""
     from landscape_nb.course.export import export
 

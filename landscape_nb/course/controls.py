@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 _STYLE = {"description_width": "9em"}
 _WIDE = {"width": "min(100%, 45em)"}
 _ROUNDING = 1e-9
+_MOST_VALUES = 10_000
+"""Values of a slider that are told one by one; with millions, each move would take seconds."""
 
 
 def make_control(name: str, spec: Any, default: Any) -> "ipywidgets.Widget":
@@ -33,11 +35,11 @@ def make_control(name: str, spec: Any, default: Any) -> "ipywidgets.Widget":
     if isinstance(spec, widgets.Widget) and spec.has_trait("value"):
         return spec
     if isinstance(spec, bool):
+        if not (default is None or isinstance(default, bool)):
+            raise ValueError(f"{name}: draw's default {default!r} is neither True nor False")
         return widgets.Checkbox(spec if default is None else default, **label)
     if isinstance(spec, list) and spec:
-        if default is not None and default not in spec:
-            raise ValueError(f"{name}: draw's default {default!r} is not one of {spec!r}")
-        first = spec[0] if default is None else default
+        first = _first_of(name, spec, default)
         if all(map(_is_number, spec)):
             return _with_tip(widgets.SelectionSlider(options=spec, value=first, layout=_WIDE, **label), name)
         return widgets.ToggleButtons(options=[(str(value), value) for value in spec], value=first, **label)
@@ -46,6 +48,21 @@ def make_control(name: str, spec: Any, default: Any) -> "ipywidgets.Widget":
     raise TypeError(
         f"{name}: got {spec!r}, wants (low, high), (low, high, step), a bool, a list or a widget with a value"
     )
+
+
+def _first_of(name: str, spec: list, default: Any) -> Any:
+    """The choice that is shown first."""
+    if bad := [value for value in spec if value is not None and not _is_comparable(value)]:
+        raise ValueError(f"{name}: {bad[0]!r} does not equal itself, so that it cannot be chosen")
+    if default is not None and not any(value is default or value == default for value in spec):
+        raise ValueError(f"{name}: draw's default {default!r} is not one of {spec!r}")
+    return spec[0] if default is None else default
+
+
+def _is_comparable(value: Any) -> bool:
+    """Whether a value equals itself, and says so in one word: NaN and arrays do not."""
+    same = value == value
+    return isinstance(same, bool | np.bool_) and bool(same)
 
 
 def _range_slider(name: str, spec: tuple, default: Any, label: dict[str, Any]) -> "ipywidgets.Widget":
@@ -59,8 +76,12 @@ def _range_slider(name: str, spec: tuple, default: Any, label: dict[str, Any]) -
         raise ValueError(f"{name}: got {spec!r}, wants a step above 0")
     if default is not None and not (_is_number(default) and low <= default <= high):
         raise ValueError(f"{name}: draw's default {default!r} is not a number from {low} to {high}")
+    if whole and default is not None and default != int(default):
+        raise ValueError(f"{name}: draw's default {default!r} is not whole, as {spec!r} is; write {float(low)!r}")
     kind = widgets.IntSlider if whole else widgets.FloatSlider
     step = step[0] if step else 1 if whole else (high - low) / 20
+    if (high - low) / step > _MOST_VALUES:
+        raise ValueError(f"{name}: got {spec!r}, wants {_MOST_VALUES:,} values or fewer; give a step")
     return kind(low if default is None else default, min=low, max=high, step=step, layout=_WIDE, **label)
 
 
@@ -89,7 +110,7 @@ def values_of(control: Any) -> Sequence[Any]:
     if isinstance(control.value, bool):
         return [False, True]
     ends: list[Any] = [getattr(control, end, None) for end in ("min", "max", "step")]
-    if not all(map(_is_number, (control.value, *ends))) or ends[-1] <= 0:
+    if not all(map(_is_number, (control.value, *ends))) or ends[2] <= 0 or (ends[1] - ends[0]) / ends[2] > _MOST_VALUES:
         return [control.value]
     steps = _steps(*ends)
     return [control.base**step for step in steps] if isinstance(control, widgets.FloatLogSlider) else steps
@@ -98,7 +119,7 @@ def values_of(control: Any) -> Sequence[Any]:
 def _options(control: Any) -> list[tuple[str, Any]]:
     """The labels and values of a widget that has one of several; empty for any other."""
     options = getattr(control, "options", ())
-    if not options or isinstance(control.index, tuple):
+    if not options or not isinstance(getattr(control, "index", ()), int | None):
         return []
     if isinstance(options, Mapping):
         found = list(options.items())

@@ -8,7 +8,9 @@ import inspect
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import date
 from functools import partial
+from inspect import Parameter
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from landscape_nb._common import settings
+from landscape_nb._common.checks import check_kind
 from landscape_nb.course import players
 from landscape_nb.course.controls import described, make_control, place_of, values_of
 from landscape_nb.course.widget_view import widget_view
@@ -50,7 +53,8 @@ def explore(draw: Callable[..., Figure], /, *, alt: str, **controls: Any) -> "Ex
         What the notebook displays.
 
     Raises:
-        TypeError: A control is none of these, or `draw` does not take the argument or does not return a figure.
+        TypeError: `alt` is not a text, a control is none of these, or `draw` does not take the argument or does not
+            return a figure.
         ValueError: A range is empty, its step is not above 0, or `draw`'s default is not among the values.
 
     Example:
@@ -80,7 +84,8 @@ class Explorer:
 
         self.draw, self.alt = draw, alt
         defaults = _defaults(draw)
-        if unknown := [name for name in controls if name not in inspect.signature(draw).parameters]:
+        check_kind("alt", alt, str, "a sentence that says what the picture shows")
+        if unknown := [name for name in controls if not _takes(draw, name)]:
             raise TypeError(f"controls: draw() takes no argument {', '.join(map(repr, unknown))}")
         self.widgets: dict[str, Any] = {
             name: make_control(name, spec, defaults.get(name)) for name, spec in controls.items()
@@ -99,7 +104,7 @@ class Explorer:
         """The current value of every control."""
         return {name: control.value for name, control in self.widgets.items()}
 
-    def picture(self, **values: Any) -> bytes:
+    def picture(self, /, **values: Any) -> bytes:
         """The PNG for these values of the controls, drawn if it has not been."""
         key = _key(values)
         picture = self._pictures.get(key)
@@ -192,7 +197,7 @@ class Explorer:
             if settings.strict():
                 raise
 
-    def _picture_or_reason(self, **values: Any) -> bytes:
+    def _picture_or_reason(self, /, **values: Any) -> bytes:
         """The picture, or one of the words that a class would see."""
         try:
             return self.picture(**values)
@@ -226,14 +231,14 @@ class _Pictures:
 
     def __init__(self, most: int):
         self.most, self.bytes = most, 0
-        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._kept: OrderedDict[tuple, bytes] = OrderedDict()
 
-    def get(self, key: str) -> bytes | None:
+    def get(self, key: tuple) -> bytes | None:
         if key in self._kept:
             self._kept.move_to_end(key)
         return self._kept.get(key)
 
-    def keep(self, key: str, picture: bytes) -> None:
+    def keep(self, key: tuple, picture: bytes) -> None:
         """Add a new picture; one that is larger than the whole cache is not kept."""
         self._kept[key] = picture
         self.bytes += len(picture)
@@ -262,9 +267,40 @@ def _is_number(value: object) -> bool:
     return type(value) in (int, float)
 
 
-def _key(values: dict[str, Any]) -> str:
-    """A setting as text: different settings differ, but 0.3 and 3 · 0.1, which rounds to another number, do not."""
-    return repr({name: float(f"{v:.9g}") if isinstance(v, float) else v for name, v in values.items()})
+def _key(values: dict[str, Any]) -> tuple:
+    """A setting as a key: different settings differ, but 0.3 and 3 · 0.1, which rounds to another number, do not.
+
+    What is not plain, such as a network, is told by identity, for two networks may have one text; the key holds it.
+    """
+    return tuple((name, _Same(value)) for name, value in values.items())
+
+
+class _Same:
+    """A value that equals another if they are one object, or plain and the same."""
+
+    def __init__(self, value: Any):
+        self.value = value
+        rounded = float(f"{value:.9g}") if isinstance(value, float) else value
+        self.text = repr(rounded) if _is_plain(value) else id(value)
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.text == other.text
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, tuple | list):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, str | bytes | int | float | date)
+
+
+def _takes(draw: Callable, name: str) -> bool:
+    """Whether a function takes an argument by its name."""
+    parameters = inspect.signature(draw).parameters
+    named = name in parameters and parameters[name].kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+    return named or any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values())
 
 
 def _defaults(draw: Callable) -> dict[str, Any]:

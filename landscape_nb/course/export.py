@@ -17,14 +17,15 @@ _COORDS = ("alpha", "beta")
 _ATTRS = "attrs"
 
 
-def export(store: str | PathLike[str], to: str, out: str | PathLike[str] | None = None) -> Path:
+def export(store: str | PathLike[str], to: str | None = None, out: str | PathLike[str] | None = None) -> Path:
     """Write the values of a store into a file of another format.
 
     Args:
         store: The directory that an evaluator was given as `store=`.
         to: `'html'` (a page to turn, or a curve, that needs no network), `'vtk'` (ParaView; the height is log₁₀ of
             the loss), `'csv'` (a row a point), `'npz'` (NumPy), `'nc'` (netCDF 3) or `'h5'` (HDF5, as the paper's
-            authors name its arrays: `xcoordinates`, `ycoordinates`, `train_loss`; it needs h5py).
+            authors name its arrays: `xcoordinates`, `ycoordinates`, `train_loss`; it needs h5py). Default what the
+            ending of `out` says, or else `'html'`.
         out: The file; default the store's name with the format's ending, beside it.
 
     Returns:
@@ -32,8 +33,8 @@ def export(store: str | PathLike[str], to: str, out: str | PathLike[str] | None 
 
     Raises:
         TypeError: A path is neither a string nor a path.
-        ValueError: There is not a store, it holds neither a line nor a plane that this format can hold, or the
-            format does not exist.
+        ValueError: There is not a store, it holds neither a line nor a plane that this format can hold, the
+            format does not exist, or `out` is there and is not a file.
         ImportError: h5py is not installed.
         OSError: The file cannot be written; nothing is left of it.
 
@@ -46,10 +47,16 @@ def export(store: str | PathLike[str], to: str, out: str | PathLike[str] | None 
         >>> export(store, "csv").name
         'line.csv'
     """
+    path, file = local_path("store", store), None if out is None else local_path("out", out)
+    if to is None:
+        ending = file.suffix[1:].lower() if file else ""
+        to = ending if ending in _WRITERS else "html"
     check_choice("to", to, tuple(_WRITERS))
-    path = local_path("store", store)
     values = _read(path)
-    file = path.with_suffix(f".{to}") if out is None else local_path("out", out)
+    if file is None:
+        file = path.with_name(f"{path.name.removesuffix('.zarr')}.{to}")
+    if file.exists() and not file.is_file():
+        raise ValueError(f"out: {file} is there, and is not a file")
     return write_whole("out", file, _WRITERS[to](values))
 
 
@@ -68,13 +75,19 @@ def _html(values: xr.Dataset) -> bytes:
 
     from landscape_nb.plotting import plotly_surface
 
-    loss = _mean(values["loss"])
+    loss = _mean(_loss_of(values, "html"))
     if "beta" in loss.dims:
         figure = plotly_surface(loss)
     else:
         figure = go.Figure(go.Scatter(x=loss.alpha.values, y=loss.values))
         figure.update_layout(xaxis_title="α", yaxis_title="loss")
     return figure.to_html(include_plotlyjs=True).encode()
+
+
+def _loss_of(values: xr.Dataset, to: str) -> xr.DataArray:
+    if "loss" not in values:
+        raise ValueError(f"to: {to!r} draws a loss, and the store holds {', '.join(map(str, values.data_vars))}")
+    return values["loss"]
 
 
 def _mean(values: xr.DataArray) -> xr.DataArray:
@@ -93,6 +106,7 @@ def _vtk(values: xr.Dataset) -> bytes:
     """
     if "beta" not in values.dims:
         raise ValueError("to: 'vtk' wants a plane, and the store holds a line")
+    _loss_of(values, "vtk")
     names = [name for name in values.data_vars if set(values[name].dims) >= set(_COORDS)]
     means = {name: _mean(values[name]) for name in names}
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -109,7 +123,7 @@ def _vtk(values: xr.Dataset) -> bytes:
         *(f"{x:.9g} {y:.9g} {z:.9g}" for x, y, z in points), f"POINT_DATA {len(points)}",
     ]  # fmt: skip
     for name, mean in means.items():
-        lines += [f"SCALARS {name} double 1", "LOOKUP_TABLE default"]
+        lines += [f"SCALARS {'_'.join(str(name).split())} double 1", "LOOKUP_TABLE default"]
         lines += [f"{value:.9g}" for value in mean.transpose("beta", "alpha").values.ravel()]
     if hidden.any():
         lines += ["SCALARS vtkGhostType unsigned_char 1", "LOOKUP_TABLE default"]
@@ -129,6 +143,8 @@ def _npz(values: xr.Dataset) -> bytes:
 
 
 def _nc(values: xr.Dataset) -> bytes:
+    if odd := [name for name in map(str, values.variables) if not name.isascii()]:
+        raise ValueError(f"to: 'nc' holds names of ASCII letters, not {odd[0]!r}; wants another format, or name")
     return bytes(values.drop_attrs().assign_attrs({_ATTRS: _attrs(values)}).to_netcdf(engine="scipy"))
 
 

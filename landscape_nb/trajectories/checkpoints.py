@@ -1,9 +1,11 @@
 """Checkpoints of a training of one's own, as a run whose files are read when a point is asked for."""
 
 import glob
+import itertools
 import json
 import pickle
 import re
+import string
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -29,7 +31,8 @@ _SAFETENSORS = ".safetensors"
 _WITHIN = ("state_dict", "model_state_dict", "model", "module", "net")
 """Under which keys training loops keep weights beside other things."""
 _NUMBER = re.compile(r"([0-9]+)")
-_AFTER_EPOCH = re.compile(r"epoch[^0-9a-z]{0,3}([0-9]+)", re.IGNORECASE)
+_COUNTED = tuple(re.compile(rf"{word}[^0-9a-z]{{0,3}}([0-9]+)", re.IGNORECASE) for word in ("epoch", "step", "iter"))
+"""What names count, the likeliest first."""
 _MOST = 2**63
 
 
@@ -49,9 +52,9 @@ def checkpoints(
 
     Args:
         files: A pattern such as `'run/epoch_*.pt'`, or a list of paths. `~` is the home directory. Files are sorted by
-            their epochs, which are numbers in their names: those after the word "epoch", else the first that
-            differ where nothing else does. Where there are none, epochs are 0, 1, 2, … in the order of the list, or
-            of the names (2 before 10).
+            their epochs, which are numbers in their names: those after the word "epoch", "step" or "iter", else the
+            first that differ where nothing else does. Where there are none, epochs are 0, 1, 2, … in the order of the
+            list, or of the names (2 before 10).
         model: The network that was trained. It stays as it is.
         key: Under which key of a file the weights lie, such as `'params_ema'`, or what stands before their names, such
             as `'ema'` for `ema.conv.weight`; default as above.
@@ -61,7 +64,7 @@ def checkpoints(
         those that a `Recorder` noted in its files; of other files there are none, until you set them.
 
     Raises:
-        ValueError: No file is found, or one twice; some names tell an epoch and others, such as `best.pt`, do not; or a
+        ValueError: No file is found, or one twice; some names have a number and others, such as `best.pt`, do not; or a
             file is damaged, holds more than weights, nothing under `key`, or does not fit the model. All but the last
             file are read later, so this may come when a point is asked for.
         TypeError: `files` is neither a pattern nor a list of paths, `model` not a module, or `key` not a text.
@@ -134,9 +137,9 @@ def epochs_in(names: Sequence[str]) -> list[int] | None:
         >>> epochs_in(["resnet20_9.pt", "resnet20_10.pt"]), epochs_in(["first.pt", "last.pt"])
         ([9, 10], None)
     """
-    after = [found[-1] for name in names if (found := _AFTER_EPOCH.findall(name))]
+    counted = [[pattern.findall(name) for name in names] for pattern in _COUNTED]
+    columns = [[numbers[-1] for numbers in found] for found in counted if all(found)]
     parts = [_NUMBER.split(name) for name in names]  # text and numbers by turns
-    columns = [after] if len(after) == len(names) else []
     if len({tuple(part[::2]) for part in parts}) == 1 < len(names):
         columns += map(list, zip(*(part[1::2] for part in parts), strict=True))
     numbers = [list(map(int, column)) for column in columns]
@@ -153,7 +156,7 @@ def _found(files: Any) -> tuple[list[Path], bool]:
         raise ValueError("files: got an empty list, wants one path or more")
     for number, path in enumerate(paths):
         _check_file(f"files[{number}]", path)
-        if path in paths[:number]:
+        if path.resolve() in (other.resolve() for other in paths[:number]):
             raise ValueError(f"files: {str(path)!r} is there twice")
     return paths, True
 
@@ -191,13 +194,28 @@ def _sorted(paths: list[Path], ordered: bool) -> tuple[list[Path], list[int]]:
 
 
 def _check_none_is_odd(paths: list[Path]) -> None:
-    """Raise a `ValueError` where some names tell an epoch and others, such as `best.pt`, do not."""
-    odd = [path.name for path in paths if not _AFTER_EPOCH.search(path.name)]
-    if odd and len(paths) - len(odd) > 1:
-        raise ValueError(
-            f"files: the other names tell an epoch, but not {', '.join(map(repr, odd))}; "
-            f"wants a pattern that leaves them out, or a list of paths in their order"
-        )
+    """Raise a `ValueError` where some names tell an epoch, or have a number, and others, such as `best.pt`, do not."""
+    names = [path.name for path in paths]
+    for pattern, parts in ((_COUNTED[0], names), (_NUMBER, _different_parts(names))):
+        odd = [name for name, part in zip(names, parts, strict=True) if not pattern.search(part)]
+        if 0 < len(odd) < len(names):
+            raise ValueError(
+                f"files: the other names have a number, but not {', '.join(map(repr, odd))}; "
+                f"wants a pattern that leaves them out, or a list of paths in their order"
+            )
+
+
+def _different_parts(names: list[str]) -> list[str]:
+    """The names without what all begin and end with; a number is not cut."""
+    rest = [name[_common(names) :] for name in names]
+    end = _common([name[::-1] for name in rest])
+    return [name[: len(name) - end] for name in rest]
+
+
+def _common(names: list[str]) -> int:
+    """With how many characters all names begin, up to a number."""
+    same = itertools.takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
+    return len("".join(letters[0] for letters in same).rstrip(string.digits))
 
 
 def _as_read(path: Path) -> list:
@@ -208,7 +226,7 @@ def _as_read(path: Path) -> list:
 def _read(path: Path) -> Any:
     """What a file holds, as far as that is tensors and plain containers."""
     try:
-        if path.suffix == _SAFETENSORS:
+        if path.suffix.lower() == _SAFETENSORS:
             return load_file(path)
         check_archive(path)
         return torch.load(path, weights_only=True, map_location="cpu")
@@ -222,7 +240,7 @@ def _read(path: Path) -> Any:
             ) from error
         raise ValueError(f"{path}: it is damaged, or holds more than weights, which are all that is read") from error
     except Exception as error:  # nonsense in a file raises nearly anything, and all of it means the same
-        wants = "safetensors" if path.suffix == _SAFETENSORS else "a file of torch.save, or .safetensors"
+        wants = "safetensors" if path.suffix.lower() == _SAFETENSORS else "a file of torch.save, or .safetensors"
         raise ValueError(f"{path}: it is damaged, or not {wants} ({error or type(error).__name__})") from error
 
 
@@ -235,8 +253,9 @@ def _other_objects(path: Path) -> list[str]:
 
 def _weights_under(file: str, saved: Any, key: str) -> StateDict:
     """The tensors that lie under a key, or whose names begin with it."""
-    if isinstance(saved, Mapping) and isinstance(saved.get(key), Mapping):
-        return _weights_in(file, saved[key])
+    key = key.removesuffix(".")
+    if isinstance(saved, Mapping) and key in saved:
+        return _weights_in(f"{file}, under {key!r}", saved[key])
     tensors = _weights_in(file, saved)
     if found := {name: tensor for name, tensor in tensors.items() if name.startswith(f"{key}.")}:
         return found
@@ -309,7 +328,7 @@ def _few(names: Iterable[str], most: int = 3) -> str:
 
 def _noted_drops(path: Path) -> list[int]:
     """The learning-rate drops that a `Recorder` noted in its last file."""
-    if path.suffix != _SAFETENSORS:
+    if path.suffix.lower() != _SAFETENSORS:
         return []
     with safe_open(path, "pt") as file, suppress(ValueError):
         drops = json.loads((file.metadata() or {}).get(LR_DROPS, "[]"))

@@ -3,10 +3,12 @@
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -64,6 +66,7 @@ class Recorder:
         self.lr_drops: list[int] = []
         self._states: list[StateDict] = []
         self._epoch, self._calls = 0, 0
+        self._written: dict[int, tuple[int, int] | None] = {}
         self._lr: float | None = None
         self._falls = False
         self._keep()
@@ -78,7 +81,8 @@ class Recorder:
                 of a cosine, or another schedule that falls all the time, are not.
 
         Raises:
-            ValueError: `epoch` is not a whole number larger than the last one, or `lr` is not a number from 0 up.
+            ValueError: `epoch` is not a whole number larger than the last one, `lr` is not a number from 0 up, or
+                another recorder writes into the folder.
             OSError: The folder cannot be written.
 
         Example:
@@ -117,7 +121,7 @@ class Recorder:
         if self.folder is not None:
             states = CheckpointFiles([self.folder / state_name(epoch) for epoch in self.epochs], self.model)
         final = copied_model(self.model).eval()
-        final.load_state_dict(states[-1])
+        final.load_state_dict(states[-1], strict=False)  # a module's extra state stays
         return Trajectory(final, list(self.epochs), states, list(self.lr_drops), {}, {"every": self.every})
 
     def lightning_callback(self) -> Any:
@@ -150,6 +154,17 @@ class Recorder:
         """
         return make_transformers_callback(self.record)
 
+    def _check_alone(self) -> None:
+        """Raise a `ValueError` where another recorder writes into the folder, too."""
+        if self.folder is None or not self._written:
+            return
+        first, now = (self.folder / state_name(epoch) for epoch in (0, self._epoch))
+        if _file_of(first) not in (None, self._written[0]) or _file_of(now) not in (
+            None,
+            self._written.get(self._epoch),
+        ):
+            raise ValueError(f"folder: another run writes into {str(self.folder)!r}, too; give each one of its own")
+
     def _next(self, epoch: int | None) -> int:
         """The number of the epoch that is over."""
         if epoch is None:
@@ -171,8 +186,18 @@ class Recorder:
         if self.folder is None:
             self._states.append(state)
         else:
+            self._check_alone()
             _write(self.folder / state_name(self._epoch), state, {LR_DROPS: json.dumps(self.lr_drops)})
+            self._written[self._epoch] = _file_of(self.folder / state_name(self._epoch))
         self.epochs.append(self._epoch)
+
+
+def _file_of(path: Path) -> tuple[int, int] | None:
+    """Which file a path leads to, as it is now; None if there is not one."""
+    with suppress(FileNotFoundError):
+        found = path.stat()
+        return found.st_ino, found.st_mtime_ns
+    return None
 
 
 def _first_rate(lr: Any) -> float:
@@ -205,5 +230,7 @@ def _write(path: Path, state: StateDict, notes: dict[str, str]) -> None:
     try:
         save_file(state, temporary, notes)
         os.replace(temporary, path)
+    except (OSError, SafetensorError) as error:
+        raise OSError(f"folder: {str(path.parent)!r} cannot be written ({error})") from error
     finally:
         temporary.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ StateDict = dict[str, Tensor]
 
 
 def snapshot(net: nn.Module) -> StateDict:
-    """A copy of a network's parameters and buffers on the CPU, in the default layout.
+    """A copy of a network's parameters and buffers on the CPU, in the default layout; extra state is left out.
 
     Example:
         >>> list(snapshot(nn.Linear(2, 1)))
@@ -24,6 +24,7 @@ def snapshot(net: nn.Module) -> StateDict:
     return {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in net.state_dict().items()
+        if isinstance(tensor, Tensor)
     }
 
 
@@ -89,5 +90,5 @@ class Trajectory:
         if epoch not in self.epochs:
             raise ValueError(f"epoch: got {epoch!r}, recorded are {', '.join(map(str, self.epochs))}")
         model = copied_model(self.model)
-        model.load_state_dict(self.states[self.epochs.index(epoch)])
+        model.load_state_dict(self.states[self.epochs.index(epoch)], strict=False)  # a module's extra state stays
         return model

@@ -25,6 +25,8 @@ from landscape_nb.course.controls import described, make_control, place_of, valu
         (widgets.Text("typed"), None, "fixed", ["typed"], 0),
         (widgets.FloatText(0.5), None, "fixed", [0.5], 0),
         (widgets.IntRangeSlider(value=(1, 2), min=0, max=5), None, "fixed", [(1, 2)], 0),
+        (widgets.Combobox(options=["a", "b"], value="a"), None, "fixed", ["a"], 0),
+        (widgets.IntSlider(5, min=0, max=10**7), None, "fixed", [5], 0),
         (widgets.SelectMultiple(options=["a", "b"], value=["a"]), None, "fixed", [("a",)], 0),
         ([(0, 1), (1, 2)], (1, 2), "choice", [(0, 1), (1, 2)], 1),
         ((1.0, 1.3, 0.1), None, "slider", [1.0, 1.1, pytest.approx(1.2), 1.3], 0),
@@ -59,7 +61,14 @@ def test_what_is_not_a_control_is_named(spec):
         ((0, 10, 0), None, r"beta: got \(0, 10, 0\), wants a step above 0"),
         ((0, 10, -1), None, "beta: .* wants a step above 0"),
         ((0, 10), 11, "beta: draw's default 11 is not a number from 0 to 10"),
+        ((1, 3), 1.5, r"beta: draw's default 1.5 is not whole, as \(1, 3\) is; write 1.0"),
+        ((1, 3), np.zeros(2), "beta: draw's default array.* is not a number from 1 to 3"),
+        ((0, 2**32 - 1), None, "beta: .* wants 10,000 values or fewer; give a step"),
+        ((0, 1, 1e-9), None, "beta: .* wants 10,000 values or fewer"),
         (["a", "b"], "c", "beta: draw's default 'c' is not one of"),
+        ([float("nan"), 1.0], None, "beta: nan does not equal itself"),
+        ([np.zeros(2), np.ones(2)], None, "beta: array.* does not equal itself"),
+        (True, 5, "beta: draw's default 5 is neither True nor False"),
     ],
 )
 def test_a_range_or_default_that_cannot_be_is_named(spec, default, message):

@@ -7,6 +7,7 @@ import sys
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import pytest
+import torch
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from landscape_nb import explore, plotting
@@ -233,3 +234,26 @@ def test_a_picture_too_large_to_be_kept_is_drawn_again(monkeypatch):
     explorer = Explorer(draw, "A line", {"power": (1, 5)})
     assert explorer.picture(power=3) == explorer.picture(power=3)
     assert len(drawn) == 3
+
+
+def test_networks_with_one_text_have_pictures_of_their_own():
+    nets = [torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)]
+    drawn = []
+
+    def draw(net):
+        drawn.append(net)
+        return plt.figure(figsize=(1, 1))
+
+    explorer = explore(draw, alt="A network", net=nets)
+    for net in (nets[1], nets[0], nets[1]):
+        explorer.picture(net=net)
+    assert [nets.index(net) for net in drawn] == [0, 1]
+
+
+def test_a_function_may_take_any_argument_and_one_called_self():
+    explorer = explore(lambda **values: plt.figure(figsize=(1, 1)), alt="Anything", self=(1, 3))
+    assert explorer.picture(self=2).startswith(b"\x89PNG")
+    with pytest.raises(TypeError, match="takes no argument 'x'"):
+        explore(lambda x, /: plt.figure(figsize=(1, 1)), alt="By place", x=(1, 3))
+    with pytest.raises(TypeError, match="alt: got int"):
+        explore(lambda x: plt.figure(figsize=(1, 1)), alt=3, x=(1, 3))

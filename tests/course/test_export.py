@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import shutil
 
 import numpy as np
 import pytest
@@ -121,3 +123,35 @@ def test_what_cannot_be_exported_is_said_and_nothing_is_written(stores, tmp_path
     with pytest.raises(ValueError, match=message):
         export(path, to, tmp_path / "out" / "file")
     assert not (tmp_path / "out").exists()
+
+
+def test_the_name_of_a_file_says_its_format(stores, tmp_path):
+    store = stores[0] / "line.zarr"
+    assert export(store, out=tmp_path / "a.CSV").read_text().startswith("alpha,")
+    assert export(store, out=tmp_path / "a.txt").read_text().startswith("<!doctype html>")
+    assert export(store, "csv", tmp_path / "a.html").read_text().startswith("alpha,")
+
+
+def test_a_stores_name_may_have_points(stores, tmp_path):
+    for name in ("run_lr0.1", "run_lr0.05", "run.zarr"):
+        shutil.copytree(stores[0] / "line.zarr", tmp_path / name)
+    names = [export(tmp_path / name, "csv").name for name in ("run_lr0.1", "run_lr0.05", "run.zarr")]
+    assert names == ["run_lr0.1.csv", "run_lr0.05.csv", "run.csv"]
+
+
+def test_what_is_not_a_file_is_not_replaced(stores, tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    for path in (tmp_path / "pipe.csv", tmp_path):
+        with pytest.raises(ValueError, match="out: .* is there, and is not a file"):
+            export(stores[0] / "line.zarr", "csv", path)
+    assert (tmp_path / "pipe.csv").is_fifo()
+
+
+def test_names_and_values_that_a_format_cannot_hold_are_told():
+    plane = xr.Dataset({"top 1": (("alpha", "beta"), np.ones((2, 2)))}, {"alpha": [0.0, 1], "beta": [0.0, 1]})
+    for to in ("html", "vtk"):
+        with pytest.raises(ValueError, match=f"to: '{to}' draws a loss, and the store holds top 1"):
+            _WRITERS[to](plane)
+    assert b"SCALARS top_1 double 1" in _WRITERS["vtk"](plane.assign(loss=plane["top 1"]))
+    with pytest.raises(ValueError, match="to: 'nc' holds names of ASCII letters, not 'λ'"):
+        _WRITERS["nc"](plane.rename({"top 1": "λ"}))

@@ -136,15 +136,19 @@ def test_text_is_shown_said_or_left_out_as_it_is_written_and_as_its_metadata_say
             "\n\n| a | b |\n|---|---|\n| 1 | 2 |"
         ),
         text("```python\nx = 1\n\n- y\n```\n\n**Notice** this.\n\nAfter the table."),
-        text("### Second"),
-        text("A sentence for the wall.\n\nAnd another."),
+        text("### Second `part` ##\n\nA sentence for the wall.\n\nAnd another."),
         text("- a list\n- only said"),
         code("show()", text_plain="A figure", image_png=PIXEL),
         code("show()", text_plain="Not for a lecture", image_png=PIXEL),
         text("Nor this."),
+        nbformat.v4.new_raw_cell("Nor this."),
+        text("## Exercises\n\n### Exercise 1\n\n- do it"),
+        code("show()", text_plain="An answer", image_png=PIXEL),
+        text("## Take away\n\n**Notice** that it ends.\n\n- The end."),
     ]
-    for cell, kind in zip(cells[-5:], ("slide", "notes", "-", "skip", "skip"), strict=True):
+    for cell, kind in zip(cells[-9:-4], ("slide", "notes", "-", "skip", "skip"), strict=True):
         cell.metadata["slideshow"] = {"slide_type": kind}
+    cells[-1].metadata["slideshow"] = None
     path = tmp_path / f"{find_notebook('00').name}.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
     title, *slides = slides_of(tmp_path, "00", 10)
@@ -152,7 +156,7 @@ def test_text_is_shown_said_or_left_out_as_it_is_written_and_as_its_metadata_say
     assert "<img" not in title
     found = [re.search(r"<h2>(.*)</h2>\n(.*)\n<aside.*?>(.*)</aside>", made, re.S).groups() for made in slides]
     headings, shown, notes = zip(*found, strict=True)
-    assert headings == ("First", "First", "Second", "Second")
+    assert headings == ("First", "First", "Second part", "Second part", "Take away")
     assert "Which\nof them?" in shown[0]
     assert "<p>Both?</p>" in shown[0]
     assert "&gt;" not in shown[0]
@@ -161,6 +165,8 @@ def test_text_is_shown_said_or_left_out_as_it_is_written_and_as_its_metadata_say
     assert "Before." not in notes[1]
     assert "x = 1\n\n- y" in notes[1]
     assert "After the table." in notes[1]
-    assert "this." not in notes[1]
+    assert "this." in notes[1]
     assert "<li>only said" in notes[3]
-    assert "Nor this." not in notes[3]
+    assert "Nor this." not in "".join(notes)
+    assert "<li>The end." in shown[4]
+    assert "that it ends" in notes[4]

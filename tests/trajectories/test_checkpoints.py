@@ -236,6 +236,11 @@ def test_a_list_is_sorted_by_epochs_if_it_has_any_and_else_stays(tmp_path, singl
     assert (run.epochs, weights(run)) == ([0, 1], [0.0, 1.0])
 
 
+def test_steps_are_counted_though_a_loss_comes_first(tmp_path, single):
+    save_numbers(tmp_path, "loss0.52_step100.pt", "loss0.31_step200.pt")
+    assert lnb.checkpoints(tmp_path / "*.pt", single).epochs == [100, 200]
+
+
 def test_a_folders_name_may_have_brackets(tmp_path, single):
     for folder in ("run[1]", "run1"):
         (tmp_path / folder).mkdir()
@@ -248,18 +253,21 @@ def test_a_folders_name_may_have_brackets(tmp_path, single):
 def test_a_file_that_is_listed_twice_is_named(tmp_path, single):
     (path,) = save_numbers(tmp_path, "epoch_1.pt")
     with pytest.raises(ValueError, match=r"files: '.*epoch_1.pt' is there twice"):
-        lnb.checkpoints([path, path], single)
+        lnb.checkpoints([path, path.parent / ".." / path.parent.name / path.name], single)
 
 
 def test_a_key_says_which_of_several_weights_are_meant(tmp_path, single):
     state, other = {"weight": torch.ones(1, 1)}, {"weight": torch.zeros(1, 1)}
-    torch.save({"model": other, "ema": {"state_dict": state, "decay": 0.9}}, tmp_path / "one.pt")
+    torch.save({"model": other, "ema": {"state_dict": state, "decay": 0.9}, "epoch": 3}, tmp_path / "one.pt")
     names = {f"net.{name}": w for name, w in other.items()} | {f"ema.{name}": w for name, w in state.items()}
     torch.save({"state_dict": names}, tmp_path / "two.pt")
     for file in ("one.pt", "two.pt"):
         assert weights(lnb.checkpoints(tmp_path / file, single, key="ema")) == [1.0]
+    assert weights(lnb.checkpoints(tmp_path / "two.pt", single, key="ema.")) == [1.0]
+    with pytest.raises(ValueError, match="one.pt, under 'epoch': it holds a int, wants a state_dict"):
+        lnb.checkpoints(tmp_path / "one.pt", single, key="epoch")
     assert weights(lnb.checkpoints(tmp_path / "one.pt", single)) == [0.0]
-    with pytest.raises(ValueError, match="key: .*one.pt has nothing under 'best'; it has 'model', 'ema'"):
+    with pytest.raises(ValueError, match="key: .*one.pt has nothing under 'best'; it has 'model', 'ema', 'epoch'"):
         lnb.checkpoints(tmp_path / "one.pt", single, key="best")
     with pytest.raises(TypeError, match="key: got int, wants a key of the files"):
         lnb.checkpoints(tmp_path / "one.pt", single, key=1)
@@ -270,6 +278,10 @@ def test_a_key_says_which_of_several_weights_are_meant(tmp_path, single):
     [
         (["epoch_1", "epoch_2", "epoch_10", "best"], "'best.pt'"),
         (["epoch1", "epoch2", "init", "last3"], "'init.pt', 'last3.pt'"),
+        (["epoch_5", "best"], "'best.pt'"),
+        (["resnet20_9_cifar10", "resnet20_10_cifar10", "resnet20_best_cifar10"], "'resnet20_best_cifar10.pt'"),
+        (["checkpoint_10", "checkpoint_20", "best"], "'best.pt'"),
+        (["model_10", "model_20", "last"], "'last.pt'"),
     ],
 )
 def test_a_name_without_an_epoch_among_others_with_one_is_named(tmp_path, single, names, odd):
@@ -284,7 +296,7 @@ def test_a_name_without_an_epoch_among_others_with_one_is_named(tmp_path, single
 
 
 def test_names_without_epochs_are_sorted_as_a_person_would(tmp_path, single):
-    save_numbers(tmp_path, "b_final.pt", "a_10_c.pt", "a_9.pt")
+    save_numbers(tmp_path, "b_2.pt", "a_10_c.pt", "a_9.pt")
     run = lnb.checkpoints(tmp_path / "*.pt", single)
     assert (run.epochs, weights(run)) == ([0, 1, 2], [2.0, 1.0, 0.0])
 

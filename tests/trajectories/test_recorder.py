@@ -2,6 +2,7 @@
 
 import copy
 import os
+import shutil
 import subprocess
 import sys
 
@@ -249,3 +250,38 @@ def test_a_schedulers_rates_may_be_given_as_they_are():
         scheduler.step()
     recorder.record(lr=torch.tensor(0.001))
     assert recorder.lr_drops == [2, 4]
+
+
+def test_two_recorders_in_one_folder_are_told(tmp_path):
+    first, second = (lnb.Recorder(nn.Linear(1, 1), tmp_path) for _ in range(2))
+    with pytest.raises(ValueError, match="folder: another run writes into .*, too; give each one of its own"):
+        first.record()
+    second.record()
+    assert second.trajectory().epochs == [0, 1]
+
+
+class Counting(nn.Linear):
+    """A layer with a state that is not a tensor."""
+
+    def get_extra_state(self):
+        return {"calls": 3}
+
+    def set_extra_state(self, state):
+        raise AssertionError("points hold tensors only")
+
+
+@pytest.mark.parametrize("kept", ["memory", "folder"])
+def test_extra_state_is_left_as_it_is(tmp_path, kept):
+    recorder = lnb.Recorder(Counting(1, 1), tmp_path if kept == "folder" else None)
+    recorder.record()
+    run = recorder.trajectory()
+    assert sorted(run.states[1]) == ["bias", "weight"]
+    assert torch.equal(run.model_at(0).weight, recorder.model.weight)
+
+
+def test_a_folder_that_was_deleted_is_named(tmp_path):
+    recorder = lnb.Recorder(nn.Linear(1, 1), tmp_path / "run", every=2)
+    recorder.record()
+    shutil.rmtree(tmp_path / "run")
+    with pytest.raises(OSError, match="folder: .*run' cannot be written"):
+        recorder.record()
