@@ -173,7 +173,7 @@ def checked_file(path: Path) -> Path:
         >>> checked_file(Path("figure")).name
         'figure.png'
     """
-    path = path if path.suffix else path.with_name(f"{path.name or 'figure'}.png")
+    path = path if path.suffix or path.is_dir() else path.with_name(f"{path.name}.png")
     if path.is_dir() or not path.absolute().parent.is_dir():
         kind = "is a directory" if path.is_dir() else "is in a directory that is not there"
         raise ValueError(f"out: got {path}, which {kind}")

@@ -89,6 +89,8 @@ def test_a_figure_without_a_directory_to_go_to_is_refused_before_it_is_computed(
     result = CliRunner().invoke(main, ["figure", "1", "--preset", "quick", "--out", str(tmp_path / "no" / "f.png")])
     assert result.exit_code == 1
     assert "which is in a directory that is not there" in result.output
+    result = CliRunner().invoke(main, ["figure", "1", "--out", str(tmp_path)])
+    assert (result.exit_code, "which is a directory" in result.output) == (1, True)
 
 
 def test_the_gallery_lists_all_jobs(tmp_path):
