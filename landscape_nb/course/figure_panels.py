@@ -47,19 +47,21 @@ def figure_2(results: Shown) -> Figure:
             style = {"color": COLOURS[number], "linestyle": STROKES[number], "label": label}
             middle.plot(epochs, norms, **style)
             right.step(trained.bin, trained.weights / trained.weights.sum(), where="mid", **style)
-        middle.set(xlabel="epoch", ylabel="norm of the weights", title=decay.replace("-", " "))
-        middle.margins(y=0.1)
-        middle.set_ylim(bottom=0)
+        middle.set(xlabel="epoch", ylabel="norm of the weights", title="norm of the weights")
+        middle.xaxis.get_major_locator().set_params(integer=True)
         right.set(
             title="weights at the end",
             xlabel="weight",
             ylabel="share of the weights",
             yscale="log",
-            ylim=(1e-6, 1),
+            ylim=(1e-6, 10),
             xlim=(-0.5, 0.5),
         )
         for panel in (middle, right):
             _legend(panel)
+    highest = max(axes[k].get_ylim()[1] for k in (1, 4))
+    for panel in (axes[1], axes[4]):
+        panel.set_ylim(0, highest)
     return figure
 
 
