@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
@@ -48,7 +49,7 @@ def figure_2(results: Shown) -> Figure:
             middle.plot(epochs, norms, **style)
             right.step(trained.bin, trained.weights / trained.weights.sum(), where="mid", **style)
         middle.set(xlabel="epoch", ylabel="norm of the weights", title="norm of the weights")
-        middle.xaxis.get_major_locator().set_params(integer=True)
+        middle.xaxis.set_major_locator(MaxNLocator(integer=True))
         right.set(
             title="weights at the end",
             xlabel="weight",
