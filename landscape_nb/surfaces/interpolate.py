@@ -38,10 +38,10 @@ def interpolate(
 ) -> xr.Dataset:
     """Measure an objective on the straight line through two points: at (1 − α) · start + α · end.
 
-    Between two models, batch norm's running statistics are interpolated with the weights, as the
-    paper does. Beyond either end a running variance can then become negative: such a network does
-    not exist, its values are NaN, and `negative_variance` is 1 there. Recalibrated statistics, found
-    from the data at each point (REPAIR), exist everywhere.
+    Between two models, batch norm's running statistics are interpolated with the weights, as the paper does. Beyond
+    either end a running variance can then become negative, by more than batch norm adds to it (`eps`): such a network
+    does not exist, its values are NaN, and `negative_variance` is 1 there. Recalibrated statistics, found from the
+    data at each point (REPAIR), exist everywhere.
 
     Args:
         objective: What is measured.
@@ -109,6 +109,8 @@ class _Between:
         engine: str,
     ):
         self.ends, self.buffers, self.batch_norm = ends, buffers, batch_norm
+        modules = {f"{name}.running_var".lstrip("."): module for name, module in objective.model.named_modules()}
+        self.added = {name: getattr(module, "eps", 0.0) for name, module in modules.items()}
         chosen = self._chosen(objective, engine)
         self.evaluator, self.engine = chosen.evaluator, str(chosen.description)
         self.names = [*objective.names, NEGATIVE_VARIANCE]
@@ -131,7 +133,8 @@ class _Between:
 
     def _at(self, alpha: float) -> dict[str, float]:
         buffers = self._buffers(alpha)
-        if any(name.endswith("running_var") and bool((b < 0).any()) for name, b in (buffers or {}).items()):
+        variances = {name: buffer for name, buffer in (buffers or {}).items() if name.endswith("running_var")}
+        if any(bool((variance + self.added[name] <= 0).any()) for name, variance in variances.items()):
             return dict.fromkeys(self.evaluator.names, np.nan) | {NEGATIVE_VARIANCE: 1.0}
         policy = "recalibrate" if self.batch_norm == "recalibrated" else "frozen"
         start, end = self.ends

@@ -18,7 +18,7 @@
 #
 # **Question.** What does the loss of a network with 855,770 weights look like, and can a picture of it be trusted?
 #
-# ![Two surfaces of the training loss on one logarithmic scale. ResNet-56 without skip connections: ridges and pits around a narrow hole. With them: one smooth bowl.](images/00_start_here.png)
+# ![Two surfaces of the training loss on one logarithmic scale. ResNet-56 without skip connections: ridges and pits around a narrow ravine. With them: one smooth bowl.](images/00_start_here.png)
 #
 # *Two networks of 56 layers, trained by the paper's authors on the same images. The one on the right has skip connections: shortcuts past its layers. How such a picture is made, and what it shows and hides, is what this notebook is about.*
 
@@ -28,7 +28,7 @@
 # | **You will** | turn the paper's most famous picture around; evaluate a loss anywhere in weight space; draw it along a line and over a plane; see what skip connections do |
 # | **You need** | Python and PyTorch: what a module, a loss and a gradient step are |
 # | **In the paper** | Li et al. (2018), *Visualizing the Loss Landscape of Neural Nets*, Figure 1 |
-# | **Takes** | 0.6 minutes, 1.0 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
+# | **Takes** | 0.7 minutes, 1.0 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
 
 # %%
 import sys
@@ -76,7 +76,7 @@ pair = {"bottom": 0.1, "top": 40}
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 alt = (
     "Loss surfaces of the authors' ResNet-56, on one logarithmic scale. Without skip "
-    "connections: ridges and pits around a narrow hole. With them: one smooth bowl."
+    "connections: ridges and pits around a narrow ravine. With them: one smooth bowl."
 )
 
 # %% tags=["answer"]

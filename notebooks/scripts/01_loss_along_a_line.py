@@ -28,7 +28,7 @@
 # | **You will** | draw the loss between two networks, and from the start of training to its end; look at the same pair in a plane; ask the network at any point of it what it sees; find out how much of a wall is a matter of how neurons are numbered |
 # | **You need** | PyTorch's `nn.Module`; what a training loss is |
 # | **In the paper** | Li et al. (2018), section 3, "1-dimensional linear interpolation"; the method of Figure 2 |
-# | **Takes** | 0.4 minutes, 0.9 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
+# | **Takes** | 0.8 minutes, 0.9 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
 
 # %%
 import sys

@@ -28,7 +28,7 @@
 # | **You will** | change a trained network's weights without changing what it computes; see its plot change; repair the plot |
 # | **You need** | PyTorch's `nn.Module`; what ReLU and batch norm do |
 # | **In the paper** | Li et al. (2018), section 3, "scale invariance", and section 4 |
-# | **Takes** | 0.2 minutes, 0.9 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
+# | **Takes** | 0.3 minutes, 0.9 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
 
 # %%
 import sys

@@ -28,7 +28,7 @@
 # | **You will** | draw four minima in relative steps; compare four ways to normalize and find what each of them misses; see how much hangs on the random direction |
 # | **You need** | notebooks 02 and 03 |
 # | **In the paper** | Li et al. (2018), sections 4 and 5, Figure 3, and the appendix |
-# | **Takes** | 0.4 minutes, 0.9 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
+# | **Takes** | 0.6 minutes, 0.9 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
 
 # %%
 import sys
@@ -494,7 +494,7 @@ for decay in ("no-decay", "decay"):
 alt = (
     "Contours around four VGG-9 trained on CIFAR-10, range ±1. Batch 128, without and "
     "with decay: wide bowls. Batch 8192, without and with decay: narrow ones, whose "
-    "walls rise above 9 before ±0.8."
+    "walls rise above 9 before ±0.9."
 )
 
 # %%
@@ -593,7 +593,7 @@ exercises.check_relative_spread(my_spread, values)
 # ## Take away
 #
 # - In relative steps the small-batch minima are the flatter ones, with and without weight decay, as in the paper's Figure 3.
-# - Layer normalization undoes one factor a layer, filter normalization one a filter: that is the freedom that batch norm leaves. ReLU alone leaves more: a factor on one neuron divides a column of the next layer, and filter normalization does not follow it.
+# - Layer normalization undoes one factor for each layer, filter normalization one for each filter: that is the freedom that batch norm leaves. ReLU alone leaves more: a factor on one neuron divides a column of the next layer, and filter normalization does not follow it.
 # - Repeat the plot along several directions, and show their spread.
 #
 # ## References

@@ -28,7 +28,7 @@
 # | **You will** | turn the paper's own pair around; train four networks; draw their loss planes on the same levels; measure roughness |
 # | **You need** | notebook 02, or trust in filter normalization; what a residual block is |
 # | **In the paper** | Li et al. (2018), section 6, Figures 1, 4 and 5 |
-# | **Takes** | 0.6 minutes, 1.0 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
+# | **Takes** | 0.7 minutes, 1.0 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
 
 # %%
 import sys
@@ -71,7 +71,7 @@ sample = data.subset(settings.images)
 alt = (
     "Loss surfaces of the authors' ResNet-56, on one scale. Without "
     "shortcuts: a ragged landscape of ridges and pits around a narrow "
-    "hole. With shortcuts: one smooth bowl."
+    "ravine. With shortcuts: one smooth bowl."
 )
 
 # %%
@@ -338,7 +338,7 @@ figure.set_size_inches(14, 3.8)
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 alt = (
     "Contours of the authors' ResNet-56 without shortcuts along four pairs "
-    "of directions, range ±1: a small hole in ragged ground each time, and "
+    "of directions, range ±1: a narrow hole or ravine in ragged ground each time, and "
     "no two alike."
 )
 
@@ -368,7 +368,7 @@ lnb.claim(
 )
 
 # %% [markdown]
-# Roughness differs in each pair, too, but less in directions 2: one plane does not give the number.
+# Roughness differs in each pair, too, but less in directions 2: one plane does not give the number. Through the centre runs a ravine that is mostly narrower than the distance between two points of the grid. The grid sees it as a row of pits, so some of the minima are beads of one ravine.
 
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]

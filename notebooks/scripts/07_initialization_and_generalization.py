@@ -26,9 +26,9 @@
 # | | |
 # |---|---|
 # | **You will** | measure the rim of a basin and the height of the start; watch a film of the landscape while a plain network learns; try seven changes to its training; rank eighteen networks by sharpness and by test error |
-# | **You need** | notebooks 05 and 06: planes, shortcuts, how often a plane bends down |
+# | **You need** | notebooks 05 and 06: planes, skip connections (shortcuts), how often a plane bends down |
 # | **In the paper** | Li et al. (2018), section 6: initialization, generalization |
-# | **Takes** | 1.1 minutes, 1.0 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
+# | **Takes** | 1.0 minutes, 1.0 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
 
 # %%
 import sys
@@ -150,12 +150,19 @@ shipped
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "07-start-below-the-rim",
-    max(start.values()) < 2.5 and min(shipped.values()) > 4,
-    "All networks start below 2.5, and the rims around the paper's two "
-    "networks of 56 layers are higher than 4.",
+    max(start.values()) < 2.5,
+    "All networks start at a loss below 2.5.",
     loss_at_the_start=list(start.values()),
-    rims_of_the_papers_networks=list(shipped.values()),
     our_rims=list(rims.values()),
+)
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+lnb.claim(
+    "07-rims-of-the-papers-networks",
+    min(shipped.values()) > 4,
+    "The rims around the paper's two networks of 56 layers are higher than 4.",
+    shipped=True,
+    rims_of_the_papers_networks=list(shipped.values()),
 )
 
 # %%
@@ -650,7 +657,7 @@ lnb.claim(
 # | Vlaar & Frankle (2022) | the shape of such a line changes with the initialization and the data, and does not tell how the test accuracy changes |
 # | Andriushchenko et al. (2023) | sharpness that respects rescalings, measured on modern networks, follows the learning rate more than the test error, and can even run against it |
 #
-# So a plot is good for seeing *that* something differs, and for asking why. As a measure of generalization, flatness has not held up.
+# So a plot is good for seeing *that* something differs, and for asking why. As a measure of generalization, flatness has not been reliable.
 
 # %%
 lnb.predictions()

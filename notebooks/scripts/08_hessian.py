@@ -18,7 +18,7 @@
 #
 # **Question.** A plane through weight space looks like a bowl. Is the loss convex there, in the thousands of directions that the plane does not show?
 #
-# ![Top: contours of the loss around two deep perceptrons, a round bowl with shortcuts and a dented one without. Below: at 25 points of each plane the size of the smallest eigenvalue of the Hessian beside the largest, close to zero at the centre and mostly larger around it.](images/08_hessian.png)
+# ![Top: contours of the loss around two deep perceptrons, a round bowl with skip connections and a dented one without. Below: at 25 points of each plane the size of the smallest eigenvalue of the Hessian beside the largest, close to zero at the centre and mostly larger around it.](images/08_hessian.png)
 #
 # *Above, the loss in two planes. Below, how large the most negative curvature is beside the most positive one, over all directions of weight space: small at the trained network, mostly larger around it.*
 
@@ -541,14 +541,12 @@ lnb.claim(
 )
 
 # %% [markdown]
-# **Not reproduced at this scale.** In the paper's map ResNet-56 without shortcuts stands out by its ratio. Here it depends on the seed which of the two medians is larger (table; on another processor the networks end a little elsewhere). At the trained network both λmin *and* λmax are larger without shortcuts, so their ratio does not tell the networks apart. What does is the share of points at which the plane bends down, and the size of both ends.
+# **Not reproduced at this scale.** In the paper's map ResNet-56 without shortcuts stands out by its ratio. Here it depends on the seed which of the two medians is larger (see the claim; on another processor the networks end a little elsewhere). At the trained network both λmin *and* λmax are larger without shortcuts, so their ratio does not tell the networks apart. What differs on this plane is the share of points at which it bends down, and the size of both ends.
 #
 # | abs(λmin / λmax) | at the centre | over the plane |
 # |---|---|---|
 # | paper, DenseNet-121 on CIFAR-10 | | below 0.01 over a large region |
 # | paper, colours of Figure 7 | | 0 to 0.5 |
-# | here, with shortcuts, seeds 0, 1, 2 | 0.019, 0.126, 0.031 | median 0.15, 0.17, 0.15 |
-# | here, without, seeds 0, 1, 2 | 0.062, 0.017, 0.021 | median 0.18, 0.12, 0.34 |
 
 # %% [markdown]
 # ### The map of the paper's own networks

@@ -28,7 +28,7 @@
 # | **You will** | measure angles between random directions in 2 to over a million dimensions; project a training run on random planes; find out what they leave out |
 # | **You need** | the cosine of an angle; random directions (notebook 02); filter normalization (notebook 04) |
 # | **In the paper** | Li et al. (2018), section 7.1, Figure 8 |
-# | **Takes** | 0.4 minutes, 0.9 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
+# | **Takes** | 0.5 minutes, 0.9 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
 
 # %%
 import sys

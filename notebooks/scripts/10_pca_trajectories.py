@@ -28,7 +28,7 @@
 # | **You will** | draw eight training runs in their PCA planes; measure whether their steps follow the gradient; compare with paths that follow no loss |
 # | **You need** | what a principal component is; a contour plot of a loss (notebook 05); what random planes leave out (notebook 09) |
 # | **In the paper** | Li et al. (2018), section 7, Figure 9 |
-# | **Takes** | 1.1 minutes, 0.9 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
+# | **Takes** | 1.1 minutes, 1.0 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
 
 # %%
 import sys
@@ -204,11 +204,11 @@ found = {
 LEVELS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
 
 
-def draw_in_plane(panel, path, plane, shares, until=None):
-    filled = plotting.draw_contours(panel, plane, levels=LEVELS)
+def draw_in_plane(panel, path, plane, shares, until=None, levels=LEVELS):
+    filled = plotting.draw_contours(panel, plane, levels=levels)
     plotting.draw_path(panel, path, until)
     stretch = 0.8 * np.ptp(plane.alpha.values) / np.ptp(plane.beta.values)
-    first, second = 100 * shares
+    first, second = 100 * np.array(shares)
     panel.set(
         aspect="auto", box_aspect=0.8, xlabel=f"distance along PC1 ({first:.0f} %)"
     )
@@ -338,7 +338,7 @@ for choice in choices:
     print(f"the drop; loss {before:.4f}, then {after:.4f}")
 
 # %% [markdown]
-# At the first drop the path bends and all but stops: half of the epochs follow, and only a small part of the way. The paper has this kink too, and explains it: with shorter steps the noise is smaller. In the first run, SGD with small batches and decay, the loss falls sharply just there: it was the long steps that had kept it up.
+# At the first drop the path all but stops: half of the epochs follow, and only a small part of the way. (It bends there, too. But it bends about as much in other epochs, and in the right panel the second axis is stretched: only the length of the steps is telling.) The paper has this kink too, and explains it: with shorter steps the noise is smaller. In the first run, SGD with small batches and decay, the loss falls sharply just there: it was the long steps that had kept it up.
 #
 # ### At the paper's scale
 #
@@ -357,16 +357,12 @@ sizes, kinds = {"small": 128, "large": 8192}, ("decay", "no-decay")
 jobs = {(s, kind): f"cpu-vgg9-sgd-{s}-{kind}" for kind in kinds for s in sizes}
 held_there = {}
 there = (0.25, 0.35, 0.5, 0.75, 1, 1.25, 1.5, 2, 5, 10, 100, 1000)
-figure, panels = plotting.panels(2, 2, size=(5.4, 3.6))
+figure, panels = plotting.panels(2, 2, size=(5.2, 4.0))
 for panel, ((size, kind), job) in zip(panels, jobs.items()):
     path, plane = (lnb.gallery_result(job, part) for part in ("path", "path-plane"))
     held_there[size, kind] = path.attrs["shares"]
-    filled = plotting.draw_contours(panel, plane, levels=there)
-    plotting.draw_path(panel, path)
-    first, second = (
-        f"PC{k} ({share:.0%})" for k, share in enumerate(path.attrs["shares"], 1)
-    )
-    panel.set(xlabel=first, ylabel=second, aspect="auto")
+    held = held_there[size, kind]
+    filled = draw_in_plane(panel, path, plane, held, levels=there)
     panel.set_title(f"batch {sizes[size]}, {kind.replace('-', ' ')}")
 figure.colorbar(filled, ax=list(panels), label="loss", format=lambda x, _: f"{10**x:g}")
 lnb.show(figure, alt=alt)

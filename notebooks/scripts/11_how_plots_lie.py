@@ -28,7 +28,7 @@
 # | **You will** | make a plot say what you like in six ways; see how `lnb.diagnose` finds each of them, and from which number |
 # | **You need** | notebook 02; what batch norm's running statistics are |
 # | **In the paper** | Li et al. (2018), sections 3 and 4; its own practice in each of the six |
-# | **Takes** | 0.4 minutes, 0.9 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
+# | **Takes** | 0.6 minutes, 0.9 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
 
 # %%
 import sys
@@ -612,7 +612,7 @@ lnb.claim(
 )
 
 # %% [markdown]
-# **Why.** A picture depends on six things besides the network, its data and its loss: the extent, the levels, the directions' scale, whose weights that scale was taken from, what moves batch norm's statistics, and the draw. Each is free. The first two stand on the axes and the contours, for who looks; the other four are not in the picture at all. `diagnose` checks what the measured values tell, and what was noted when they were measured: the directions' draw and scale, their relative steps, both networks' own losses.
+# **Why.** A picture depends on six things besides the network, its data and its loss: the extent, the levels, the directions' scale, whose weights that scale was taken from, what moves batch norm's statistics, and the draw. Each is free. The first two stand on the axes and the contours, for those who look; the other four are not in the picture at all. `diagnose` checks what the measured values tell, and what was noted when they were measured: the directions' draw and scale, their relative steps, both networks' own losses.
 #
 # | lie | what `diagnose` says | the number beside the plot |
 # |---|---|---|
@@ -623,7 +623,7 @@ lnb.claim(
 # | statistics | `wrong-statistics` | the second network's own loss, at α = 1 |
 # | one seed | a note, `one-seed` | mean and spread over draws |
 #
-# **The paper's own practice** for the same six: ±1 wherever networks are compared by filter-normalized plots; levels 0.1, 0.6, …, 9.6; filter normalization, each network by its own weights; running statistics interpolated with the weights, and frozen on planes; and one draw a figure, with ten directions for a curve and repeated planes in the appendix.
+# **The paper's own practice** for the same six: ±1 wherever networks are compared by filter-normalized plots; levels 0.1, 0.6, …, 9.6; filter normalization, each network by its own weights; running statistics interpolated with the weights, and frozen on planes; and one draw for each figure, with ten directions for a curve and repeated planes in the appendix.
 
 # %%
 lnb.predictions()

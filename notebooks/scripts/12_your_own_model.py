@@ -28,7 +28,7 @@
 # | **You will** | draw the plane of a model, a loss and data of your own; of a transformer; of a checkpoint from elsewhere; and have your plot examined |
 # | **You need** | notebook 05; for sections 3 and 5, notebooks 10 and 11; how to write a `nn.Module` and a training loop |
 # | **In the paper** | all of it: the tools of Li et al. (2018), on networks of which most are not in it |
-# | **Takes** | 0.5 minutes, 1.0 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
+# | **Takes** | 0.7 minutes, 1.0 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
 
 # %%
 import sys
@@ -572,7 +572,7 @@ lnb.explore(draw, alt=alt, optimizer=["Adam", "SGD"], point=stops)
 # **Notice**
 #
 # 1. Both paths start at the square and part at once.
-# 2. The texts change along the paths, as the printed lines show: from nonsense at step 0 to the first sentences of the Zen of Python in both last lines of the run shown.
+# 2. The texts change along the paths, as the printed lines show: from nonsense at step 0 to sentences of the Zen of Python in Adam's last line of the run shown; SGD comes as far as words and pieces of them.
 # 3. Adam's end is the plane's origin, and its contour is its loss. SGD's end lies off the plane: its loss is lower than the contour under it, as the gap says.
 #
 # **Why.** SGD's step is proportional to the gradient (here with momentum); Adam divides every weight's step by the size of its own past gradients, so that weights with small gradients (rare letters, say) move about as fast as others. The two follow different ways down the same landscape, and each ends at a low loss. Whether a low path joins the two ends, this one plane cannot say.
@@ -678,7 +678,7 @@ lnb.show(
 )
 
 # %% [markdown]
-# For the networks that the paper's authors released there is `lnb.load_authors_checkpoint`; it takes the `module.` away, and reads depth, width and shortcuts off the file.
+# For the networks that the paper's authors released there is `lnb.load_authors_checkpoint`; it takes the `module.` away, and reads depth, width and skip connections off the file.
 
 # %%
 released = lnb.datasets.data_directory() / "resnet56.t7"

@@ -37,6 +37,28 @@ def test_interpolation_explains_where_a_running_variance_is_negative():
     assert np.isnan(path.loss).values.tolist() == path.negative_variance.values.tolist()
 
 
+def test_a_variance_exists_as_long_as_it_is_above_minus_eps():
+    models = [batch_norm_net(seed) for seed in (0, 1)]
+    for model, variance in zip(models, (1.0, 3.0), strict=True):
+        model.hidden[2].eps = 0.25
+        model.hidden[2].running_var.fill_(variance)
+    objective = lnb.Objective(models[0], small_data())
+    path = lnb.interpolate(objective, *models, (-1, 0), 17, progress=False)
+    assert path.negative_variance.values.tolist() == [1 + 2 * alpha + 0.25 <= 0 for alpha in path.alpha.values]
+    assert np.isnan(path.loss).values.tolist() == path.negative_variance.values.tolist()
+
+
+def test_a_rescaled_network_is_there_at_its_end():
+    model = batch_norm_net(0)
+    model.hidden[2].running_var.fill_(1e-7)  # rescaled, it is below 0, by less than eps
+    rescaled = lnb.rescale_batch_norm(model, "hidden.1", "hidden.2", 0.1)
+    assert rescaled.hidden[2].running_var.max() < 0
+    objective = lnb.Objective(model, small_data())
+    path = lnb.interpolate(objective, rescaled, batch_norm_net(1), (0, 1), 3, progress=False)
+    assert path.negative_variance[0] == 0
+    assert path.loss[0].item() == pytest.approx(objective()["loss"], rel=1e-4)
+
+
 def test_statistics_between_two_models():
     models = [batch_norm_net(seed) for seed in (0, 1)]
     objective = lnb.Objective(models[0], small_data(), batch_size=50)
