@@ -314,7 +314,7 @@ needed  # products until the error is below 5 %
 
 
 # %%
-def draw_lanczos(steps=40):
+def draw_lanczos(steps=settings.steps):
     figure, (values, panel) = plotting.panels(2)
     numbers = np.repeat(np.arange(1, steps + 1), np.arange(1, steps + 1))
     found = np.concatenate([ritz[k] for k in range(1, steps + 1)])

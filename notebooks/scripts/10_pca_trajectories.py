@@ -356,8 +356,8 @@ alt = (
 sizes, kinds = {"small": 128, "large": 8192}, ("decay", "no-decay")
 jobs = {(s, kind): f"cpu-vgg9-sgd-{s}-{kind}" for kind in kinds for s in sizes}
 held_there = {}
-there = (0.25, 0.35, 0.5, 0.75, 1, 1.25, 1.5, 2, 5, 10, 100, 1000)
-figure, panels = plotting.panels(2, 2, size=(5.2, 4.0))
+there = (0.25, 0.5, 0.75, 1, 1.5, 2, 5, 10, 100)
+figure, panels = plotting.panels(2, 2, size=(4.9, 3.8))
 for panel, ((size, kind), job) in zip(panels, jobs.items()):
     path, plane = (lnb.gallery_result(job, part) for part in ("path", "path-plane"))
     held_there[size, kind] = path.attrs["shares"]
