@@ -1,5 +1,8 @@
 """Replayed calls give what the model gives."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +14,7 @@ from torch import nn
 import landscape_nb as lnb
 from landscape_nb.engines.choose import choose_engine
 from landscape_nb.engines.points import OneByOne
-from landscape_nb.engines.replay import Replayed, replayed
+from landscape_nb.engines.replay import _LAST, Replayed, replayed
 from landscape_nb.weights.params import Affine, flatten, unflatten
 
 
@@ -266,3 +269,17 @@ def test_sums_that_overflow_in_tiles_alone_are_computed_otherwise(factor):
     assert faster.forward.filters
     point = objective.origin | {"0.weight": factor * objective.origin["0.weight"]}
     assert faster.measure(point)["loss"] == pytest.approx(objective(point)["loss"], rel=1e-4, nan_ok=True)
+
+
+def test_what_is_prepared_for_a_line_goes_with_it():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 64, 3)).eval()
+    objective = lnb.Objective(net, (torch.randn(6, 1, 8, 8), torch.arange(6) % 3))
+    forward = replayed(objective.evaluator).forward
+    affine = Affine(objective.origin, lnb.random_directions(net, 1))
+    forward.states_along(affine)
+    prepared = weakref.ref(_LAST.prepared(forward, affine))
+    assert prepared() is _LAST.prepared(forward, affine), "kept from piece to piece"
+    del affine
+    gc.collect()
+    assert prepared() is None
