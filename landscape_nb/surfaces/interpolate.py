@@ -110,7 +110,7 @@ class _Between:
     ):
         self.ends, self.buffers, self.batch_norm = ends, buffers, batch_norm
         modules = {f"{name}.running_var".lstrip("."): module for name, module in objective.model.named_modules()}
-        self.added = {name: getattr(module, "eps", 0.0) for name, module in modules.items()}
+        self.added = {name: vars(module).get("eps", 0.0) for name, module in modules.items()}
         chosen = self._chosen(objective, engine)
         self.evaluator, self.engine = chosen.evaluator, str(chosen.description)
         self.names = [*objective.names, NEGATIVE_VARIANCE]
