@@ -5,10 +5,8 @@ import base64
 import gc
 import html
 import inspect
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import date
 from functools import partial
 from inspect import Parameter
 from pathlib import Path
@@ -21,6 +19,7 @@ from landscape_nb._common import settings
 from landscape_nb._common.checks import check_kind
 from landscape_nb.course import players
 from landscape_nb.course.controls import described, make_control, place_of, values_of
+from landscape_nb.course.picture_cache import PictureCache, setting_key
 from landscape_nb.course.widget_view import widget_view
 from landscape_nb.plotting.log_ticks import simplify_ticks
 from landscape_nb.plotting.show import png
@@ -90,7 +89,7 @@ class Explorer:
         self.widgets: dict[str, Any] = {
             name: make_control(name, spec, defaults.get(name)) for name, spec in controls.items()
         }
-        self._pictures = _Pictures(_MOST_BYTES)
+        self._pictures = PictureCache(_MOST_BYTES)
         self._positions: dict[str, list[Bbox]] = {}
         self._following: asyncio.Task | None = None
         self._image = widgets.Image(format="png", value=self.picture(**self.values))
@@ -106,7 +105,7 @@ class Explorer:
 
     def picture(self, /, **values: Any) -> bytes:
         """The PNG for these values of the controls, drawn if it has not been."""
-        key = _key(values)
+        key = setting_key(values)
         picture = self._pictures.get(key)
         if picture is None:
             with _garbage_left():
@@ -226,26 +225,6 @@ class Explorer:
         return bundle, {"image/png": {"alt": self.alt}}
 
 
-class _Pictures:
-    """A cache of pictures by their setting, up to so many bytes; the least recently used go first."""
-
-    def __init__(self, most: int):
-        self.most, self.bytes = most, 0
-        self._kept: OrderedDict[tuple, bytes] = OrderedDict()
-
-    def get(self, key: tuple) -> bytes | None:
-        if key in self._kept:
-            self._kept.move_to_end(key)
-        return self._kept.get(key)
-
-    def keep(self, key: tuple, picture: bytes) -> None:
-        """Add a new picture; one that is larger than the whole cache is not kept."""
-        self._kept[key] = picture
-        self.bytes += len(picture)
-        while self.bytes > self.most:
-            self.bytes -= len(self._kept.popitem(last=False)[1])
-
-
 @contextmanager
 def _garbage_left() -> Iterator[None]:
     """Put off garbage collection: with a notebook's many objects it takes several times as long as a picture."""
@@ -265,35 +244,6 @@ def _reason(values: dict[str, Any], error: Exception) -> str:
 
 def _is_number(value: object) -> bool:
     return type(value) in (int, float)
-
-
-def _key(values: dict[str, Any]) -> tuple:
-    """A setting as a key: different settings differ, but 0.3 and 3 · 0.1, which rounds to another number, do not.
-
-    What is not plain, such as a network, is told by identity, for two networks may have one text; the key holds it.
-    """
-    return tuple((name, _Same(value)) for name, value in values.items())
-
-
-class _Same:
-    """A value that equals another if they are one object, or plain and the same."""
-
-    def __init__(self, value: Any):
-        self.value = value
-        rounded = float(f"{value:.9g}") if isinstance(value, float) else value
-        self.text = repr(rounded) if _is_plain(value) else id(value)
-
-    def __hash__(self) -> int:
-        return hash(self.text)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.text == other.text
-
-
-def _is_plain(value: object) -> bool:
-    if isinstance(value, tuple | list):
-        return all(map(_is_plain, value))
-    return value is None or isinstance(value, str | bytes | int | float | date)
 
 
 def _takes(draw: Callable, name: str) -> bool:
