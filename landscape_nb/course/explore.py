@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from inspect import Parameter
-from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -22,10 +21,10 @@ from landscape_nb.course.controls import described, make_control, place_of, valu
 from landscape_nb.course.picture_cache import PictureCache, setting_key
 from landscape_nb.course.widget_view import widget_view
 from landscape_nb.plotting.log_ticks import simplify_ticks
+from landscape_nb.plotting.names import name_in_jupyterlab
 from landscape_nb.plotting.show import png
 
 ERROR_CLASS = "landscape-nb-error"
-_NAMES = Path(__file__).parent / "names.js"
 _REST = 0.05
 _AHEAD = 6
 _MOST_BYTES = 64 * 2**20
@@ -210,8 +209,6 @@ class Explorer:
     def _repr_mimebundle_(self, **_: object) -> tuple[dict, dict]:
         """The widgets, and beside them the picture, or pictures, for a reader without a kernel."""
         import ipywidgets as widgets
-        from IPython.core.interactiveshell import InteractiveShell
-        from IPython.display import display
 
         words = widgets.HTML(html.escape(self.alt), layout={"display": "none"}).add_class("landscape-nb-alt")
         box = widgets.VBox([*self.widgets.values(), self._message, words, self._image])
@@ -220,8 +217,7 @@ class Explorer:
         if settings.players():
             controls = [described(name, widget) for name, widget in self.widgets.items()]
             bundle[players.MIME] = players.player(self.alt, controls, self._picture_or_reason)
-        elif InteractiveShell.initialized():
-            display({"application/javascript": _NAMES.read_text(encoding="utf-8")}, raw=True)
+        name_in_jupyterlab()
         return bundle, {"image/png": {"alt": self.alt}}
 
 

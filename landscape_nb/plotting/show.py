@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from landscape_nb._common import settings
 from landscape_nb._common.checks import check_kind
+from landscape_nb.plotting.names import name_in_jupyterlab
 
 if TYPE_CHECKING:
     import plotly.graph_objects
@@ -80,8 +81,12 @@ def show_interactive(figure: "plotly.graph_objects.Figure", still: Figure, alt: 
     if "google.colab" in sys.modules:
         figure.show(renderer="colab")
         return
+    if not settings.players():
+        words = f'<span class="landscape-nb-alt" hidden>{html.escape(alt)}</span>'
+        display({"text/html": words, "text/plain": ""}, raw=True)
     bundle = {"application/vnd.plotly.v1+json": json.loads(figure.to_json()), "text/plain": alt}
     display(bundle | still_picture, metadata={"image/png": {"alt": alt}}, raw=True)
+    name_in_jupyterlab()
 
 
 def _picture(figure: Figure, alt: str, argument: str = "figure") -> dict[str, str]:

@@ -66,7 +66,7 @@ sample = data.subset(settings.images)
 # %% [markdown]
 # ## 1 · The picture
 #
-# The paper's authors trained two networks of 56 layers on CIFAR-10 for 300 epochs, without and with skip connections (also called shortcuts), and published the weights. This is the loss around each of them, over a plane of 51 × 51 points that ships with the course. The height is logarithmic: each step up is ten times the loss.
+# The paper's authors trained two networks of 56 layers on CIFAR-10 for 300 epochs, without and with skip connections (also called shortcuts), and published the weights. This is the loss around each of them, over a plane of 51 × 51 points that ships with the course. The height is logarithmic, each step up is ten times the loss, and it is cut at 0.1 and at 40.
 
 # %%
 shipped = lnb.shipped_planes("05")
@@ -287,6 +287,13 @@ lnb.claim(
 #
 # > **Predict.** How many such pits have the two surfaces of section 1, and how many our two?
 
+# %%
+more_pits = lnb.predict(
+    "How many times as many pits has the first of section 1's surfaces as the second?",
+    ["about as many", "about twice as many", "more than five times as many"],
+)
+more_pits
+
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 pits = {name: lnb.local_minima(p) for name, p in (shipped | planes).items()}
 lnb.claim(
@@ -301,6 +308,10 @@ lnb.claim(
 
 # %%
 pits
+
+# %%
+more = pits["ResNet-56, no shortcuts"] / pits["ResNet-56"]
+more_pits.reveal(more_pits.choices[int(more > 1.5) + int(more > 5)])
 
 # %% [markdown]
 # Ours have next to none: the chaos is not there at this scale, and a course that showed it anyway would be lying. Third, the plane is a slice along two directions out of hundreds of thousands. Notebooks 08 to 10 look at the others.
@@ -339,20 +350,22 @@ exercises.check_area_below(my_fraction, planes["with shortcuts"], 0.6)
 # ```
 # </details>
 #
-# **3 · One seed is not evidence** (●●○, 5 minutes). Evaluate the plane of the network with shortcuts along directions of another seed, 13 × 13 points. What fraction of that plane lies below 0.6?
+# **3 · Count the pits yourself** (●●○, 8 minutes). How many inner points of `rough`, the first surface of section 1, lie lower than all eight around them? Without `lnb.local_minima`.
 
 # %%
-my_plane = ...
-my_other_fraction = ...
-exercises.check_area_below(my_other_fraction, my_plane, 0.6)
+rough = shipped["ResNet-56, no shortcuts"]
+loss = rough.loss.values
+
+my_pits = ...
+exercises.check_local_minima(my_pits, rough)
 
 # %% [markdown]
 # <details><summary>Solution</summary>
 #
 # ```python
-# directions = lnb.random_directions(run.model, 2, seed=11)
-# my_plane = lnb.evaluate_plane(objective, directions, (-0.5, 0.5), 13)
-# my_other_fraction = float((my_plane.loss < 0.6).mean())
+# inner = loss[1:-1, 1:-1]
+# around = [np.roll(loss, (i, j), (0, 1))[1:-1, 1:-1] for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j]
+# my_pits = int(np.all([inner < other for other in around], axis=0).sum())
 # ```
 # </details>
 

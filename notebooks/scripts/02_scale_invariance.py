@@ -83,7 +83,14 @@ lnb.Objective(perceptron, data, metrics={"accuracy": lnb.accuracy})()
 # %% [markdown]
 # A ReLU lets positive numbers through and stops the others, so relu(c·x) = c·relu(x) for every c > 0. Multiply the first layer (weights *and* biases) by c = 10 and divide the second layer's weights by 10.
 #
-# > **Predict.** Does the accuracy change? Does the loss? Write down your guess before you run the next cell.
+# > **Predict.** Does the accuracy change? Does the loss? And which of the two networks has the longer weight vector?
+
+# %%
+changes = lnb.predict(
+    "What changes, by more than rounding, when one layer is ten times as long?",
+    ["nothing", "the loss alone", "the loss and the accuracy"],
+)
+changes
 
 # %%
 rescaled = lnb.rescale_relu(perceptron, "hidden.1", "hidden.3", 10.0)
@@ -99,7 +106,14 @@ print(
 lengths = [lnb.norm(lnb.parameters_of(net)) for net in (perceptron, rescaled)]
 apart = lnb.norm(lnb.towards(*map(lnb.parameters_of, (perceptron, rescaled))))
 print(f"norms of the weights {lengths[0]:.1f} and {lengths[1]:.1f}, {apart:.1f} apart")
-lnb.Objective(rescaled, data, metrics={"accuracy": lnb.accuracy})()
+metrics = {"accuracy": lnb.accuracy}
+now = lnb.Objective(rescaled, data, metrics=metrics)()
+now
+
+# %%
+was = lnb.Objective(perceptron, data, metrics=metrics)()
+differ = [abs(now[key] / was[key] - 1) > 1e-3 for key in ("loss", "accuracy")]
+changes.reveal(changes.choices[sum(differ)])
 
 # %% [markdown]
 # Nothing changes but rounding. The two networks *are* the same function, at two points of weight space that lie far apart.

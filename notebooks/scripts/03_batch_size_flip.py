@@ -71,7 +71,18 @@ sample = data.subset(settings.images, settings.images)
 #
 # One VGG-9, trained four times from the same initial weights: with small and with large batches, without and with weight decay. Learning rate, its drops (÷ 10 after half of the epochs, and twice more) and number of epochs are the same for all.
 #
-# > **Predict.** Which of the four will have the longest weight vector at the end, and which the shortest? Write down your ranking.
+# > **Predict.** Which of the four will have the longest weight vector at the end, and which the shortest?
+
+# %%
+longest = lnb.predict(
+    "Which of the four ends with the longest weight vector?",
+    [
+        f"{side}, {decay}"
+        for decay in ("no decay", "decay")
+        for side in ("small", "large")
+    ],
+)
+longest
 
 # %%
 sides = dict(zip(("small", "large"), settings.batches, strict=True))
@@ -127,8 +138,11 @@ for (side, name), run in runs.items():
 #
 # Mind the column *updates*. With the same number of epochs, large batches make far fewer of them. Whatever follows compares batch size **and** length of training: here as in the paper, where it was about 117,300 updates against 2,100.
 
-# %% jupyter={"source_hidden": true} tags=["hide-input"]
+# %%
 norms = {key: run.history["weight_norm"][-1] for key, run in runs.items()}
+longest.reveal(", ".join(max(norms, key=norms.get)))
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 ratios = [norms["small", name] / norms["large", name] for name in decays]
 lnb.claim(
     "03-norms-change-order",
@@ -408,6 +422,13 @@ lnb.show(figure, alt=alt)
 #
 # > **Predict.** Take the pair without decay, and make the small-batch weights a tenth as long, c = 0.1. Which end is the flat one then?
 
+# %%
+flat_by_hand = lnb.predict(
+    "With the small-batch weights a tenth as long, which end is the flat one?",
+    ["small batch", "large batch"],
+)
+flat_by_hand
+
 
 # %%
 def rescaled(model, c):
@@ -493,6 +514,9 @@ lnb.claim(
     reach_of_small_with_decay_before_and_after_times_3=[trained[0], longer[0]],
 )
 
+# %%
+flat_by_hand.reveal(flat_by_hand.choices[int(shorter[1] > shorter[0])])
+
 # %% [markdown]
 # **Why.** On the straight line both networks take the same absolute steps: θₗ − θₛ is one vector. For short weights that is a large relative step, for long weights a small one, and through batch norm only the relative step counts. So the end with the longer weights looks flat. With decay that is the large-batch end, which decay had little time to shrink. Without decay the norms differ by a tenth only, which is little for so much longer a reach: there something remains when the scale is taken out. The plot mixes the scale of the weights with the shape of the minimum, and rescaling shows that the scale alone can turn it around. [Notebook 04](04_filter_normalization.ipynb) takes the scale out.
 
@@ -502,6 +526,13 @@ lnb.claim(
 # All four are computed nearly at the paper's scale, too: VGG-9 of half the width on CIFAR-10, decay 0 and 5e-4, 20 epochs (the paper: 300). They ship with this package.
 #
 # > **Predict.** Without decay the small-batch weights grow from 43 to 70 in 20 epochs, the large-batch weights hardly, to 44 (the paper: from 60 to 158 and 64). With decay they shrink to 33 and 42 (the paper: to 23 and 39.5). Is that enough for the flip?
+
+# %%
+flips_there = lnb.predict(
+    "Does the flat end change sides between the ends on CIFAR-10, after 20 epochs?",
+    ["yes", "no"],
+)
+flips_there
 
 # %%
 kinds, grown, there = ("no-decay", "decay"), {}, {}
@@ -558,6 +589,10 @@ lnb.claim(
     reach_of_small_and_large_without_decay=reached["no-decay"],
     reach_of_small_and_large_with_decay=reached["decay"],
 )
+
+# %%
+sides_there = [small > large for small, large in reached.values()]
+flips_there.reveal(flips_there.choices[int(sides_there[0] == sides_there[1])])
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 beyond = {kind: behind_ends(there["recalibrated", kind]) for kind in kinds}

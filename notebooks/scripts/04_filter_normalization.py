@@ -256,12 +256,14 @@ lnb.claim(
 # > **Predict.** In which of them does weight decay work against the small batches, as it did on the straight line?
 
 # %%
-reaches = {
-    "none": 0.1,
-    "weight": 1.0,
-    "layer": 1.0,
-    "filter": 1.0,
-}  # raw directions are much longer than the weights
+reaches = {"none": 0.1, "weight": 1.0, "layer": 1.0, "filter": 1.0}
+against = lnb.predict(
+    "Normalized how does weight decay take most from the small batches' lead?",
+    list(reaches),
+)
+against
+
+# %%
 for method in ("none", "weight", "layer"):
     curves |= {
         (method, *key): measure(run.model, method, 3, reaches[method])
@@ -303,6 +305,9 @@ for method, (without, with_) in order.items():
         f"{method:7} width of small over large batch: without decay "
         f"{without:.2f}, with decay {with_:.2f}"
     )
+
+# %%
+against.reveal(min(order, key=lambda method: order[method][1] / order[method][0]))
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 raw, filtered = order["none"], order["filter"]
@@ -378,47 +383,43 @@ for method, line in twins.items():
     print(f"{method:7} the width of the valley changes by {change[method]:.1%}")
 
 # %% [markdown]
-# Move the largest factor, and watch which curve leaves the network's own.
+# Choose the normalization, the direction and the largest factor, and watch when the twin's curve leaves the network's own. (Another draw of the direction moves both curves, or none.)
 
 # %%
 strongest = [1.0, 2.0, 4.0, 8.0]
-stretched = {
-    (method, most): measure(with_factors(network, settings.seed, most), method, 3)
-    for method in ("layer", "filter")
-    for most in strongest
-}
+stretched = {}
+for most in strongest:
+    twin = with_factors(network, settings.seed, most)
+    for method, reach in reaches.items():
+        stretched[method, most] = measure(twin, method, 3, reach)
 
 
 # %%
-def draw_stretched(most=4.0):
-    figure, panels = plotting.panels(2)
-    for panel, method in zip(panels, ("layer", "filter"), strict=True):
-        own = curves[method, "small", "no decay"].isel(repeat=0)
-        plotting.draw_line(panel, own, label="the network", number=0)
-        twin = stretched[method, most].isel(repeat=0)
-        plotting.draw_line(
-            panel, twin, label=f"filters × 1/{most:g} to {most:g}", number=1
-        )
-        panel.set(
-            title=f"{method}-normalized",
-            yscale="log",
-            ylim=(1e-4, 1e3),
-            ylabel="training loss",
-        )
-        panel.set_xlabel("α")
-        panel.legend(loc="upper center")
+def draw_stretched(normalization="layer", most=4.0, direction=1):
+    figure, (panel,) = plotting.panels(1, size=(7, 4.6))
+    names = "the network", f"its twin, filters × 1/{most:g} to {most:g}"
+    both = curves[normalization, "small", "no decay"], stretched[normalization, most]
+    for number, (label, line) in enumerate(zip(names, both, strict=True)):
+        line = line.isel(repeat=direction - 1)
+        plotting.draw_line(panel, line, label=label, number=number)
+    title = f"normalization: {normalization}, direction {direction}"
+    panel.set(title=title, yscale="log", ylim=(1e-4, 1e3))
+    panel.set(xlabel="α", ylabel="training loss")
+    panel.legend(loc="upper center")
     return figure
 
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 alt = (
-    "A network and its twin whose filters were multiplied by random "
-    "factors. Normalized by layer, the twin's curve leaves the network's, "
-    "further for larger factors; normalized by filter, the two coincide."
+    "A network and its twin whose filters were multiplied by random factors, along "
+    "one direction. Normalized by layer or not at all, the twin's curve leaves the "
+    "network's, further for larger factors; by filter or by weight, the two coincide."
 )
 
 # %%
-lnb.explore(draw_stretched, alt=alt, most=strongest)
+directions = [1, 2, 3]
+how = {"normalization": ["layer", "filter", "none", "weight"], "direction": directions}
+lnb.explore(draw_stretched, alt=alt, most=strongest, **how)
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(

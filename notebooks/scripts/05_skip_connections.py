@@ -54,7 +54,7 @@ PRESET = "quick"
 
 # %%
 small = {"data": "digits", "train": 816, "epochs": 6, "batch": 48, "lr": 0.02}
-quick = small | {"images": 100, "reach": 0.5, "points": 17, "depths": (20, 56)}
+quick = small | {"images": 100, "reach": 0.5, "points": 25, "depths": (20, 56)}
 large = {"data": "cifar10", "train": 50_000, "epochs": 300, "batch": 128, "lr": 0.1}
 full = large | {"images": 50_000, "reach": 1.0, "points": 51}
 full |= {"depths": (20, 56, 110)}
@@ -95,6 +95,18 @@ lnb.show_interactive(
 #
 # > **Predict.** After six epochs on the digits, which of the four networks will know its training images? Rank them.
 
+# %%
+kinds = {"": True, ", no shortcuts": False}
+networks = {
+    f"ResNet-{depth}{kind}": (depth, shortcuts)
+    for depth in settings.depths
+    for kind, shortcuts in kinds.items()
+}
+fewest = lnb.predict(
+    "Which of the four knows the fewest of its training images?", list(networks)
+)
+fewest
+
 
 # %%
 def train(depth, shortcuts):
@@ -105,12 +117,6 @@ def train(depth, shortcuts):
     )
 
 
-kinds = {"": True, ", no shortcuts": False}
-networks = {
-    f"ResNet-{depth}{kind}": (depth, shortcuts)
-    for depth in settings.depths
-    for kind, shortcuts in kinds.items()
-}
 runs = {name: train(*which) for name, which in networks.items()}
 
 # %%
@@ -125,6 +131,9 @@ objectives = {
 }
 accuracy = {name: objective()["accuracy"] for name, objective in objectives.items()}
 accuracy
+
+# %%
+fewest.reveal(min(accuracy, key=accuracy.get))
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 deep, plain = accuracy["ResNet-56"], accuracy["ResNet-56, no shortcuts"]
@@ -177,13 +186,12 @@ lnb.show(plotting.plot_contours(planes), alt=alt)
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 alt = (
     "The two deep networks' planes as surfaces, with the height of section "
-    "1: a deep funnel with shortcuts, a high, lopsided trough without."
+    "1: a high, lopsided trough without shortcuts, a deep funnel with them."
 )
 
 # %%
 lnb.show(
-    plotting.plot_surfaces({name: planes[name] for name in reversed(shipped)}, **pair),
-    alt=alt,
+    plotting.plot_surfaces({name: planes[name] for name in shipped}, **pair), alt=alt
 )
 
 # %% [markdown]
@@ -382,7 +390,8 @@ alt = (
 # %%
 def draw_shipped(beta=0.0):
     figure, (panel,) = plotting.panels(1, size=(8.5, 5))
-    for number, (name, p) in enumerate(shipped.items()):
+    for name, p in shipped.items():
+        number = list(networks).index(name)  # the colours of the figure in section 3
         plotting.draw_line(
             panel, p.sel(beta=beta, method="nearest"), label=name, number=number
         )
@@ -431,18 +440,22 @@ lnb.predictions()
 # %% [markdown]
 # ## Exercises
 #
-# **1 · The size of the basin** (●○○, 3 minutes). Which fraction of the points of ResNet-56's plane has a loss below 0.6?
+# **1 · A coarser grid** (●○○, 5 minutes). Keep every second point of the authors' plane without shortcuts, in both directions. How many local minima does it have now, and why not a quarter as many?
 
 # %%
-my_fraction = ...
-exercises.check_area_below(my_fraction, planes["ResNet-56"], 0.6)
+whole = shipped["ResNet-56, no shortcuts"]
+coarse = whole.isel(alpha=slice(None, None, 2), beta=slice(None, None, 2))
+
+my_minima = ...
+exercises.check_local_minima(my_minima, coarse)
 
 # %% [markdown]
 # <details><summary>Solution</summary>
 #
 # ```python
-# my_fraction = float((planes["ResNet-56"].loss < 0.6).mean())
+# my_minima = lnb.local_minima(coarse)
 # ```
+# A quarter of the points, but half of the minima: neighbours that are further apart are less alike, so more of the points are lower than all around them. A number of minima means little without its grid.
 # </details>
 #
 # **2 · A point off the grid** (●○○, 5 minutes). What is the loss of ResNet-20 at α = 0.123, β = −0.2? (The directions are those of `plane`.)
@@ -462,22 +475,30 @@ exercises.check_loss_at(my_loss, objective, directions, [0.123, -0.2])
 # ```
 # </details>
 #
-# **3 · Another pair of directions** (●●○, 10 minutes). Draw ResNet-56's plane with `seed=7` directions. Which features stay? Then find out how much of *that* plane lies below 0.6.
+# **3 · A measure that hangs on the grid** (●●●, 15 minutes). A simpler roughness: how far is log loss from the mean of its four neighbours, root mean square over the inner points? Compute it for the authors' plane with shortcuts. Then do it on every second point only, and compare with what `lnb.roughness` says of both. Why does a smooth bowl become "rougher"?
 
 # %%
-my_plane = ...
-my_other_fraction = ...
-exercises.check_area_below(my_other_fraction, my_plane, 0.6)
+bowl = shipped["ResNet-56"]
+
+my_rms = ...
+exercises.check_neighbour_rms(my_rms, bowl)
 
 # %% [markdown]
 # <details><summary>Solution</summary>
 #
 # ```python
-# d = lnb.random_directions(runs["ResNet-56"].model, 2, seed=7)
-# my_plane = lnb.evaluate_plane(objectives["ResNet-56"], d, (-0.5, 0.5), 11)
-# my_other_fraction = float((my_plane.loss < 0.6).mean())
+# import numpy as np
+#
+# def neighbour_rms(plane):
+#     h = np.log(plane.loss.values)
+#     around = (h[:-2, 1:-1] + h[2:, 1:-1] + h[1:-1, :-2] + h[1:-1, 2:]) / 4
+#     return float(np.sqrt(np.mean((h[1:-1, 1:-1] - around) ** 2)))
+#
+# my_rms = neighbour_rms(bowl)
+# every_second = slice(None, None, 2)
+# neighbour_rms(bowl.isel(alpha=every_second, beta=every_second))
 # ```
-# The bowl, its size and its roundness stay; small tilts and the exact lines change.
+# The mean of the neighbours misses a curved surface by its curvature times the spacing squared: twice the spacing, about four times the number (0.026 and 0.096). `lnb.roughness` fits the curvature first, and says 0.046 and 0.047.
 # </details>
 
 # %% [markdown]

@@ -168,7 +168,7 @@ alt = (
 )
 
 # %% tags=["answer"]
-figure, panels = plotting.panels(4, 2, size=(3.6, 3.5))
+figure, panels = plotting.panels(4, 2, size=(3.4, 3.3))
 for panel, ((k, shortcuts), p) in zip(panels, planes.items()):
     filled = plotting.draw_contours(panel, p)
     panel.set_title(f"k = {k}, {'with' if shortcuts else 'no'} shortcuts")
@@ -291,28 +291,55 @@ lnb.claim(
 )
 
 # %% [markdown]
-# We chose a loss of 1. Does the story hang on that? Move the level, and measure it from zero or from each network's own centre.
+# We chose a loss of 1, one pair of directions and a range of ±0.5. Does the story hang on that? Here are two more pairs for each network, on a coarser grid.
+
+
+# %%
+def another(which, seed):
+    directions = lnb.random_directions(nets[which], 2, seed=seed)
+    extent, name = (-settings.reach, settings.reach), "k = {}, {}".format(*which)
+    store, coarse = settings.store(f"06 {name}, {seed}"), settings.points // 2 + 1
+    return lnb.evaluate_plane(
+        objectives[which], directions, extent, coarse, store=store
+    )
+
+
+# %%
+draws = {settings.seed: planes}
+draws |= {
+    settings.seed + more: {
+        which: another(which, settings.seed + more) for which in nets
+    }
+    for more in (1, 2)
+}
+
+# %% [markdown]
+# Change the level, the range and the seed of the directions, and measure from zero or from each network's own centre.
 #
-# > **Predict.** At which level do the narrow plain networks look as good as the wide ones?
+# > **Predict.** At which level do the narrow plain networks look as good as the wide ones? And which of the four changes the order most?
 
 
 # %%
-def part_below(level, from_own_centre):
-    """The part of each plane below a level; of the network's own loss, if wanted."""
-    start = {
-        which: reached[which]["loss"] if from_own_centre else 0 for which in planes
-    }
+def part_below(level, reach, seed, from_own_centre):
+    """The part of each plane within ±reach that lies below a level."""
+    within = {"alpha": slice(-reach, reach), "beta": slice(-reach, reach)}
+    start = {which: reached[which]["loss"] * from_own_centre for which in nets}
     return {
-        which: float((p.loss < level + start[which]).mean())
-        for which, p in planes.items()
+        which: float((p.sel(within).loss < level + start[which]).mean())
+        for which, p in draws[seed].items()
     }
 
 
 # %%
-def draw(level=1.0, from_own_centre=False):
-    figure, (panel,) = plotting.panels(1, size=(6.4, 4.6))
-    since = "above the centre" if from_own_centre else "loss"
-    against_width(panel, part_below(level, from_own_centre), f"{since} below {level:g}")
+def draw(level=1.0, reach=settings.reach, seed=settings.seed, from_own_centre=False):
+    figure, (panel,) = plotting.panels(1, size=(6.8, 4.6))
+    since = (
+        f"less than {level:g} above the centre"
+        if from_own_centre
+        else f"below {level:g}"
+    )
+    title = f"{since}, within ±{reach:g}, seed {seed}"
+    against_width(panel, part_below(level, reach, seed, from_own_centre), title)
     panel.set_ylim(-0.05, 1.05)
     panel.legend()
     return figure
@@ -320,16 +347,25 @@ def draw(level=1.0, from_own_centre=False):
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 alt = (
-    "The part of each of the eight planes below a chosen level, against "
-    "width, with and without shortcuts."
+    "The part of each of the eight planes below a chosen level, within a chosen range "
+    "and for a chosen seed of directions, against width, with and without shortcuts."
 )
 
 # %%
-lnb.explore(
-    draw,
-    alt=alt,
-    level=[0.1, 0.3, 1.0, 1.6, 2.1, 2.6, 3.6, 5.1, 9.6],
-    from_own_centre=False,
+levels, ranges = [0.3, 1.0, 2.1, 3.6], [settings.reach / 2, settings.reach]
+how = {"level": levels, "reach": ranges, "seed": list(draws)}
+lnb.explore(draw, alt=alt, from_own_centre=False, **how)
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
+parts = [part_below(1.0, settings.reach, seed, False) for seed in draws]
+lnb.claim(
+    "06-other-directions-agree",
+    all(part[8, kind] > part[1, kind] for part in parts for kind in (True, False))
+    and all(part[k, True] > part[k, False] for part in parts for k in widths[1:]),
+    "Along each of three pairs of directions the basin of loss below 1 is wider at "
+    "k = 8 than at k = 1, and from k = 2 on wider with shortcuts than without.",
+    part_below_1_at_k_8_without_shortcuts=[part[8, False] for part in parts],
+    part_below_1_at_k_8_with_shortcuts=[part[8, True] for part in parts],
 )
 
 # %% [markdown]
@@ -361,7 +397,7 @@ for shortcuts, row in papers.items():
 # %% [markdown]
 # ### At the paper's scale
 #
-# Three widths are computed nearly at the paper's scale so far: ResNet-20 on CIFAR-10, 20 epochs, with k = 1 of four channels. Their planes ship with this package. (The paper has 56 layers, sixteen channels at k = 1, and 300 epochs.)
+# Three widths are computed nearly at the paper's scale so far: ResNet-20 on CIFAR-10, 20 epochs, with k = 1 of four channels. Their planes ship with this package. Mind the range: ±1 here, ±0.5 above. (The paper has 56 layers, sixteen channels at k = 1, and 300 epochs.)
 #
 # > **Predict.** Here k = 1 has learned: it gets 71 to 75 % of the test images right. Is its basin as wide as that of k = 4 now?
 
@@ -485,6 +521,13 @@ lnb.claim(
 #
 # > **Predict.** Remove 40 % of each layer's weights, the smallest ones, and train no further. Which widths survive?
 
+# %%
+survives = lnb.predict(
+    "With shortcuts, which width keeps the largest part of its accuracy?",
+    [f"k = {k}" for k in widths],
+)
+survives
+
 
 # %%
 def prune(weights, fraction):
@@ -561,6 +604,7 @@ for k in widths:
 # %%
 point = fractions.index(0.4)
 lasting = [kept[k, True][point] / kept[k, True][0] for k in widths]
+survives.reveal(survives.choices[lasting.index(max(lasting))])
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(

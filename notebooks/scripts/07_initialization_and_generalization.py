@@ -719,23 +719,6 @@ exercises.check_rank_correlation(
 # ```
 # Compare it with the two measures of sharpness above, before believing in either.
 # </details>
-#
-# **4 · Another seed of directions** (●○○, 5 minutes). Draw the plane of the network without shortcuts again (range ±1, 13 × 13 points), with directions of seed 7. Which part of it lies below ln 10, the height of the start?
-
-# %%
-my_plane = ...
-my_area = ...
-exercises.check_area_below(my_area, my_plane, np.log(10))
-
-# %% [markdown]
-# <details><summary>Solution</summary>
-#
-# ```python
-# pair = lnb.random_directions(objectives["no shortcuts"].origin, 2, seed=7)
-# my_plane = lnb.evaluate_plane(objectives["no shortcuts"], pair, (-1, 1), 13)
-# my_area = float((my_plane.loss < np.log(10)).mean())
-# ```
-# </details>
 
 # %% [markdown]
 # ## What this does not show

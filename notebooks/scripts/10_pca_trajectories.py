@@ -226,7 +226,7 @@ def draw_run(panel, choice, until=None):
 
 # %%
 def draw(epoch=settings.epochs, optimizer="SGD", batch=small, weight_decay=True):
-    figure, (panel,) = plotting.panels(1, size=(6, 4.6))
+    figure, (panel,) = plotting.panels(1, size=(5.8, 4.4))
     choice = optimizer, batch, settings.decay if weight_decay else 0.0
     draw_run(panel, choice, epoch)
     panel.set_title(f"{panel.get_title()}: epoch {epoch}")
@@ -357,7 +357,7 @@ sizes, kinds = {"small": 128, "large": 8192}, ("decay", "no-decay")
 jobs = {(s, kind): f"cpu-vgg9-sgd-{s}-{kind}" for kind in kinds for s in sizes}
 held_there = {}
 there = (0.25, 0.5, 0.75, 1, 1.5, 2, 5, 10, 100)
-figure, panels = plotting.panels(2, 2, size=(4.9, 3.8))
+figure, panels = plotting.panels(2, 2, size=(4.7, 3.7))
 for panel, ((size, kind), job) in zip(panels, jobs.items()):
     path, plane = (lnb.gallery_result(job, part) for part in ("path", "path-plane"))
     held_there[size, kind] = path.attrs["shares"]
@@ -485,6 +485,13 @@ for i in (0, 1, 3, 6, 12):
 #
 # > **Predict.** Which of the eight runs will have negative cosines: those with small batches, those with weight decay, those with both? And when: before the first drop, or after it?
 
+# %%
+uphill = lnb.predict(
+    "After the first drop, which runs step against the gradient, on average?",
+    ["those with small batches", "those with weight decay", "only those with both"],
+)
+uphill
+
 
 # %%
 def compare_steps(run):
@@ -542,8 +549,14 @@ for choice in choices:
 # 2. After the drop, every run with weight decay steps against the gradient, on average, and every run without follows it. Batch size does not decide which. With large batches and decay the steps turn before the drop already.
 # 3. In the first epoch after the drop, most runs with small batches have a peak: there they go down with the gradient. Those with large batches have none.
 
-# %% jupyter={"source_hidden": true} tags=["hide-input"]
+# %%
 after = {c: float(s.cosine[drop:].mean()) for c, s in followed.items()}
+against = {c for c, value in after.items() if value < 0}
+by = {c for c in choices if c[1] == small}, {c for c in choices if c[2] > 0}
+differ = [len(against ^ guess) for guess in (*by, by[0] & by[1])]
+uphill.reveal(uphill.choices[int(np.argmin(differ))])
+
+# %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "10-decay-turns-steps-against-the-gradient",
     all((value < 0) == (choice[2] > 0) for choice, value in after.items()),

@@ -25,6 +25,7 @@ PATHS = find_notebook("10")
 SMALL = """
 import landscape_nb as lnb
 import matplotlib.pyplot as plt
+import plotly.graph_objects as go
 
 def draw(power: int = 2, wide: bool = False):
     figure, axes = plt.subplots(figsize=(3 + wide, 2))
@@ -32,6 +33,7 @@ def draw(power: int = 2, wide: bool = False):
     return figure
 
 lnb.show(draw(3), alt="The third power of x")
+lnb.show_interactive(go.Figure(go.Scatter(y=[0, 1, 4])), draw(2), alt="A parabola")
 lnb.explore(draw, alt="A power of x", power=(1, 3), wide=False)
 """
 
@@ -146,6 +148,10 @@ def test_a_screen_reader_hears_what_sliders_set_and_what_pictures_show(page, lab
     picture = page.locator(".widget-image")
     expect(picture).to_have_attribute("alt", "A power of x")
     expect(page.locator(".jp-OutputArea-output img").first).to_have_attribute("alt", "The third power of x")
+    figure = page.get_by_role("figure", name="A parabola")
+    expect(figure.get_by_alt_text("A parabola")).to_have_count(1)
+    figure.get_by_alt_text("A parabola").dispatch_event("mouseenter")  # JupyterLab then draws what turns
+    expect(figure.locator(".plot-container")).to_have_count(1)
     before = picture.get_attribute("src")
     handle.focus()
     page.keyboard.press("ArrowLeft")

@@ -23,6 +23,7 @@ from landscape_nb.course.exercises.own_model import (
     check_moving_share,
     check_sound_plane,
 )
+from landscape_nb.course.exercises.raggedness import check_local_minima, check_neighbour_rms
 from landscape_nb.course.exercises.spectra import (
     check_filtered_mean,
     check_largest_eigenvalue,
@@ -58,10 +59,12 @@ __all__ = [
     "check_largest_eigenvalue",
     "check_layer_normalized",
     "check_lingering_path",
+    "check_local_minima",
     "check_loss_at",
     "check_mixed_curvature",
     "check_moves_only",
     "check_moving_share",
+    "check_neighbour_rms",
     "check_part_outside",
     "check_pruned",
     "check_rank_correlation",
