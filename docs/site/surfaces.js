@@ -56,7 +56,9 @@ function layout({range, linear = false, contours = false, camera}) {
   if (contours)
     return {margin: {l: 45, r: 10, t: 10, b: 40}, xaxis: {title: {text: "α"}, constrain: "domain"},
       yaxis: {title: {text: "β"}, scaleanchor: "x", constrain: "domain"}, font: {size: 14}};
-  const ends = linear ? range.map(height => 10 ** height) : range;
+  const [low, high] = linear ? range.map(height => 10 ** height) : range;
+  // A little beyond both: plotly cuts surfaces at the ends, and of one that lies in an end it leaves specks.
+  const ends = [low - (high - low) / 100, high + (high - low) / 100];
   return {margin, font: {size: 14}, scene: {camera, aspectmode: "manual", aspectratio: {x: 1, y: 1, z: .7},
     xaxis: {title: {text: "α"}}, yaxis: {title: {text: "β"}},
     zaxis: {title: {text: "loss"}, range: ends, ...lossTicks(range, linear)}}};

@@ -191,7 +191,19 @@ def plot_contours(
     bar.set_ticklabels(_texts(chosen)[::2])
     bar.set_label(LABELS.get(variable, variable))
     figure.suptitle(title, fontsize=lettering(16))
+    _lay_out(figure)
     return figure
+
+
+def _lay_out(figure: Figure) -> None:
+    """Lay out the panels once before they are drawn.
+
+    Panels of equal aspect become smaller beside a colour bar, and the room above and below them is divided only at
+    the next pass. A picture is drawn in one: without this one, its title would meet the panels', and labels be cut.
+    """
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
 
 
 def _contour(

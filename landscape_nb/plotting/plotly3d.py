@@ -251,8 +251,14 @@ def _short(numbers: Float[np.ndarray, "b a"]) -> Float[np.ndarray, "b a"]:
 
 
 def _axes(heights: Heights, variable: str) -> dict[str, Any]:
+    """What the axes say and where they end.
+
+    The axis of heights goes a little beyond its ends: plotly cuts surfaces there, and of one that lies in an end, as
+    where it was cut off above, it would leave specks.
+    """
+    beyond = (heights.high - heights.low) / 100
     axis = {"title": variable, "tickvals": heights.ticks, "ticktext": heights.labels}
-    axis |= {"range": [heights.low, heights.high]}
+    axis |= {"range": [heights.low - beyond, heights.high + beyond]}
     return {"xaxis_title": "α", "yaxis_title": "β", "zaxis": axis, "aspectratio": {"x": 1, "y": 1, "z": 0.8}}
 
 

@@ -134,7 +134,7 @@ print(f"loss before training {before:.2f}, after {after:.4f}")
 # %%
 far = lnb.predict(
     "How far before the loss is that of guessing, on the nearer side?",
-    ["less than a tenth of its length", "up to half of it", "more than half of it"],
+    ["less than a tenth of its length", "a tenth to a half", "more than half of it"],
 )
 far
 
@@ -191,22 +191,24 @@ planes = {name: plane(name, each) for name, each in both.items()}
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 alt = (
-    "Loss surfaces of ResNet-56 on digits, on the scale of section 1. With "
-    "shortcuts: a smooth funnel. Without: a high, lopsided trough with "
-    "raised corners."
+    "Loss surfaces of ResNet-56 on digits, on the scale of section 1. Without "
+    "shortcuts: a high, lopsided trough with raised corners. With them: a smooth "
+    "funnel."
 )
 
 # %%
-lnb.show(plotting.plot_surfaces(planes, title="ResNet-56 on digits", **pair), alt=alt)
+in_order = {name: planes[name] for name in ("without", "with shortcuts")}
+title = "ResNet-56 on digits"
+lnb.show(plotting.plot_surfaces(in_order, title=title, **pair), alt=alt)
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 alt = (
-    "The same two planes as contours: concentric rings with shortcuts, an "
-    "uneven plateau above 1 without."
+    "The same two planes as contours: an uneven plateau above 1 without shortcuts, "
+    "concentric rings with them."
 )
 
 # %%
-lnb.show(plotting.plot_contours(planes, title="ResNet-56 on digits"), alt=alt)
+lnb.show(plotting.plot_contours(in_order, title=title), alt=alt)
 
 # %%
 {
@@ -214,6 +216,8 @@ lnb.show(plotting.plot_contours(planes, title="ResNet-56 on digits"), alt=alt)
 }  # the lowest point of each plane
 
 # %% [markdown]
+# Order, height and colours are those of section 1; the range is ±0.5 here, and ±1 there.
+#
 # **Notice**
 #
 # 1. With shortcuts the rings are round and the loss falls to almost nothing in the middle.
@@ -230,7 +234,7 @@ alt = "Which points of the two planes lie below a chosen level of the loss."
 # %%
 def draw(level=2.1):
     figure, panels = plotting.panels(2, size=(4.8, 4.6))
-    for panel, (name, p) in zip(panels, planes.items()):
+    for panel, (name, p) in zip(panels, in_order.items()):
         height = np.log(p.loss.transpose("beta", "alpha") / level)
         panel.contourf(p.alpha, p.beta, height, levels=[-99, 0, 99], cmap="cividis_r")
         share = float((height < 0).mean())
@@ -256,12 +260,12 @@ lnb.claim(
 )
 
 # %% [markdown]
-# At every inner point of a plane, second differences give two curvatures. Where the smaller one is clearly negative, the surface bends down; `nonconvex_fraction` counts such points.
+# At every inner point of a plane, second differences give two curvatures. Where the smaller one is clearly negative, the surface bends down; `nonconvex_fraction` counts such points. (Dents count however shallow they are, so a plateau has many.)
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 bends = [lnb.nonconvex_fraction(p) for p in planes.values()]
 lnb.claim(
-    "00-shortcuts-smooth",
+    "00-plain-bends-down",
     bends[0] < 0.15 and bends[1] > 2 * bends[0],
     "With shortcuts the surface bends down at few points; without, at more "
     "than twice as many.",
@@ -285,11 +289,11 @@ lnb.claim(
 # %% [markdown]
 # Second, "ragged" can be counted: how many inner points of a plane lie lower than all eight points around them?
 #
-# > **Predict.** How many such pits have the two surfaces of section 1, and how many our two?
+# > **Predict.** How many such pits do the two surfaces of section 1 have, and how many do our two have?
 
 # %%
 more_pits = lnb.predict(
-    "How many times as many pits has the first of section 1's surfaces as the second?",
+    "How many pits does section 1's first surface have, compared with the second?",
     ["about as many", "about twice as many", "more than five times as many"],
 )
 more_pits

@@ -601,7 +601,8 @@ def probe(alpha=0.5, beta=0.0):
     figure, (left, right) = plotting.panels(2, size=(5.6, 4.6))
     height(left, terrain)
     left.plot(alpha, beta, "*", color="#D55E00", markeredgecolor="white", markersize=20)
-    left.set_title(f"loss {float(here.loss):.3f}, accuracy {float(here.accuracy):.0%}")
+    right_share = f"{float(here.accuracy):.0%} of the training images right"
+    left.set_title(f"loss {float(here.loss):.3f}, {right_share}")
     plotting.draw_answers(
         right, pictures, labels, answers(alpha, beta), data.class_names
     )

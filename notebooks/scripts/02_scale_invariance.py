@@ -147,7 +147,7 @@ for c in factors:
 # One function, five "sharpnesses". The reason: a step of about 0.3 in every weight is large for a layer whose weights have become ten times smaller, and small for one whose weights have grown. A plot along raw directions measures the weights' scale, and the scale can be chosen freely.
 
 # %% [markdown]
-# ## 3 · Batch norm: flatter and flatter
+# ## 3 · Batch norm: all layers at once
 #
 # Batch norm divides what a layer gives by its standard deviation over the data. So the scale of the layer *before* it does not matter: multiply a convolution by c, and its batch norm divides by c. (With frozen running statistics, these must be rescaled with it; `rescale_batch_norm` does that.) We train a small VGG-9 and rescale all of its convolutions at once.
 
@@ -283,7 +283,7 @@ lnb.claim(
     ends[0] > ends[1],
     "Before batch norm, larger weights make the raw curve flatter, with "
     "the same outputs.",
-    loss_at_the_ends_for_c_0_1_and_10=ends,
+    loss_at_the_ends_for_the_smallest_and_the_largest_c=ends,
 )
 
 # %% [markdown]

@@ -20,7 +20,7 @@
 #
 # ![Four panels with the loss on the straight line from a network trained with small batches to one trained with large batches. Without weight decay the wide valley is on the small-batch side, with weight decay on the large-batch side.](images/03_batch_size_flip.png)
 #
-# *The same two ways of training, joined by a straight line. On the left the small-batch minimum looks flat, on the right the large-batch minimum does. All that changed is weight decay.*
+# *The same two ways of training, joined by a straight line, without and with weight decay.*
 
 # %% [markdown]
 # | | |
@@ -380,7 +380,7 @@ lnb.claim(
 )
 
 # %% [markdown]
-# So with decay the small-batch weights are short because there were many updates, five times as many. (The two curves part before the dashed one ends: after half of its few updates, the large batches' learning rate has dropped.) The weights themselves show the same:
+# So part of the difference comes from the number of updates: small batches make five times as many. The rest is there after equally many updates: half-way through its few, the large batches' learning rate has already dropped, and the curves part before the dashed one ends. The weights themselves show the same:
 
 # %%
 figure, panels = plotting.panels(2, size=(6.4, 4.2))
@@ -510,7 +510,7 @@ lnb.claim(
     "Rescaling alone decides: × 0.1 makes the flat small-batch end the "
     "steep one, and with decay × 3 makes its reach more than five times as "
     "long (rim at a loss of 0.3).",
-    reach_of_small_and_large_without_decay_times_0_1=shorter,
+    reach_of_small_and_large_without_decay_a_tenth_as_long=shorter,
     reach_of_small_with_decay_before_and_after_times_3=[trained[0], longer[0]],
 )
 
@@ -551,8 +551,9 @@ for kind in kinds:
 alt = (
     "Left and middle: the loss on the line between small and large batch, without and "
     "with decay, above with interpolated, below with recalibrated statistics. Between "
-    "the ends all rise slowly from the small-batch end and fall steeply to the "
-    "large-batch end. Behind the ends, recalibrated, the loss rises more at the "
+    "the ends, interpolated, the loss rises slowly from the small-batch end to a high "
+    "hill and falls steeply to the large-batch end; recalibrated, a low hill of about "
+    "1 is left, little above the large-batch end. Behind the ends, recalibrated, the loss rises more at the "
     "large-batch end without decay, and at the small-batch end with it. Right: the "
     "norm of the weights over 20 epochs. Without decay it grows with small batches, "
     "with decay it falls by a quarter; with large batches it hardly changes."
@@ -563,6 +564,7 @@ figure, panels = plotting.panels(3, 2, size=(4.8, 3.8))
 walks = [(how, kind) for how in ("interpolated", "recalibrated") for kind in kinds]
 for panel, (how, kind) in zip(panels[[0, 1, 3, 4]], walks):
     draw_walk(panel, there[how, kind], "loss", f"{how}, {kind.replace('-', ' ')}")
+    panel.set_ylim(0, 7)
 panels[5].set_axis_off()
 for (side, kind), training in grown.items():
     norm = [training.attrs["initial_norm"], *training.weight_norm.values]
@@ -578,13 +580,20 @@ panels[2].set_xticks(range(0, 21, 5))
 panels[2].legend(loc="lower left", fontsize=12)
 lnb.show(figure, alt=alt)
 
+
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
-reached = {kind: reach(there["interpolated", kind], 1.2) for kind in kinds}
+def reach_above(line, rise=1):
+    """How far from each end until the loss is so much above that end's own."""
+    ends = line.loss.sel(alpha=[0, 1], method="nearest").values
+    return [reach(line, loss + rise)[end] for end, loss in enumerate(ends)]
+
+
+reached = {kind: reach_above(there["interpolated", kind]) for kind in kinds}
 lnb.claim(
     "03-no-flip-in-twenty-epochs",
     all(small > 2 * large for small, large in reached.values()),
     "On CIFAR-10, after 20 epochs, between the ends, the small-batch end is the flat "
-    "one without decay, and with decay it still is (rim at a loss of 1.2).",
+    "one without decay, and with decay it still is (rim at 1 above each end's own loss).",
     shipped=True,
     reach_of_small_and_large_without_decay=reached["no-decay"],
     reach_of_small_and_large_with_decay=reached["decay"],
@@ -645,7 +654,7 @@ exercises.check_reach(my_reach, line, 1.0, start=1.0, end=0.0)
 # ```python
 # my_reach = reach(line, 1.0)[1]
 # ```
-# `reach(line, 1.0)[0]` is that of the small-batch end: shorter still, so the order does not hang on the level.
+# `reach(line, 1.0)[0]` is that of the small-batch end: shorter still, so the order does not depend on the level.
 # </details>
 #
 # **3 · Scale a layer by hand** (●●○, 10 minutes). Without `rescale_batch_norm`: make the first convolution (`features[0]`) of a copy of `original` three times as long. Which buffers of its batch norm (`features[1]`) must follow, and by which factor, for the same outputs?

@@ -227,9 +227,9 @@ def against_width(panel, numbers, title):
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 alt = (
-    "Three numbers of each plane against the width factor k, with and "
-    "without shortcuts: the part below a loss of 1, the part less than 1 "
-    "above the centre, and the part that bends down."
+    "Three numbers of each plane against the width factor k. The part below a loss of "
+    "1 grows with k in both rows, first with shortcuts. The part less than 1 above the "
+    "centre grows with shortcuts and falls without. The part that bends down falls."
 )
 
 # %%
@@ -260,13 +260,16 @@ bent = {shortcuts: [bends[k, shortcuts] for k in widths] for shortcuts in (True,
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
-    "06-width-smooths-plain-nets",
+    "06-width-bends-down-less",
     bent[False][-1] < bent[False][0] / 2,
     "Without shortcuts, the plane at k = 8 bends down at less than half as "
     "many points as at k = 1.",
     bends_down_without_shortcuts=bent[False],
     bends_down_with=bent[True],
 )
+
+# %% [markdown]
+# (It counts dents, however shallow: k = 1 without shortcuts sits on a plateau, where a little unevenness is enough.)
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
@@ -291,7 +294,7 @@ lnb.claim(
 )
 
 # %% [markdown]
-# We chose a loss of 1, one pair of directions and a range of ±0.5. Does the story hang on that? Here are two more pairs for each network, on a coarser grid.
+# We chose a loss of 1, one pair of directions and a range of ±0.5. Does the story depend on that? Here are two more pairs for each network, on a coarser grid (and every second point of the planes above: on another grid the edge has another weight).
 
 
 # %%
@@ -305,7 +308,8 @@ def another(which, seed):
 
 
 # %%
-draws = {settings.seed: planes}
+every = {"alpha": slice(None, None, 2), "beta": slice(None, None, 2)}
+draws = {settings.seed: {which: p.isel(every) for which, p in planes.items()}}
 draws |= {
     settings.seed + more: {
         which: another(which, settings.seed + more) for which in nets
@@ -374,7 +378,7 @@ lnb.claim(
 # 1. Without shortcuts, the contours around k = 1 are uneven; around k = 8 they are closed and round.
 # 2. With shortcuts, the basin of k = 1 is much smaller than the others. From k = 2 on, twice the channels no longer double it.
 # 3. In the left panel at the start of this section, the dashed curve leaves the ground only where the solid one is already high.
-# 4. In the middle panel there, the dashed curve ends lower than it starts. The narrow plain networks sit high, at losses well above 1, on ground that rises slowly. It is flat, and they are bad.
+# 4. In the middle panel there, measured from the networks' own centres, the order without shortcuts turns around: the dashed curve ends lower than it starts. The narrow plain networks sit high, at losses well above 1, on ground that rises slowly. It is flat, and they are bad.
 #
 # **Why.** Perhaps this: a neuron adds up what many channels say. If every weight is moved a little at random, the errors of many channels partly cancel, and the more channels there are, the better. A second reason is about the plot itself: of a random direction in a larger space, a smaller part points where the loss rises. Then some of the flatness belongs to the directions and not to the network; exercise 4 lets you measure it.
 #
@@ -420,7 +424,8 @@ for (k, kind), job in jobs.items():
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 alt = (
     "Contours around three ResNet-20 without shortcuts, trained on CIFAR-10, range "
-    "±1. At k = 1 a small ragged basin in high ground; at k = 4 a wide round one."
+    "±1. At k = 1 a small basin with a pointed outline in high ground; at k = 4 a wide, "
+    "rounder one."
 )
 
 # %%
@@ -459,7 +464,7 @@ lnb.claim(
 )
 
 # %% [markdown]
-# (`landscape-nb figure 6 --preset gallery --out 6.png` draws both rows.) All six have learned now, though none to the end, and the narrow ones less far. The wide basin does not hang on where we start to count. One draw of directions and of weights for each. Shortcuts hardly matter here: at 20 layers the paper, too, finds little difference.
+# (`landscape-nb figure 6 --preset gallery --out 6.png` draws both rows.) All six have learned now, though none to the end, and the narrow ones less far. Counted from each network's own centre, the wide network still has the wider basin. One draw of directions and of weights for each. Shortcuts hardly matter here: at 20 layers the paper, too, finds little difference.
 
 # %% [markdown]
 # ## 4 · Another way: every layer sees all before it
@@ -523,7 +528,7 @@ lnb.claim(
 
 # %%
 survives = lnb.predict(
-    "With shortcuts, which width keeps the largest part of its accuracy?",
+    "With shortcuts, which width keeps the smallest part of its accuracy?",
     [f"k = {k}" for k in widths],
 )
 survives
@@ -604,7 +609,7 @@ for k in widths:
 # %%
 point = fractions.index(0.4)
 lasting = [kept[k, True][point] / kept[k, True][0] for k in widths]
-survives.reveal(survives.choices[lasting.index(max(lasting))])
+survives.reveal(survives.choices[lasting.index(min(lasting))])
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
@@ -616,7 +621,7 @@ lnb.claim(
 )
 
 # %% [markdown]
-# With shortcuts the wider networks keep the larger part here, though one had not finished learning, k = 1. Without shortcuts even the two widest lose nearly half of their accuracy, and the two narrowest more than half. With another seed the order in between changes (see the claim): this is a hint, not a law.
+# With shortcuts the wider networks keep the larger part here, though one had not finished learning, k = 1. Without shortcuts even the two widest lose nearly half of their accuracy, and the two narrowest more than half. With another seed the order changes, and k = 2 may come first (see the claim); only k = 1 was last each time: this is a hint, not a law.
 
 # %%
 lnb.predictions()
@@ -714,8 +719,8 @@ exercises.check_curvature_gap(my_ratio, objective, d)
 #
 # ## Take away
 #
-# - Width smooths the surroundings of a plain network and widens its basin of low loss; with shortcuts there is less left to gain from k = 2 on.
-# - At every width here the network with shortcuts has the wider basin below 1.
+# - Width widens the basin of low loss of a plain network. On CIFAR-10 it also makes the plane smoother; on the digits it bends down at fewer points. With shortcuts there is less left to gain from k = 2 on.
+# - At every width on the digits the network with shortcuts has the wider basin below 1; on CIFAR-10, at 20 layers, the two hardly differ.
 # - Before saying "flatter", ask how low the bottom is. A plateau is flat, too.
 #
 # ## References

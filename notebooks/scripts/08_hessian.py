@@ -20,7 +20,7 @@
 #
 # ![Top: contours of the loss around two deep perceptrons, a round bowl with skip connections and a dented one without. Below: at 25 points of each plane the size of the smallest eigenvalue of the Hessian beside the largest, close to zero at the centre and mostly larger around it.](images/08_hessian.png)
 #
-# *Above, the loss in two planes. Below, how large the most negative curvature is beside the most positive one, over all directions of weight space: small at the trained network, mostly larger around it.*
+# *Above, the loss in two planes. Below, how large the most negative curvature is beside the most positive one, over all directions of weight space: smaller at the trained network than at most points around it.*
 
 # %% [markdown]
 # | | |
@@ -106,8 +106,8 @@ print(
 
 # %%
 bending = lnb.predict(
-    "Of 300 random directions, how many curves bend down at the centre?",
-    ["as many as there are negative eigenvalues", "some, but fewer", "none"],
+    "What share of 300 random directions bends down at the centre?",
+    ["the same share as of the eigenvalues", "a smaller share", "none"],
 )
 bending
 
@@ -176,7 +176,7 @@ both = {"raw": curvatures, "filter-normalized": filtered}
 lnb.show(draw_averages(both, mean, eigenvalues), alt=alt)
 
 # %% [markdown]
-# No direction sees a negative eigenvalue by itself: what it sees is an average, and the few large positive eigenvalues decide it. So a plot that bends down proves negative curvature, and a plot that bends up proves only that positive curvature dominates. And only along raw directions is the average a fair one: in a filter-normalized direction the weights of long filters count more. (Böttcher & Wheeler, 2022, study this hiding of saddles in random projections.)
+# No random direction sees a single eigenvalue: what it sees is an average, and the few large positive eigenvalues decide it. So a plot that bends down proves negative curvature, and a plot that bends up proves only that positive curvature dominates. And only along raw directions is the average a fair one: in a filter-normalized direction the weights of long filters count more. (Böttcher & Wheeler, 2022, study this hiding of saddles in random projections.)
 
 # %% [markdown]
 # ## 2 · Turn a plot until it bends down
@@ -279,7 +279,7 @@ lnb.claim(
 #
 # For ResNet-56 nobody writes the matrix down. Lanczos' method needs products alone: multiply a random vector by H, make the result orthogonal to all vectors before it, multiply again. After k products the Hessian, seen from the k vectors, is a k × k matrix, and its eigenvalues, the *Ritz values*, approach the outermost eigenvalues first.
 #
-# > **Predict.** How many products does it take until both ends are right to 5 %: 10, 100, or all 1,184?
+# > **Predict.** How many products does it take until both ends are right to 5 %: about 20, about 200, or all 1,184?
 
 
 # %%
@@ -350,10 +350,8 @@ lnb.explore(draw_lanczos, alt=alt, steps=(10, settings.steps, 10))
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "08-both-ends-in-one-run",
-    max(needed.values()) < settings.steps
-    and ends.products < 300
-    and max(ends.residuals) < 2e-3,
-    "Some tens of products find both ends of 1,184 eigenvalues to 5 %.",
+    max(needed.values()) < 30 and ends.products < 300 and max(ends.residuals) < 2e-3,
+    "Fewer than thirty products find both ends of 1,184 eigenvalues to 5 %.",
     products_for_min_and_max=list(needed.values()),
     products_of_extreme_eigenvalues=ends.products,
 )
@@ -433,7 +431,8 @@ for name, net in nets.items():
 
 # %%
 larger = lnb.predict(
-    "In which plane is negative curvature larger beside the positive one?", list(nets)
+    "In which plane is negative curvature larger beside the positive one?",
+    [*nets, "about as large in both"],
 )
 larger
 
@@ -513,14 +512,16 @@ for name in nets:
     )
 
 # %%
-larger.reveal(max(median, key=median.get))
+most = max(median, key=median.get)
+clear = median[most] > 2 * min(median.values())
+larger.reveal(most if clear else "about as large in both")
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(
     "08-convex-at-the-centre",
     all(centre[name] < median[name] for name in nets),
-    "In both planes negative curvature is small at the trained network and "
-    "larger around it.",
+    "In both planes the ratio is smaller at the trained network than at the median "
+    "point.",
     centre=list(centre.values()),
     median=list(median.values()),
 )
@@ -555,10 +556,7 @@ lnb.claim(
 # %% [markdown]
 # **Not reproduced at this scale.** In the paper's map ResNet-56 without shortcuts stands out by its ratio. Here it depends on the seed which of the two medians is larger (see the claim; on another processor the networks end a little elsewhere). At the trained network both λmin *and* λmax are larger without shortcuts, so their ratio does not tell the networks apart. What differs is the share of points inside ±0.5 at which the plane bends down, and the size of both ends. (Further out a loss levels off around every network, and bends down there, too.)
 #
-# | abs(λmin / λmax) | at the centre | over the plane |
-# |---|---|---|
-# | paper, DenseNet-121 on CIFAR-10 | | below 0.01 over a large region |
-# | paper, colours of Figure 7 | | 0 to 0.5 |
+# (The paper's Figure 7 has colours from 0 to 0.5; the ratio of its DenseNet-121 is below 0.01 over a large region.)
 
 # %% [markdown]
 # ### The map of the paper's own networks
@@ -624,7 +622,7 @@ lnb.claim(
 # %% [markdown]
 # **Notice**
 #
-# 1. With shortcuts the ratio is at most 0.15 at 21 of 25 points: there the strongest bend upwards is more than six times the strongest downwards. The bowl is convex up to shallow dents.
+# 1. With shortcuts the ratio is at most 0.15 at 21 of 25 points: there the strongest bend upwards is more than six times the strongest downwards. The dents are shallow beside the steepest bend; that is all the ratio can say.
 # 2. Without them the ratio is above 0.3 at 15 points, and above 0.7 at nine: there the loss bends down almost as strongly as up. This is not a bowl but a saddle.
 # 3. At both centres the ratio is small. But a small ratio does not mean little negative curvature: without shortcuts λmin is 34 times larger in size than with them, and λmax hides it, being a thousand times larger.
 
@@ -670,8 +668,8 @@ def draw_density(panel, density, title, exact=None):
 alt = (
     "Three spectral densities on a logarithmic axis: a tall peak at zero and "
     "single large eigenvalues far to the right. The estimate follows the exact "
-    "histogram of the small perceptron; without shortcuts the spectrum reaches much "
-    "further."
+    "histogram of the small perceptron, whose axis is its own; without shortcuts the "
+    "spectrum reaches much further."
 )
 
 # %%

@@ -256,7 +256,7 @@ first, final = run.points[0], run.points[-1]
 # %%
 seen = lnb.predict(
     "What part of the distance does a random plane show?",
-    ["most of it", "about a tenth", "less than a twentieth"],
+    ["most of it", "a twentieth to a half", "less than a twentieth"],
 )
 seen
 
@@ -419,7 +419,8 @@ lnb.claim(
 alt = (
     "Three panels. Two random directions: a jagged path of about 0.002. From start to "
     "end and a random direction, both axes alike: a straight horizontal line. The same "
-    "with the vertical axis magnified: another jagged path, of about 0.0015."
+    "with the vertical axis magnified and the horizontal one cut to the path: another "
+    "jagged path, of about 0.0015."
 )
 
 # %%
@@ -542,7 +543,7 @@ exercises.check_expected_cosine(my_cosine, 25_557_032)
 # 1.6 ⋅ 10⁻⁴: on average, the angle differs from 90° by less than a hundredth of a degree.
 # </details>
 #
-# **2 · What the picture leaves out** (●○○, 5 minutes). What part of the displacement from the end of `run` back to its middle (`run.points[12]`) is off the plane `unit["start to end, random"]`? The origin is `final`.
+# **2 · What the picture leaves out** (●○○, 5 minutes). What part of the displacement from the end of `run` back to its middle (`middle` below) is off the plane `unit["start to end, random"]`? The origin is `final`.
 
 # %%
 middle = run.points[len(run.points) // 2]

@@ -16,7 +16,7 @@
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/landscape-nb/landscape-nb/blob/main/notebooks/10_pca_trajectories.ipynb)
 # [![Launch Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/landscape-nb/landscape-nb/main?urlpath=lab/tree/notebooks/10_pca_trajectories.ipynb)
 #
-# **Question.** Training moves tens of thousands of weights, and yet one plane shows most of its path. What does that say about the loss?
+# **Question.** Training moves tens of thousands of weights. How much of its path can one plane show, and what does that say about the loss?
 #
 # ![Three panels. Left: the path of a training run over the contours of the loss, in the plane of its first two principal components. Middle: the path of a random walk in the plane of its own, a smooth arc. Right: the share of the first component for eight runs, beside that of walks with the same step lengths and the 61 percent of a long random walk.](images/10_pca_trajectories.png)
 #
@@ -342,7 +342,7 @@ for choice in choices:
 #
 # ### At the paper's scale
 #
-# Four of the paper's eight runs are computed nearly at its scale so far: a VGG-9 of half the width on CIFAR-10, SGD with and without weight decay, 20 epochs. Their paths and planes ship with this package. (Statistics are frozen here, as in the paper. So the heights far from the star are those of no network that was trained; see below.)
+# Four of the paper's eight runs are computed nearly at its scale so far: a VGG-9 of half the width on CIFAR-10, SGD with and without weight decay, 20 epochs. Their paths and planes ship with this package. (Statistics are frozen here, as in the paper. So the heights far from the star are those of no network that was trained; see below. The levels are others, too, from 0.25 to 100: a colour does not mean the same as above.)
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 alt = (
@@ -418,7 +418,7 @@ def draw_gap(panel, choice):
 alt = (
     "Training loss by epoch of the network itself and of its projection on the PCA "
     "plane, with frozen and with recalibrated statistics, for two runs. SGD with small "
-    "batches: frozen, the projection is up to thousands of times above the network in "
+    "batches: frozen, the projection is up to tens of thousands of times above the network in "
     "the first epochs; recalibrated, it lies below the network. Adam with large "
     "batches: all stay within a factor of a few."
 )
@@ -447,7 +447,7 @@ for choice, path in measured.items():
     print(
         f"{name(*choice):25} up to {off / way:3.0%} of the way off the plane,", end=" "
     )
-    print(f"frozen contours wrong by up to × {gaps[choice]:,.1f}")
+    print(f"frozen contours wrong by up to × {float(f'{gaps[choice]:.2g}'):,.6g}")
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 lnb.claim(

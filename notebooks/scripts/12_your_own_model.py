@@ -167,10 +167,12 @@ print(f"{len(batches)} steps")
 # %% [markdown]
 # An `Objective` needs three things said of such a model: how to read a batch (`forward=`), what the loss is (`criterion=`, which gets the outputs and the batch), and what else is to be measured.
 #
-# > **Predict.** The loss of a perfect network, every class right and the ink exact: is it 0?
+# > **Predict.** Is the loss 0 if every class is right and the ink exact?
 
 # %%
-zero = lnb.predict("Is the loss of a perfect network 0?", ["yes", "no"])
+zero = lnb.predict(
+    "Is the loss 0 if every class is right and the ink exact?", ["yes", "no"]
+)
 zero
 
 # %%
@@ -213,7 +215,7 @@ lnb.claim(
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 alt = (
     "Contours of the sum of both losses around the network with two "
-    "answers: one bowl, lowest at the centre, with lines from 0.6 up."
+    "answers: one bowl, lowest near the centre, with lines from 0.6 up."
 )
 
 # %%

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from helpers import plane_over
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 
 import landscape_nb as lnb
@@ -148,3 +149,18 @@ def test_a_round_bowl_has_round_contours_though_few_points_are_measured():
     path = plotting.plot_contours(bowl, levels=[np.exp(1.0), 50]).axes[0].collections[1].get_paths()[0]
     radii = np.linalg.norm(path.vertices, axis=1)
     np.testing.assert_allclose(radii, 0.5, atol=0.008)  # straight lines are off by 0.016
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_one_draw_leaves_labels_whole_and_the_title_above_the_panels(count):
+    """A picture is drawn once (`png`); at a first pass panels of equal aspect are not yet where they end."""
+    bowl = plane_over(
+        lambda a, b: 20 * (a**2 + b**2) + 0.05, a=np.linspace(-0.5, 0.5, 17), b=np.linspace(-0.5, 0.5, 17)
+    )
+    figure = plotting.plot_contours({f"panel {n}": bowl for n in range(count)}, columns=count, title="A title")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    renderer, (title,) = canvas.get_renderer(), figure.texts
+    for panel in figure.axes[:count]:
+        assert panel.xaxis.label.get_window_extent(renderer).y0 >= 0
+        assert panel.title.get_window_extent(renderer).y1 < title.get_window_extent(renderer).y0
