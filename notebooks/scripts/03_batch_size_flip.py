@@ -553,10 +553,11 @@ alt = (
     "with decay, above with interpolated, below with recalibrated statistics. Between "
     "the ends, interpolated, the loss rises slowly from the small-batch end to a high "
     "hill and falls steeply to the large-batch end; recalibrated, a low hill of about "
-    "1 is left, little above the large-batch end. Behind the ends, recalibrated, the loss rises more at the "
-    "large-batch end without decay, and at the small-batch end with it. Right: the "
-    "norm of the weights over 20 epochs. Without decay it grows with small batches, "
-    "with decay it falls by a quarter; with large batches it hardly changes."
+    "1 is left, little above the large-batch end. Behind the ends, recalibrated, the "
+    "loss rises more at the large-batch end without decay, and at the small-batch end "
+    "with it. Right: the norm of the weights over 20 epochs. Without decay it grows "
+    "with small batches, with decay it falls by a quarter; with large batches it "
+    "hardly changes."
 )
 
 # %%
@@ -593,7 +594,8 @@ lnb.claim(
     "03-no-flip-in-twenty-epochs",
     all(small > 2 * large for small, large in reached.values()),
     "On CIFAR-10, after 20 epochs, between the ends, the small-batch end is the flat "
-    "one without decay, and with decay it still is (rim at 1 above each end's own loss).",
+    "one without decay, and with decay it still is (rim at 1 above each end's own "
+    "loss).",
     shipped=True,
     reach_of_small_and_large_without_decay=reached["no-decay"],
     reach_of_small_and_large_with_decay=reached["decay"],

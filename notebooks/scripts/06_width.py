@@ -423,8 +423,8 @@ for (k, kind), job in jobs.items():
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 alt = (
-    "Contours around three ResNet-20 without shortcuts, trained on CIFAR-10, range "
-    "±1. At k = 1 a small basin with a pointed outline in high ground; at k = 4 a wide, "
+    "Contours around three ResNet-20 without shortcuts, trained on CIFAR-10, range ±1."
+    " At k = 1 a small basin with a pointed outline in high ground; at k = 4 a wide, "
     "rounder one."
 )
 

@@ -163,8 +163,8 @@ with_, without = shipped["ResNet-56"], shipped["ResNet-56, no shortcuts"]
 lnb.claim(
     "07-rims-of-the-papers-networks",
     min(with_ + without) > 2.5 and all(a < b for a, b in zip(with_, without)),
-    "Along each of four pairs of directions the rims around the paper's two networks of "
-    "56 layers are higher than 2.5, and higher without shortcuts than with them.",
+    "Along each of four pairs of directions the rims around the paper's two networks "
+    "of 56 layers are higher than 2.5, and higher without shortcuts than with them.",
     shipped=True,
     rims_with_shortcuts=with_,
     rims_without=without,

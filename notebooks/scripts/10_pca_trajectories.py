@@ -417,10 +417,10 @@ def draw_gap(panel, choice):
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 alt = (
     "Training loss by epoch of the network itself and of its projection on the PCA "
-    "plane, with frozen and with recalibrated statistics, for two runs. SGD with small "
-    "batches: frozen, the projection is up to tens of thousands of times above the network in "
-    "the first epochs; recalibrated, it lies below the network. Adam with large "
-    "batches: all stay within a factor of a few."
+    "plane, with frozen and with recalibrated statistics, for two runs. SGD with small"
+    " batches: frozen, the projection is up to tens of thousands of times above the "
+    "network in the first epochs; recalibrated, it lies below the network. Adam with "
+    "large batches: all stay within a factor of a few."
 )
 
 # %%
