@@ -49,7 +49,7 @@ DECK = """<!doctype html>
 .reveal .question {{ font-size: 1.2em; }}
 .reveal .landscape-player {{ font-size: 20px; }}
 .reveal .landscape-player .player-controls {{ justify-content: center; }}
-.reveal .landscape-player img {{ margin: 0 auto; }}
+.reveal .landscape-player img {{ margin: 0 auto; max-height: 520px; }}
 .reveal ol, .reveal ul {{ display: block; }}
 .reveal li {{ margin-bottom: .5em; }}
 .plotly-graph-div {{ margin: 0 auto; }}

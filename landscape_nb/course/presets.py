@@ -130,7 +130,7 @@ def choose_preset(name: str, **settings: dict) -> Settings:
     """
     check_choice("PRESET", name, PRESETS)
     if name == "gallery" and name in settings:
-        print("What is shipped at the paper's scale has a section of its own; the rest is the quick preset.")
+        print("What is shipped for the paper's data has a section of its own; the rest is the quick preset.")
     elif name == "gallery":
         print("No paper-scale result is shipped for this notebook yet; what follows is the quick preset.")
         name = "quick"

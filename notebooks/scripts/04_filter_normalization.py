@@ -104,7 +104,7 @@ for side, name in runs:
 # %% [markdown]
 # **The paper's own test errors** (VGG-9 on CIFAR-10, batch 128 against 8192, Figure 3): 7.37 % against 11.07 % without weight decay, 6.0 % against 10.19 % with weight decay 5e-4.
 #
-# On the straight line of notebook 03, flatness changed sides with weight decay, because the weights' scale did. Now every step will be measured relative to the weights that it moves: in a filter-normalized direction d, each filter of d is as long as the same filter of θ.
+# On the straight line of notebook 03, flatness changed sides with weight decay, and so did the scale of the weights, which alone can do it. Now every step will be measured relative to the weights that it moves: in a filter-normalized direction d, each filter of d is as long as the same filter of θ.
 #
 # > **Predict.** Four curves, loss against α: which network has the widest valley, which the narrowest? Does the order depend on weight decay?
 
@@ -345,7 +345,7 @@ for method in ("filter", "layer"):
     )
 
 # %% [markdown]
-# **Not found here:** the two orders are the same, or differ only between neighbours whose widths are nearly equal. In the run shown, the wider of any two valleys also makes fewer errors; four networks are too few to make a rule of that. Networks that were trained alike have filters of like lengths, and then the two normalizations differ little.
+# **Not found here:** the two orders are the same, or differ only between neighbours whose widths are nearly equal. In the run shown, measured below 0.5, the wider of any two valleys also makes fewer errors; measured above the centre (section 2), the two large-batch networks change places. Four networks are too few to make a rule of either. Networks that were trained alike have filters of like lengths, and then the two normalizations differ little.
 #
 # What can go wrong is plain all the same. Layer normalization undoes a factor on a whole layer. But batch norm cancels a factor on *every single filter*. Let us give each filter of a network its own factor between 1/4 and 4, without changing an answer.
 
@@ -385,7 +385,7 @@ for method, line in twins.items():
     print(f"{method:7} the width of the valley changes by {change[method]:.1%}")
 
 # %% [markdown]
-# Choose the normalization, the direction and the largest factor, and watch when the twin's curve leaves the network's own. (Another draw of the direction moves both curves, or none.)
+# Choose the normalization, the direction and the largest factor, and watch when the twin's curve leaves the network's own. (Another direction moves both curves. What counts is whether they part.)
 
 # %%
 strongest = [1.0, 2.0, 4.0, 8.0]
@@ -480,9 +480,9 @@ lnb.claim(
 )
 
 # %% [markdown]
-# ### At the paper's scale
+# ### On the paper's data
 #
-# All four are computed nearly at the paper's scale, too: VGG-9 of half the width, on CIFAR-10, for 20 epochs. Their planes ship with this package. (In 20 epochs batch 8192 makes 140 updates, against 2,100 in the paper: it has not learned all that it could.)
+# All four are computed on the paper's data, too: VGG-9 on CIFAR-10, with half the paper's width and for 20 epochs instead of 300. Their planes ship with this package. (In 20 epochs batch 8192 makes 140 updates, against 2,100 in the paper: it has not learned all that it could.)
 
 # %%
 shipped, title = {}, "batch {}, {}\ntest error {:.1%}"
@@ -581,7 +581,7 @@ exercises.check_relative_spread(my_spread, values)
 # %% [markdown]
 # ## What this does not show
 #
-# - **That flatness causes good test results.** Four networks, two orders that agree. The large-batch networks also made far fewer updates (notebook 03), and [notebook 07](07_initialization_and_generalization.ipynb) looks at more networks.
+# - **That flatness causes good test results.** Four networks, two orders that agree but for one pair. The large-batch networks also made far fewer updates (notebook 03), and [notebook 07](07_initialization_and_generalization.ipynb) looks at more networks.
 # - **That wider is better between any two networks.** The two large-batch networks differ little in width, and in test error by a few images. Four networks are not a law, however they are ordered.
 # - **Everything near the minimum.** Biases and batch norm stay put, its running statistics are frozen, and dead filters do not move.
 # - **Special directions.** Ten random ones agree because they average. The steepest one is not among them.

@@ -411,7 +411,7 @@ lnb.claim(
 )
 
 # %% [markdown]
-# ### The same at the paper's scale
+# ### The same on the paper's data
 #
 # A VGG-9 of half the paper's width, trained on CIFAR-10 for 20 epochs (batch 128, weight decay 5e-4); its path ships with this package. The arrangement is that of the paper's Figure 8.
 

@@ -340,9 +340,9 @@ for choice in choices:
 # %% [markdown]
 # At the first drop the path all but stops: half of the epochs follow, and only a small part of the way. (It bends there, too. But it bends about as much in other epochs, and in the right panel the second axis is stretched: only the length of the steps is telling.) The paper has this kink too, and explains it: with shorter steps the noise is smaller. In the first run, SGD with small batches and decay, the loss falls sharply just there: it was the long steps that had kept it up.
 #
-# ### At the paper's scale
+# ### On the paper's data
 #
-# Four of the paper's eight runs are computed nearly at its scale so far: a VGG-9 of half the width on CIFAR-10, SGD with and without weight decay, 20 epochs. Their paths and planes ship with this package. (Statistics are frozen here, as in the paper. So the heights far from the star are those of no network that was trained; see below. The levels are others, too, from 0.25 to 100: a colour does not mean the same as above.)
+# The four runs of SGD are computed on the paper's data, too: a VGG-9 on CIFAR-10, with half the paper's width and for 20 epochs instead of 300. Their paths and planes ship with this package. (Statistics are frozen here, as in the paper. So the heights far from the star are those of no network that was trained; see below. The levels are others, too, from 0.25 to 100: a colour does not mean the same as above.)
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 alt = (

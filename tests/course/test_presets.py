@@ -43,7 +43,7 @@ def test_the_gallery_says_what_is_not_shipped(capsys):
     assert choose_preset("gallery", quick={"n": 1}).n == 1
     assert "No paper-scale result is shipped for this notebook yet" in capsys.readouterr().out
     assert choose_preset("gallery", quick={"n": 1}, gallery={"n": 3}).n == 3
-    assert "What is shipped at the paper's scale has a section of its own" in capsys.readouterr().out
+    assert "What is shipped for the paper's data has a section of its own" in capsys.readouterr().out
 
 
 def test_shipped_planes_are_those_of_the_seed_that_is_asked_for():

@@ -97,12 +97,12 @@ def table(paper: Shown, quick: Shown) -> str:
         paper: Results at the paper's scale.
         quick: Results of the small networks.
     """
-    head = "| where | the paper | its numbers | here, at its scale | | here, on digits | | rule | why, and of what |"
+    head = "| where | the paper | its numbers | here, on its data | | here, on digits | | rule | why, and of what |"
     rows = [head, "|---" * 9 + "|"]
     for statement in STATEMENTS:
         scale, small = outcome(statement, paper), outcome(statement, quick)
         differs = {scale.verdict, small.verdict} & {WEAKER, FAILED}
-        made = [f"at its scale: {scale.made_by}"] * bool(scale.made_by)
+        made = [f"on its data: {scale.made_by}"] * bool(scale.made_by)
         made += [f"on digits: {small.made_by}"] * bool(small.made_by)
         cells = [
             statement.figure,
