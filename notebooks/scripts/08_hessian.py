@@ -594,8 +594,8 @@ for name, cmap in shipped.items():
     )
     print(
         f"{name:24} centre: {float(at.lambda_min):8.3g} and "
-        f"{float(at.lambda_max):8.3g} (residual {float(at.residual * at.lambda_max):.2g}), "
-        f"ratio {float(at.ratio):.2g}"
+        f"{float(at.lambda_max):8.3g}, ratio {float(at.ratio):.2g}, "
+        f"residual {float(at.residual * at.lambda_max):.2g}"
     )
     print(
         f"{'':24} median ratio {usual[name]:.2f}; above 0.15, 0.3, 0.7 at "
