@@ -3,6 +3,7 @@
 import re
 import shutil
 import sys
+from html import escape
 from pathlib import Path
 
 import nbformat
@@ -40,7 +41,9 @@ html_favicon = "site/favicon.svg"
 html_theme = "sphinx_book_theme"
 html_title = "landscape-nb"
 html_context = {"default_mode": "light"}
-html_theme_options = {"logo": {"text": "landscape-nb", "link": "index"}}
+html_theme_options = {"logo": {"text": "landscape-nb"}}  # templates/navbar-logo.html says where it leads
+html_static_path = ["static"]
+html_css_files = ["pages.css"]
 html_sourcelink_suffix = ""
 nb_execution_mode = "off"
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
@@ -57,6 +60,7 @@ def setup(app):
     app.connect("source-read", _show_notebook)
     app.connect("doctree-read", _keep_out_of_search)
     app.connect("html-page-context", _fill_start_page)
+    app.connect("html-page-context", _describe)
     app.connect("build-finished", _copy_moving_parts)
 
 
@@ -84,6 +88,20 @@ def _keep_out_of_search(app, _doctree):
 def _fill_start_page(_app, page, _template, context, _doctree):
     if page == "index":
         context |= {"description": DESCRIPTION, "cards": [_card(notebook) for notebook in NOTEBOOKS]}
+
+
+def _describe(_app, page, _template, context, _doctree):
+    """What a search engine says of a page: the notebook's question, or what the project is."""
+    asked = {f"notebooks/{notebook.name}": notebook for notebook in NOTEBOOKS}
+    said = _question(asked[page]) if page in asked else DESCRIPTION
+    if page != "index":
+        context["metatags"] = context.get("metatags", "") + f'<meta name="description" content="{escape(said)}">'
+
+
+def _question(notebook):
+    """A notebook's question, without marks."""
+    head = nbformat.read(notebook.path, as_version=4).cells[0].source
+    return re.sub("[*`]", "", re.search(r"\*\*Question\.\*\* (.*)", head)[1])
 
 
 def _card(notebook):

@@ -82,12 +82,12 @@ def numbers(job, plane):
     """What a reader may want to know of a plane, as texts by name."""
     training = read(job, "training", SHIPPED)
     found = {
-        "loss at the centre": f"{plane.attrs['origin_loss']:.3g}",
+        "loss at the centre": f"{float(plane.loss.sel(alpha=0, beta=0, method='nearest')):.3g}",
         "local minima": str(local_minima(plane)),
         "roughness": f"{roughness(plane):.3f}",
-        "network": plane.attrs["network"],
+        "network": plane.attrs["network"] + (f" ({job.title})" if job.released else ""),
         "images": f"{plane.attrs['samples']:,}",
-        "data": plane.attrs["data"],
+        "of the data": plane.attrs["data"],
         "error of a height": error(plane.attrs["estimated_error"]),
     }
     if training is not None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import nbformat
 from markdown_it import MarkdownIt
 
-from landscape_nb.course.html_page import write_html
+from landscape_nb.course.html_page import ICON, write_html
 from landscape_nb.course.notebook_page import put_moving_parts, write_plotly
 from landscape_nb.course.notebooks import NOTEBOOKS, find_notebook
 
@@ -30,12 +30,16 @@ SKIPPED = ("Exercises", "What this does not show", "References")
 MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable("table")
 CHROMIUM = ("--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer")
 
+NOTES = """<p>Press T for the notes, below the slide. Where a server gives the slides, as
+<code>python -m http.server</code> in this folder does, S opens them in a window of its own.</p>"""
+
 HANDOUT = """
 figure { margin: 1em 0; break-inside: avoid; } img { max-width: 100%; max-height: 9cm; } h2 { break-before: page; }
 """
 DECK = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Loss landscapes in {minutes} minutes – landscape-nb</title>
 <meta name="viewport" content="width=device-width">
+<meta name="description" content="Slides of the course on loss landscapes, for {minutes} minutes">{icon}
 <link rel="stylesheet" href="reveal/reveal.css"><link rel="stylesheet" href="reveal/white.css">
 <style>
 .reveal {{ font-size: 30px; }}
@@ -47,9 +51,10 @@ DECK = """<!doctype html>
 .reveal .claim {{ font-size: .85em; text-align: left; }}
 .reveal pre {{ font-size: .75em; width: auto; white-space: pre-wrap; box-shadow: none; }}
 .reveal .question {{ font-size: 1.2em; }}
-.reveal .landscape-player {{ font-size: 20px; }}
+.reveal .landscape-player {{ font-size: 22px; }}
+.reveal .landscape-player .player-note {{ font-size: 18px; }}
 .reveal .landscape-player .player-controls {{ justify-content: center; }}
-.reveal .landscape-player img {{ margin: 0 auto; max-height: 520px; }}
+.reveal .landscape-player img {{ margin: 0 auto; max-height: 500px; }}
 .reveal ol, .reveal ul {{ display: block; }}
 .reveal li {{ margin-bottom: .5em; }}
 .plotly-graph-div {{ margin: 0 auto; }}
@@ -63,6 +68,23 @@ Reveal.initialize({{width: 1280, height: 720, hash: true, plugins: [RevealNotes]
 const fit = slide => slide.querySelectorAll(".js-plotly-plot").forEach(plot => Plotly.Plots.resize(plot));
 Reveal.on("ready", event => fit(event.currentSlide));
 Reveal.on("slidechanged", event => fit(event.currentSlide));
+// A window of its own hears of the slides only where a server gives them: from disk, T shows the notes below the slide.
+Reveal.addKeyBinding({{keyCode: 84, key: "T", description: "Notes below the slide"}},
+  () => Reveal.configure({{showNotes: !Reveal.getConfig().showNotes}}));
+// Reveal hears no key while a slider has the focus, and hears a space that is meant for a button. So a dragged slider
+// gives the focus back, a clicker's keys move on all the same, and keys of buttons are theirs.
+for (const player of document.querySelectorAll(".landscape-player")) {{
+  player.addEventListener("pointerup", () => setTimeout(() => document.activeElement.blur()));
+  player.addEventListener("keydown", event => {{
+    const move = {{PageDown: () => Reveal.next(), PageUp: () => Reveal.prev(), Escape: () => {{}}}}[event.key];
+    if (move) {{
+      event.preventDefault();
+      document.activeElement.blur();
+      move();
+    }} else if (event.target.tagName !== "BUTTON" || ![" ", "Enter"].includes(event.key)) return;
+    event.stopPropagation();
+  }});
+}}
 </script>
 </body></html>
 """
@@ -75,9 +97,9 @@ def main(course, out):
     write_assets(course, out)
     for minutes, path in PATHS.items():
         slides = "\n".join(slide for number, part in path.items() for slide in slides_of(course, number, part))
-        (out / f"{minutes}.html").write_text(DECK.format(minutes=minutes, slides=slides), encoding="utf-8")
+        (out / f"{minutes}.html").write_text(DECK.format(minutes=minutes, slides=slides, icon=ICON), encoding="utf-8")
     links = "".join(f'<li><a href="{minutes}.html">{minutes} minutes</a></li>' for minutes in PATHS)
-    body = f'<h1>Slides</h1><ul>{links}<li><a href="handout.pdf">Handout</a></li></ul><p>Press S for the notes.</p>'
+    body = f'<h1>Slides</h1><ul>{links}<li><a href="handout.pdf">Handout</a></li></ul>{NOTES}'
     write_html(out / "index.html", "slides", 900, "", body)
     write_handout(course, out)
 
@@ -275,7 +297,14 @@ def words(output):
 def slide(heading, body, said, kind="part"):
     """A slide, and in its notes what is said with it."""
     notes = MARKDOWN.render("\n\n".join(filter(None, said)))
-    return f'<section class="{kind}"><h2>{escape(heading)}</h2>\n{body}\n<aside class="notes">{notes}</aside></section>'
+    made = f'<section class="{kind}"><h2>{escape(heading)}</h2>\n{body}\n<aside class="notes">{notes}</aside></section>'
+    return alone(made)
+
+
+def alone(made):
+    """HTML for a page beside which there are no notebooks: what leads to them is text, and marks need no emoji font."""
+    made = re.sub(r'<a href="[^":/]*\.ipynb[^"]*">(.*?)</a>', r"\1", made)
+    return made.replace("✅", "✓").replace("❌", "✗")
 
 
 def write_handout(course, out):
@@ -302,7 +331,7 @@ def handout_of(course, notebook):
             if "image/png" in data:
                 parts.append(f"<figure>{picture(output)}<figcaption>{words(output)}</figcaption></figure>")
         parts += claims(cell)
-    return "\n".join(parts)
+    return alone("\n".join(parts))
 
 
 if __name__ == "__main__":

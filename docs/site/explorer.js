@@ -40,6 +40,7 @@ class Side {
     this.box.querySelector(".choices").replaceChildren(...controls);
     if (here && focused) this.box.querySelector(`select[data-fact="${focused}"]`)?.focus();
     this.box.querySelector("h2").textContent = plane.title;
+    this.read.textContent = "Point at the picture to read the loss.";
     const rows = Object.entries(plane.numbers).map(([name, value]) => {
       const row = document.createElement("tr");
       row.append(Object.assign(document.createElement("th"), {textContent: name, scope: "row"}),
@@ -70,10 +71,6 @@ class Side {
       this.read.textContent = `α ${point.x.toFixed(2)}, β ${point.y.toFixed(2)}: `
         + `loss ${height === null ? "not finite" : loss(height)}`;
     });
-    this.plot.removeAllListeners?.("plotly_relayout");
-    this.plot.on("plotly_relayout", change => {
-      if (change["scene.camera"]) turnAll(change["scene.camera"], this);
-    });
   }
 }
 
@@ -82,16 +79,6 @@ function drawAll() {
   if (sides.length < 2) return;
   const range = commonRange(sides.map(side => side.plane), whole);
   sides.forEach(side => side.draw(range));
-}
-
-// Turning one turns the other, which tells of it like a reader's hand would: such news are not passed on again.
-let passing = false;
-async function turnAll(to, from) {
-  if (passing) return;
-  passing = true;
-  camera = to;
-  await Promise.all(sides.filter(side => side !== from).map(side => Plotly.relayout(side.plot, {"scene.camera": to})));
-  passing = false;
 }
 
 // Both pictures with their titles in one PNG.
@@ -127,6 +114,7 @@ const own = planesOf(collections[0]);
 sides = [new Side(first, own.find(plane => plane.facts["skip connections"] === "without"))];
 sides.push(new Side(second, own.find(plane => plane.facts["skip connections"] === "with")));
 drawAll();
+linkCameras(sides.map(side => side.plot), to => { camera = to; });
 document.querySelectorAll("input[name=view]").forEach(radio => radio.addEventListener("change", () => {
   view.contours = radio.value === "contours";
   drawAll();

@@ -34,6 +34,9 @@ const look = layout({range, camera: cameraAt(angle)});
 for (const axis of ["xaxis", "yaxis", "zaxis"]) Object.assign(look.scene[axis], {showticklabels: false, title: {text: ""}});
 Promise.all(plots.map((plot, k) => {
   const drawn = Plotly.newPlot(plot, traces(pair[k], {range}), structuredClone(look), CONFIG);
-  plot.addEventListener("pointerdown", () => setTurning(false));
+  plot.addEventListener("pointerdown", event => event.pointerType === "touch" || setTurning(false));
   return drawn;
-})).then(() => setTurning(!matchMedia("(prefers-reduced-motion: reduce)").matches));
+})).then(() => {
+  linkCameras(plots, ({eye}) => { angle = Math.atan2(eye.y, eye.x); }, () => turning);
+  setTurning(!matchMedia("(prefers-reduced-motion: reduce)").matches);
+});

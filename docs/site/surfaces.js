@@ -55,7 +55,7 @@ function layout({range, linear = false, contours = false, camera}) {
   const margin = {l: 0, r: 0, t: 0, b: 0};
   if (contours)
     return {margin: {l: 45, r: 10, t: 10, b: 40}, xaxis: {title: {text: "α"}, constrain: "domain"},
-      yaxis: {title: {text: "β"}, scaleanchor: "x", constrain: "domain"}, font: {size: 14}};
+      yaxis: {title: {text: "β"}, scaleanchor: "x", constrain: "domain"}, font: {size: 14}, dragmode: false};
   const [low, high] = linear ? range.map(height => 10 ** height) : range;
   // A little beyond both: plotly cuts surfaces at the ends, and of one that lies in an end it leaves specks.
   const ends = [low - (high - low) / 100, high + (high - low) / 100];
@@ -65,4 +65,46 @@ function layout({range, linear = false, contours = false, camera}) {
 }
 
 const START_CAMERA = {eye: {x: 1.35, y: -1.35, z: .95}, center: {x: 0, y: 0, z: -.12}};
-const CONFIG = {responsive: true, displaylogo: false, displayModeBar: false};
+// The wheel scrolls the page, as everywhere on it; a surface is turned by dragging.
+const CONFIG = {responsive: true, displaylogo: false, displayModeBar: false, scrollZoom: false};
+
+// Turning one of some surfaces turns the others with it, which tell of it like a reader's hand would: such news are not
+// passed on again. `told` hears the new camera; while `quiet`, nothing is linked.
+function linkCameras(plots, told, quiet = () => false) {
+  let passing = false;
+  const pass = async (camera, others) => {
+    if (passing || !camera || quiet()) return;
+    passing = true;
+    told(camera);
+    await Promise.all(others.map(plot => Plotly.relayout(plot, {"scene.camera": camera})));
+    passing = false;
+  };
+  for (const plot of plots) {
+    const others = plots.filter(other => other !== plot);
+    for (const news of ["plotly_relayouting", "plotly_relayout"])
+      plot.on(news, change => pass(change["scene.camera"], others));
+    turnByFinger(plot, angle => plot.layout.scene && pass(turned(plot.layout.scene.camera, angle), plots));
+  }
+}
+
+const turned = ({eye, ...camera}, angle) => ({...camera, eye: {z: eye.z,
+  x: eye.x * Math.cos(angle) - eye.y * Math.sin(angle), y: eye.x * Math.sin(angle) + eye.y * Math.cos(angle)}});
+
+// Plotly keeps every touch to itself: a page could not be scrolled past a plot, and a swipe would throw its surface over.
+// So touches do not reach it: up and down scrolls the page, sideways turns the surface.
+function turnByFinger(plot, turn) {
+  const how = {capture: true, passive: true};
+  let last = 0;
+  plot.style.touchAction = "pan-y";
+  plot.addEventListener("touchstart", event => {
+    event.stopPropagation();
+    last = event.touches[0].clientX;
+  }, how);
+  plot.addEventListener("touchmove", event => {
+    event.stopPropagation();
+    const moved = event.touches[0].clientX - last;
+    last += moved;
+    turn(-2 * Math.PI * moved / plot.clientWidth);
+  }, how);
+  plot.addEventListener("touchend", event => event.stopPropagation(), how);
+}

@@ -121,7 +121,8 @@ def _link(number: str, out: Path) -> str:
 
 
 _STYLE = """\
-table { border-collapse: collapse; } td, th { border-bottom: 1px solid #ccc; padding: .4em .8em; }
+table { border-collapse: collapse; display: block; overflow-x: auto; }
+td, th { border-bottom: 1px solid #ccc; padding: .4em .8em; }
 td, th { text-align: left; vertical-align: top; } tr.no { font-weight: bold; }"""
 
 _BODY = """\

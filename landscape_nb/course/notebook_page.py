@@ -8,6 +8,7 @@ from typing import Any
 import nbformat
 
 from landscape_nb.course import players, widget_view
+from landscape_nb.course.html_page import ICON
 from landscape_nb.course.notebooks import Notebook, notebooks_directory
 
 _PLOTLY = "application/vnd.plotly.v1+json"
@@ -18,6 +19,7 @@ _PAGE = """{% extends 'lab/index.html.j2' %}
 {% block html_head_js_mathjax %}{% endblock %}
 {% block html_head_js_mermaidjs %}{% endblock %}
 {% block html_head_css %}{{ super() }}
+<meta name="description" content="{{ resources.metadata.description | escape_html }}">{{ resources.metadata.icon }}
 <style>
 .jp-RenderedHTMLCommon a { text-decoration: underline !important; }
 .jp-InputPrompt, .jp-OutputPrompt { color: #555 !important; opacity: 1 !important; }
@@ -54,7 +56,12 @@ def write_page(content: nbformat.NotebookNode, out: Path, notebook: Notebook) ->
     if put_moving_parts(made):
         write_plotly(out)
     resources = {
-        "metadata": {"path": str(notebooks_directory()), "name": f"{notebook.number} {notebook.title} – landscape-nb"}
+        "metadata": {
+            "path": str(notebooks_directory()),
+            "name": f"{notebook.number} {notebook.title} – landscape-nb",
+            "description": f"A notebook on loss landscapes: {notebook.title}",
+            "icon": ICON,
+        }
     }
     body, _ = HTMLExporter(raw_template=_PAGE, embed_images=True).from_notebook_node(made, resources)
     page = out / f"{notebook.name}.html"

@@ -8,6 +8,7 @@
     .landscape-player fieldset { border: 0; margin: 0; padding: 0; flex-wrap: wrap; min-width: 0; }
     .landscape-player legend { float: left; padding: 0; margin: 0; font-size: inherit; }
     .landscape-player input[type=range] { width: min(24em, 50vw); }
+    .landscape-player button { font: inherit; }
     .landscape-player output { min-width: 4em; font-variant-numeric: tabular-nums; }
     .landscape-player .player-note { margin: .3em 0; font-size: .85em; }`;
   const PAUSE = 400;  // milliseconds between two pictures of a film

@@ -309,4 +309,4 @@ def _play(figure: "go.Figure", frames: Sequence[dict[str, Any]], word: str, paus
     figure.update_layout(updatemenus=[place | {"buttons": buttons, "showactive": False}])
     if word == "play":
         steps = [{"label": f["name"], "method": "animate", "args": [[f["name"]], still]} for f in frames]
-        figure.update_layout(sliders=[{"steps": steps, "active": active, "x": 0.2, "len": 0.75, "y": 0}], margin_b=90)
+        figure.update_layout(sliders=[{"steps": steps, "active": active, "x": 0.2, "len": 0.75, "y": 0}], margin_b=110)

@@ -318,7 +318,7 @@ for e in epochs:
     print(f"bends down at {bends[e]:4.0%}")
 
 # %% [markdown]
-# The planes make a film. Press play, or drag the slider below the surface; without JupyterLab you see its pictures side by side. Height and colours mean the same in all of them.
+# The planes make a film. Press play, or drag the slider below the surface; where nothing moves you see its pictures side by side. Height and colours mean the same in all of them.
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 alt = (

@@ -276,7 +276,7 @@ with_bar(figure, panels, filled[0])
 lnb.show(figure, alt=alt)
 
 # %% [markdown]
-# The same as a surface. In a live notebook, press play and the first run walks down over its plane; turn it with the mouse. (Readers without a kernel see the path from above.)
+# The same as a surface. In JupyterLab and on the course's pages, press play and the first run walks down over its plane; turn it with the mouse. (Elsewhere you see the path from above.)
 
 # %% jupyter={"source_hidden": true} tags=["hide-input"]
 alt = (

@@ -6,6 +6,7 @@ import nbformat
 import pytest
 from helpers import ROOT
 from pages import PIXEL
+from playwright.sync_api import expect
 from slides import PATHS, main, slides_of
 
 from landscape_nb.course.notebooks import find_notebook
@@ -59,6 +60,42 @@ def test_players_move_on_slides(decks, page):
     page.keyboard.press("ArrowLeft")
     assert picture.get_attribute("src") != before
     assert picture.evaluate("picture => picture.decode().then(() => picture.naturalWidth)") > 100
+
+
+def test_keys_move_the_slides_whatever_has_the_focus(decks, page):
+    page.goto((decks / "45.html").as_uri())
+    page.wait_for_function("Reveal.isReady()")
+    at = page.evaluate(
+        "() => { const slide = Reveal.getSlides().findIndex(slide => slide.querySelector('.landscape-player'));"
+        " Reveal.slide(slide); return slide; }"
+    )
+    slider = page.locator("section.present input[type=range]").first
+    slider.focus()
+    before = slider.input_value()
+    page.keyboard.press("ArrowLeft")
+    assert slider.input_value() != before
+    assert page.evaluate("Reveal.getIndices().h") == at
+    page.keyboard.press("PageDown")
+    assert page.evaluate("Reveal.getIndices().h") == at + 1
+    page.keyboard.press("PageUp")
+    slider.click()  # a slider that is let go of leaves the keys to the slides
+    page.wait_for_function("document.activeElement === document.body")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("Reveal.getIndices().h") == at + 1
+    page.keyboard.press("ArrowLeft")
+    play = page.locator("section.present .landscape-player button").first
+    play.focus()
+    page.keyboard.press("Space")
+    assert page.evaluate("Reveal.getIndices().h") == at
+    assert play.text_content() == "pause"
+
+
+def test_notes_are_read_from_disk_and_no_link_leads_to_a_missing_notebook(decks, page):
+    page.goto((decks / "90.html").as_uri())
+    page.wait_for_function("Reveal.isReady()")
+    page.keyboard.press("t")
+    expect(page.locator(".speaker-notes")).to_contain_text("10 minutes")
+    assert not page.evaluate("[...document.querySelectorAll('a')].filter(link => link.href.includes('.ipynb')).length")
 
 
 def test_the_handout_is_a_pdf_with_all_notebooks(decks):

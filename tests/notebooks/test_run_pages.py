@@ -62,6 +62,26 @@ def test_every_player_moves_without_kernel_and_network(course, page, request, wh
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
 
 
+NARROW = ("index.html", "explorer.html", "README.html", "CONTRIBUTING.html", "docs/api.html", "docs/reference.html")
+
+
+@pytest.mark.parametrize("name", NARROW)
+def test_a_page_fits_a_phone(site, page, name):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto((site / name).as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("name", ["00_start_here", "12_your_own_model"])
+def test_code_is_read_without_scrolling_and_the_logo_leads_to_the_start(site, page, name):
+    page.goto((site / f"notebooks/{name}.html").as_uri())
+    cells = page.locator(".cell_input pre:visible").all()
+    assert len(cells) > 10
+    assert not [cell.inner_text() for cell in cells if cell.evaluate("pre => pre.scrollWidth > pre.clientWidth")]
+    page.locator(".navbar-brand").first.click()
+    assert page.url == (site / "index.html").as_uri()
+
+
 PAGES = {
     "site": (
         "index.html", "explorer.html", "docs/index.html", "docs/api.html", "docs/guide.html",
@@ -104,6 +124,42 @@ def test_the_explorer_compares_what_is_chosen(site, page, tmp_path):
     with page.expect_download() as saved:
         page.locator("#save").click()
     assert Image.open(saved.value.path()).size == (1400, 690)
+
+
+def test_a_reading_goes_with_the_network_it_was_of(site, page):
+    page.goto((site / "explorer.html").as_uri())
+    page.wait_for_function("document.querySelectorAll('.js-plotly-plot .main-svg').length > 1")
+    left = page.locator(".side").first
+    empty = left.locator(".read").text_content()
+    page.evaluate("sides[0].plot.emit('plotly_hover', {points: [{x: 0, y: 0}]})")
+    shown = left.locator(".read").text_content().split()[-1]
+    assert shown == left.locator("tr", has_text="loss at the centre").locator("td").text_content()
+    left.locator("select").first.select_option("VGG-9, digits")
+    assert left.locator(".read").text_content() == empty
+
+
+FINGER = """([name, x]) => {
+    const target = document.querySelector(".plot canvas, .plot");
+    const touches = name === "touchend" ? [] : [new Touch({identifier: 0, target, clientX: x, clientY: 400})];
+    target.dispatchEvent(new TouchEvent(name, {touches, bubbles: true, cancelable: true}));
+}"""
+
+
+@pytest.mark.parametrize("name", ["explorer.html", "index.html"])
+def test_a_finger_turns_both_surfaces_and_leaves_their_heights_upright(site, page, name):
+    page.emulate_media(reduced_motion="reduce")
+    page.goto((site / name).as_uri())
+    page.wait_for_function("document.querySelectorAll('.js-plotly-plot .main-svg').length > 1")
+    page.wait_for_function("[...document.querySelectorAll('.plot')].every(plot => plot.style.touchAction === 'pan-y')")
+    eyes = "() => [...document.querySelectorAll('.plot')].map(plot => plot.layout.scene.camera.eye)"
+    before = page.evaluate(eyes)[0]
+    for event in (("touchstart", 200), ("touchmove", 240), ("touchend", 240)):
+        page.evaluate(FINGER, event)
+    page.wait_for_function(f"({eyes})().every(eye => eye.x !== {before['x']})")
+    left, right = page.evaluate(eyes)
+    assert left == pytest.approx(right)
+    assert left["z"] == before["z"]
+    assert left["x"] ** 2 + left["y"] ** 2 == pytest.approx(before["x"] ** 2 + before["y"] ** 2)
 
 
 def test_both_surfaces_of_the_explorer_turn_together(site, page):
