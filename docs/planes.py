@@ -85,7 +85,7 @@ def numbers(job, plane):
         "loss at the centre": f"{float(plane.loss.sel(alpha=0, beta=0, method='nearest')):.3g}",
         "local minima": str(local_minima(plane)),
         "roughness": f"{roughness(plane):.3f}",
-        "network": plane.attrs["network"] + (f" ({job.title})" if job.released else ""),
+        "network": f"{job.title}, trained by the paper's authors" if job.released else plane.attrs["network"],
         "images": f"{plane.attrs['samples']:,}",
         "of the data": plane.attrs["data"],
         "error of a height": error(plane.attrs["estimated_error"]),
