@@ -28,7 +28,7 @@
 # | **You will** | turn the paper's own pair around; train four networks; draw their loss planes on the same levels; measure roughness |
 # | **You need** | notebook 02, or trust in filter normalization; what a residual block is |
 # | **In the paper** | Li et al. (2018), section 6, Figures 1, 4 and 5 |
-# | **Takes** | 0.7 minutes, 1.0 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
+# | **Takes** | 1.0 minutes, 1.0 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
 
 # %%
 import sys

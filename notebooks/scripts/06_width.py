@@ -28,7 +28,7 @@
 # | **You will** | train eight networks of four widths, and a DenseNet; measure how wide and how smooth their basins are; prune some |
 # | **You need** | notebook 05: what shortcuts do, how planes are compared |
 # | **In the paper** | Li et al. (2018), section 6, Figure 6 |
-# | **Takes** | 1.0 minutes, 1.0 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
+# | **Takes** | 1.1 minutes, 1.0 GB of memory, measured on two fast cores limited to AVX2; an old laptop takes up to three times as long |
 
 # %%
 import sys
