@@ -17,7 +17,7 @@ class Outline(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.attributes.setdefault(tag, []).append(dict(attrs))
-        if tag != "meta":
+        if tag not in ("meta", "link"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
@@ -39,6 +39,10 @@ def test_a_page_is_a_whole_document(tmp_path):
     assert outline.texts["html body main p"] == "{braces} stay"
     assert outline.attributes["html"] == [{"lang": "en"}]
     assert {"charset": "utf-8"} in outline.attributes["meta"]
+    assert [meta["content"] for meta in outline.attributes["meta"] if meta.get("name") == "description"]
+    (icon,) = outline.attributes["link"]
+    assert icon["rel"] == "icon"
+    assert Outline(icon["href"].removeprefix("data:image/svg+xml,")).attributes["ellipse"]
 
 
 def test_the_style_has_the_width_and_the_pages_own_rules(tmp_path):
