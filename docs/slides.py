@@ -302,7 +302,7 @@ def slide(heading, body, said, kind="part"):
 
 
 def alone(made):
-    """HTML for a page beside which there are no notebooks: what leads to them is text, and marks need no emoji font."""
+    """HTML for a page without notebooks beside it: links to them become text, and emoji plain marks."""
     made = re.sub(r'<a href="[^":/]*\.ipynb[^"]*">(.*?)</a>', r"\1", made)
     return made.replace("✅", "✓").replace("❌", "✗")
 
