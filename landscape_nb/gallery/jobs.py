@@ -120,6 +120,9 @@ def _vgg9(
     """VGG-9 with small and large batches, with and without weight decay: with SGD, lines between them, with Adam."""
     rates = how.pop("rates", {})
     decays = {True: ("decay", decay, f"weight decay {decay:g}"), False: ("no-decay", 0.0, "no weight decay")}
+    # What needs the training run comes first: a cache may be emptied, and the network alone is enough for the rest.
+    of_run = ("training", "path", "path-plane")
+    order = {"sgd": (*of_run, "random-paths", "lines", "plane", "lines-layer"), "adam": (*of_run, "lines", "plane")}
 
     def trained(optimizer: Literal["sgd", "adam"], side: str, decayed: bool) -> Job:
         name, factor, words = decays[decayed]
@@ -139,7 +142,7 @@ def _vgg9(
             family="vgg9",
             options={"width": width},
             training=training,
-            products=(*_AROUND, "path", "path-plane", *(("lines-layer", "random-paths") if optimizer == "sgd" else ())),
+            products=order[optimizer],
         )
 
     yield from (trained("sgd", side, decayed) for decayed, side in product(decays, batches))
