@@ -51,20 +51,28 @@ class Augmentation:
 
     def __call__(self, images: Float[Tensor, "n c h w"], generator: torch.Generator) -> Float[Tensor, "n c h w"]:
         """Return augmented copies of `images`, drawn with `generator`."""
+        return self.crop(images, self.draw(len(images), generator))
+
+    def draw(self, count: int, generator: torch.Generator) -> Int[Tensor, "n 3"]:
+        """How images are varied: each one's first row and first column in the padded image, and 1 if it is mirrored.
+
+        Drawn on the CPU, the same for every device.
+        """
+        highs = 2 * self.pad + 1, 2 * self.pad + 1, 2
+        drawn = torch.cat([torch.randint(high, (count, 1), generator=generator) for high in highs], 1)
+        drawn[:, 2] *= int(self.flip)
+        return drawn
+
+    def crop(self, images: Float[Tensor, "n c h w"], drawn: Int[Tensor, "n 3"]) -> Float[Tensor, "n c h w"]:
+        """Return copies of `images` varied as `draw` has drawn, on their device."""
         count, _, height, width = images.shape
         padded = torch.nn.functional.pad(images, [self.pad] * 4)
-
-        def draw(high: int) -> Tensor:
-            return torch.randint(high, (count, 1), generator=generator)
-
-        # Drawn on the CPU, the same on every device.
-        rows = draw(2 * self.pad + 1) + torch.arange(height)
-        columns = draw(2 * self.pad + 1) + torch.arange(width)
-        mirrored = draw(2).bool() & torch.tensor(self.flip)
-        columns = torch.where(mirrored, columns.flip(1), columns)
-        where = (torch.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :])
-        first, second, third = (index.to(images.device) for index in where)
-        cropped = padded[first, :, second, third]
+        row, column, mirrored = drawn.to(images.device).split(1, dim=1)
+        rows = row + torch.arange(height, device=images.device)
+        columns = column + torch.arange(width, device=images.device)
+        columns = torch.where(mirrored.bool(), columns.flip(1), columns)
+        number = torch.arange(count, device=images.device)[:, None, None]
+        cropped = padded[number, :, rows[:, :, None], columns[:, None, :]]
         return cropped.permute(0, 3, 1, 2).contiguous()
 
 

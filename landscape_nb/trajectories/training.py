@@ -9,8 +9,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim.adam import adam
-from torch.optim.sgd import sgd
 from tqdm.auto import tqdm
 
 from landscape_nb._common.allocator import give_back
@@ -18,13 +16,13 @@ from landscape_nb._common.checks import check_choice, check_fraction, check_kind
 from landscape_nb._common.progress import progress_bar
 from landscape_nb._common.provenance import fingerprint, versions
 from landscape_nb._common.rng import preserved_rng
-from landscape_nb._common.safe_layout import SafeLayout
 from landscape_nb._common.schema import PRECISIONS
 from landscape_nb.datasets import Augmentation, ImageData
 from landscape_nb.objective.batches import batch_slices
 from landscape_nb.objective.metrics import accuracy
 from landscape_nb.objective.objective import Objective
-from landscape_nb.objective.reductions import Metric, batch_value
+from landscape_nb.objective.reductions import Metric
+from landscape_nb.trajectories.captured import Captured
 from landscape_nb.trajectories.run_files import (
     Expected,
     RunFiles,
@@ -35,6 +33,7 @@ from landscape_nb.trajectories.run_files import (
 )
 from landscape_nb.trajectories.training_log import TrainingLog, recorded_epochs
 from landscape_nb.trajectories.trajectory import StateDict, Trajectory, snapshot
+from landscape_nb.trajectories.updates import Updates
 from landscape_nb.weights.copies import check_model, copied_model
 from landscape_nb.weights.params import check_params, parameters_of
 
@@ -44,6 +43,10 @@ PAPER_DROPS = (150 / 300, 225 / 300, 275 / 300)
 _LAYOUT = torch.channels_last  # a third faster for convolutions on two cores
 _TESTED_AT_ONCE = {"cpu": 128, "cuda": 512}
 """On a CPU, 512 samples at once take twice as long: large arrays get fresh memory each time. A GPU wants few calls."""
+_READ_EVERY = 50
+"""After how many updates a GPU's numbers are read: Python waits for them, and launches nothing meanwhile."""
+_FEWEST_TO_RECORD = 20
+"""Updates an epoch from which they are recorded: fewer are large, and a recording would hold their memory twice."""
 _NET = "net/"
 _RATES = {"sgd": 0.1, "adam": 1e-3}
 
@@ -181,8 +184,15 @@ class _Run:
         self.has_tests = has_tests
         self.metrics = {"loss": criterion, **metrics}
         self.augment, self.settings = augment, settings
-        self.weights = [p for p in net.parameters() if p.requires_grad]
-        self.buffers = _empty_buffers(settings["optimizer"], self.weights)
+        chosen = {name: settings[name] for name in ("optimizer", "weight_decay", "momentum")}
+        halved = settings["precision"] == "bfloat16"
+        self.updates = Updates(net, self.metrics, halved=halved, samples=len(self.inputs), **chosen)
+        precise = torch.float32 if self.device.type == "mps" else torch.float64
+        self.totals = torch.zeros(len(self.metrics), dtype=precise, device=self.device)
+        self.rate = torch.zeros((), device=self.device) if self.device.type == "cuda" else 0.0
+        batches = len(self.inputs) // settings["batch_size"]
+        recorded = self.device.type == "cuda" and batches >= _FEWEST_TO_RECORD
+        self.update = Captured(self._update) if recorded else self._update
         self.epoch = 0
         self.log = TrainingLog(net, tests, has_tests, settings)
         self.files: RunFiles | None = None
@@ -206,7 +216,7 @@ class _Run:
         settings = self.settings
         weights = {prefix + name for name, _ in self.net.named_parameters() for prefix in ("", _NET)}
         # Adam's mean of squares may overflow while the weights stay finite: they stand still then.
-        weights |= {f"{kind}/{number}" for kind in ("momentum", "mean") for number in range(len(self.weights))}
+        weights |= {f"{kind}/{number}" for kind in ("momentum", "mean") for number in range(len(self.updates.weights))}
         initial = self.log.states[0]
         return Expected(settings["epochs"], settings["record"], quantities, initial, self._resumable(), weights)
 
@@ -242,24 +252,44 @@ class _Run:
         torch.manual_seed(int(seed))
         generator = torch.Generator().manual_seed(int(seed))
         rate = self.settings["lr"] * 0.1 ** sum(self.epoch >= drop for drop in self.settings["drops"])
-        totals = dict.fromkeys(self.metrics, 0.0)
-        seen = 0
+        self._set_rate(rate)
+        self.totals.zero_()
         self.net.train()
-        for samples in self._batches(int(seed)):
-            inputs, targets = self.inputs[samples], self.targets[samples]
-            if self.augment:
-                inputs = self._augmented(inputs, generator)
+        batches = self._batches(int(seed))
+        seen, drawn = 0, self._drawn([len(samples) for samples in batches], generator)
+        for number, (samples, how) in enumerate(zip(batches, drawn, strict=True), 1):
+            inputs = self._varied(self.inputs[samples], how, generator)
             if inputs.ndim == 4:
                 inputs = inputs.contiguous(memory_format=_LAYOUT)
-            values = self._step(inputs, targets, rate)
+            self.update(inputs, self.targets[samples])
             seen += len(samples)
-            for name in totals:
-                totals[name] += len(samples) * values[name]
-            bar.set_postfix({name: f"{total / seen:.3f}" for name, total in totals.items()}, refresh=False)
+            if self.device.type == "cpu" or number % _READ_EVERY == 0 or number == len(batches):
+                shown = {name: f"{mean:.3f}" for name, mean in self._means(seen).items()}
+                bar.set_postfix(shown, refresh=False)
             bar.update()
         self.epoch += 1
-        means = {f"train_{name}": total / seen for name, total in totals.items()}
+        means = {f"train_{name}": value for name, value in self._means(seen).items()}
         self.log.record(self.epoch, means | {"lr": rate})
+
+    def _set_rate(self, rate: float) -> None:
+        """Where updates are recorded, they read the learning rate from the GPU's memory."""
+        if isinstance(self.rate, Tensor):
+            self.rate.fill_(rate)
+        else:
+            self.rate = rate
+
+    def _drawn(self, sizes: Sequence[int], generator: torch.Generator) -> Sequence[Tensor | None]:
+        """How the images of each batch are varied: drawn for the whole epoch, and brought to the device at once."""
+        if type(self.augment) is not Augmentation:  # a subclass may vary images in its own way
+            return [None] * len(sizes)
+        drawn = torch.cat([self.augment.draw(size, generator) for size in sizes])
+        return drawn.to(self.device).split(list(sizes))
+
+    def _varied(self, inputs: Tensor, how: Tensor | None, generator: torch.Generator) -> Tensor:
+        """Inputs as the augmentation varies them."""
+        if how is not None:
+            return self.augment.crop(inputs, how)
+        return self._augmented(inputs, generator) if self.augment else inputs
 
     def _augmented(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
         try:
@@ -276,43 +306,16 @@ class _Run:
             )
         return varied
 
-    def _outputs(self, inputs: Tensor) -> Any:
-        try:
-            return self.net(inputs)
-        except ValueError as error:
-            if len(inputs) > 1:
-                raise
-            # In training mode batch norm refuses a single sample; the objective's trial runs in evaluation mode.
-            name = "data" if len(self.inputs) == 1 else "batch_size"
-            raise ValueError(f"{name}: got 1 sample a step, too few to train this network ({error})") from error
+    def _update(self, inputs: Tensor, targets: Tensor) -> None:
+        """Update the weights, and add to the epoch's totals what was measured of the batch."""
+        values = self.updates(inputs, targets, self.rate)
+        self.totals += len(inputs) * torch.stack([values[name].to(self.totals).reshape(()) for name in self.metrics])
 
-    def _step(self, inputs: Tensor, targets: Tensor, rate: float) -> dict[str, float]:
-        self.net.zero_grad()
-        halved = self.settings["precision"] == "bfloat16"
-        with SafeLayout(), torch.autocast(inputs.device.type, torch.bfloat16, enabled=halved):
-            outputs = self._outputs(inputs)
-            values = {name: batch_value(metric(outputs, targets)) for name, metric in self.metrics.items()}
-        _check_loss(values["loss"])
-        values["loss"].backward()
-        with torch.no_grad():
-            self._update(rate)
-        values = {name: float(torch.as_tensor(value).detach()) for name, value in values.items()}
-        self.log.check_finite("loss", values["loss"], self.epoch + 1)
-        return values
-
-    def _update(self, rate: float) -> None:
-        """Take a step. (torch's optimizer classes would import its compiler: 150 MB and two seconds.)"""
-        gradients = [w.grad if w.grad is not None else torch.zeros_like(w) for w in self.weights]
-        common = {"lr": rate, "weight_decay": self.settings["weight_decay"], "maximize": False, "fused": True}
-        if self.settings["optimizer"] == "sgd":
-            momentum = self.settings["momentum"]
-            options = {"momentum": momentum, "dampening": 0, "nesterov": momentum > 0}
-            momenta: Any = self.buffers["momentum"]  # sgd would fill in a None; there is none
-            sgd(self.weights, gradients, momenta, **options, **common)
-        else:
-            mean, square, step = (self.buffers[name] for name in ("mean", "square", "step"))
-            options = {"amsgrad": False, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
-            adam(self.weights, gradients, mean, square, [], step, **options, **common)
+    def _means(self, seen: int) -> dict[str, float]:
+        """What was measured so far in the epoch. It is read from the device, which has to finish for that."""
+        means = dict(zip(self.metrics, (self.totals / seen).tolist(), strict=True))
+        self.log.check_finite("loss", means["loss"], self.epoch + 1)
+        return means
 
     def _batches(self, seed: int) -> list[Tensor]:
         """The numbers of shuffled samples, batch by batch."""
@@ -336,24 +339,16 @@ class _Run:
     def _resumable(self) -> StateDict:
         """The network's and the optimizer's tensors, named as in a file: `net/conv1.weight`, `momentum/0`."""
         tensors = {f"{_NET}{name}": tensor for name, tensor in snapshot(self.net).items()}
-        for kind, buffers in self.buffers.items():
+        for kind, buffers in self.updates.buffers.items():
             tensors |= {f"{kind}/{number}": buffer for number, buffer in enumerate(buffers)}
         return tensors
 
     def _restore(self, tensors: StateDict) -> None:
         state = {name.removeprefix(_NET): tensor for name, tensor in tensors.items() if name.startswith(_NET)}
         self.net.load_state_dict(state)
-        for kind, buffers in self.buffers.items():
+        for kind, buffers in self.updates.buffers.items():
             for number, buffer in enumerate(buffers):
                 buffer.copy_(tensors[f"{kind}/{number}"])
-
-
-def _empty_buffers(optimizer: str, weights: Sequence[Tensor]) -> dict[str, list[Tensor]]:
-    """An optimizer's buffers before the first step."""
-    zeros = [[torch.zeros_like(w, requires_grad=False) for w in weights] for _ in range(2)]
-    if optimizer == "sgd":
-        return {"momentum": zeros[0]}
-    return {"mean": zeros[0], "square": zeros[1], "step": [torch.zeros((), device=w.device) for w in weights]}
 
 
 def _parts(data: ImageData | Pair) -> tuple[Pair, Pair | None, Augmentation | None]:
@@ -364,15 +359,6 @@ def _parts(data: ImageData | Pair) -> tuple[Pair, Pair | None, Augmentation | No
     if len(data[0]) != len(data[1]):
         raise ValueError(f"data: got {len(data[0])} inputs and {len(data[1])} targets")
     return tuple(data), None, None
-
-
-def _check_loss(loss: Any) -> None:
-    """Raise unless gradients can be taken of a loss."""
-    check_kind("criterion", loss, Tensor, "one that returns a tensor with a gradient")
-    if loss.numel() != 1:
-        raise ValueError(f"criterion: it returned shape {tuple(loss.shape)}, wants one number, the mean of a batch")
-    if not loss.requires_grad:
-        raise ValueError("criterion: what it returned has no gradient; compute it from the outputs, without detach()")
 
 
 def _check_settings(optimizer, lr, weight_decay, momentum, drops) -> None:

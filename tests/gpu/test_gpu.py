@@ -6,6 +6,7 @@ import torch
 
 import landscape_nb as lnb
 from landscape_nb.gallery.build import default_jobs
+from landscape_nb.trajectories import training
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA here")]
 QUIET = {"progress": False}
@@ -79,6 +80,35 @@ def test_training_and_its_principal_components(precision):
     assert next(runs[1].model.parameters()).is_cuda
     shares = [lnb.pca_directions(run, 2).explained_variance_ratio for run in runs]
     np.testing.assert_allclose(*shares, atol=0.05)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_recorded_updates_train_as_those_that_are_called(optimizer, monkeypatch):
+    data = lnb.datasets.digits().subset(410, 100)
+    model = lnb.models.vgg9(0.125, **data.shape).cuda()
+    augment = lnb.datasets.Augmentation(1)
+    how = {"epochs": 3, "batch_size": 20, "lr": 2e-3, "optimizer": optimizer, "augment": augment, "cache": False}
+    recorded = lnb.train(model, data, **how, **QUIET)
+    monkeypatch.setattr(training, "_FEWEST_TO_RECORD", 10**9)
+    called = lnb.train(model, data, **how, **QUIET)
+    for name in ("train_loss", "test_loss", "weight_norm"):
+        assert recorded.history[name] == pytest.approx(called.history[name], rel=2e-2)
+
+
+def test_a_metric_that_reads_from_the_gpu_is_called_plainly():
+    data = lnb.datasets.digits().subset(400, 100)
+    model = lnb.models.mlp(**data.shape).cuda()
+    metrics = {"wrong": lambda outputs, targets: float((outputs.argmax(1) != targets).sum()) / len(targets)}
+    how = {"epochs": 2, "batch_size": 20, "lr": 0.01, "metrics": metrics, "cache": False}
+    with pytest.warns(UserWarning, match="cannot be recorded as a CUDA graph"):
+        run = lnb.train(model, data, **how, **QUIET)
+    assert run.history["train_wrong"][1] < run.history["train_wrong"][0]
+
+
+def test_a_diverging_run_ends_with_an_error():
+    data = lnb.datasets.digits().subset(400, 100)
+    with pytest.raises(FloatingPointError, match="a lower lr"):
+        lnb.train(lnb.models.mlp(**data.shape).cuda(), data, epochs=3, batch_size=20, lr=1e6, cache=False, **QUIET)
 
 
 def test_the_gallery_picks_the_papers_networks():
