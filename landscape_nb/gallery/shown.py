@@ -65,6 +65,18 @@ class Shown:
         self.absent.append((role, products[0]))
         return None
 
+    def stand_in(self, role: str, other: str, product: str) -> str:
+        """A role, or another that is shown in its place as long as only that one has the product.
+
+        Args:
+            role: The role that is wanted; the caption says that its product is not computed yet.
+            other: The role that may stand in for it.
+            product: What of it is shown.
+        """
+        if self(role, product) is not None or all(self._read(job, product) is None for job in self.jobs(other)):
+            return role
+        return other
+
     def compare(self, roles: Iterable[str], *products: str) -> None:
         """Have roles that are compared played at one scale: the first that has all of these products, if one has.
 

@@ -21,6 +21,14 @@ def test_of_several_products_the_first_that_is_there_counts():
     assert results.absent == []
 
 
+def test_a_network_stands_in_for_one_that_is_not_there():
+    results = Shown(PAPER, SHIPPED)
+    assert results.stand_in("resnet110-plain", "resnet56-plain", "plane") == "resnet56-plain"
+    assert results.caption() == "Not computed yet: ResNet-110, no shortcuts (plane)."
+    assert results.stand_in("resnet20-plain", "resnet56-plain", "plane") == "resnet20-plain"
+    assert results.stand_in("resnet110-plain", "resnet56-large-batch", "plane") == "resnet110-plain"
+
+
 def test_one_of_the_widths_of_a_scale_is_one_of_its_depths():
     jobs = {k: [job.name for job in Shown(PAPER).jobs(f"resnet-k{k}-plain")] for k in (1, 4)}
     assert jobs[1] == ["gpu-resnet56-plain", "cpu-resnet-k1-plain"]
