@@ -68,13 +68,15 @@ def run(number: str, preset: str, out: Path, seed: int) -> None:
 def figure(name: str, preset: str, out: Path | None, device: str | None, seconds: float | None) -> None:
     """Draw the paper's figure NAME (1 to 9, or one of the appendix) and tell what came of it; or `list` them all."""
     from landscape_nb.course.fidelity import STATEMENTS, outcome
-    from landscape_nb.course.paper_figures import FIGURES, checked_file, find_figure, paper_figure
+    from landscape_nb.course.paper_figures import FIGURES, checked_file, costs_of, find_figure, paper_figure
     from landscape_nb.gallery.shown import Shown, scales_of
 
     if name == "list":
         for each in FIGURES:
-            click.echo(f"{each.name}, in notebook {each.notebook}: landscape-nb figure {each.key}")
+            click.echo(f"{each.name}: landscape-nb figure {each.key}")
+            click.echo(f"  in notebook {each.notebook}, under {each.section!r}")
             click.echo(f"  paper: {each.paper}")
+            click.echo(f"  takes: {costs_of(each)}")
         return
     try:
         found = find_figure(name)
@@ -103,6 +105,8 @@ def list_jobs(out: Path | None) -> None:
     from landscape_nb.gallery.jobs import JOBS
     from landscape_nb.gallery.results import read
 
+    if out is not None and not out.is_dir():
+        raise click.ClickException(f"out: there is no directory {out}")
     for job in JOBS.values():
         try:
             there = [product for product in job.products if read(job, product, out) is not None]

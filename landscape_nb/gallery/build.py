@@ -147,7 +147,7 @@ def build_job(
 
     def compute_all() -> None:
         for product in missing(job, folder):
-            echo(f"{job.name}: {product}, {_in_words(estimate(work, product))}")
+            echo(f"{job.name}: {product}, {in_words(estimate(work, product))}")
             found = compute(work, product)
             written.append(write(job, product, found, folder))
             work.drop_stores()
@@ -199,7 +199,13 @@ def passes(job: Job, product: str, train: int, test: int) -> int:
     return points.get(kind, _POINTS_OF_A_PLANE) * scale.images
 
 
-def _in_words(seconds: float) -> str:
+def in_words(seconds: float) -> str:
+    """A time as a person says it.
+
+    Example:
+        >>> in_words(42.3), in_words(7000)
+        ('about 42 s', 'about 117 minutes')
+    """
     for unit, size in (("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * size:
             return f"about {seconds / size:.0f} {unit}"

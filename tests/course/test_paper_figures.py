@@ -1,12 +1,13 @@
 """Every figure of the paper has a notebook, is drawn from what there is, and says what there is not."""
 
 import matplotlib.pyplot as plt
+import nbformat
 import pytest
 from click.testing import CliRunner
 
 import landscape_nb as lnb
 from landscape_nb.__main__ import main
-from landscape_nb.course.notebooks import NOTEBOOKS
+from landscape_nb.course.notebooks import NOTEBOOKS, find_notebook, notebooks_directory
 from landscape_nb.course.paper_figures import FIGURES, find_figure, jobs_of, paper_figure
 
 
@@ -83,6 +84,15 @@ def test_the_command_draws_a_figure_and_tells_verdicts(tmp_path):
     assert out.stat().st_size > 10_000
     listed = CliRunner().invoke(main, ["figure", "list"]).output
     assert all(f"landscape-nb figure {figure.key}" in listed for figure in FIGURES)
+    assert listed.count("takes: gallery seconds; quick ") == len(FIGURES)
+
+
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.key)
+def test_the_section_that_redoes_a_figure_is_in_its_notebook(figure):
+    notebook = find_notebook(figure.notebook)
+    cells = nbformat.read(notebooks_directory() / f"{notebook.name}.ipynb", 4).cells
+    headings = {line.lstrip("# ") for cell in cells for line in cell.source.splitlines() if line.startswith("## ")}
+    assert figure.section in headings
 
 
 def test_a_figure_without_a_directory_to_go_to_is_refused_before_it_is_computed(tmp_path):
@@ -97,6 +107,11 @@ def test_the_gallery_lists_all_jobs(tmp_path):
     lines = CliRunner().invoke(main, ["gallery", "list"]).output.splitlines()
     assert next(line for line in lines if line.startswith("authors-resnet56-plain")).split()[2:4] == ["of", "8"]
     assert any("gpu-resnet110-plain" in line and " 0 of 3" in line for line in lines)
+
+
+def test_a_list_of_a_directory_that_is_not_there_is_refused(tmp_path):
+    result = CliRunner().invoke(main, ["gallery", "list", "--out", str(tmp_path / "no")])
+    assert (result.exit_code, "out: there is no directory" in result.output) == (1, True)
 
 
 def test_the_gallery_names_an_unknown_job(tmp_path):
