@@ -1,4 +1,4 @@
-"""Which layers, losses and functions are torch's own: what they do is known, and need not be tried."""
+"""Which layers, losses and functions are torch's own, or ours: what they do is known, and need not be tried."""
 
 from functools import partial
 from types import MethodType
@@ -25,9 +25,23 @@ def is_torchs(thing: Any, within: str = LAYERS) -> bool:
         >>> is_torchs(lambda outputs, targets: 0.0)
         False
     """
+    return f"{_module_of(thing)}.".startswith(f"{within}.")
+
+
+def is_known(thing: Any) -> bool:
+    """Whether a function, or the class of an object, is torch's or ours: it keeps nothing from call to call.
+
+    Example:
+        >>> import torch
+        >>> is_known(torch.nn.functional.mse_loss), is_known(lambda outputs, targets: 0.0)
+        (True, False)
+    """
+    return is_torchs(thing) or _module_of(thing).split(".")[0] == "landscape_nb"
+
+
+def _module_of(thing: Any) -> str:
     holder = holder_of(thing)
-    module = getattr(holder, "__module__", None) or type(holder).__module__
-    return f"{module}.".startswith(f"{within}.")
+    return getattr(holder, "__module__", None) or type(holder).__module__
 
 
 def holder_of(thing: Any) -> Any:

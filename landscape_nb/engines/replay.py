@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from landscape_nb._common.rng import preserved_rng
-from landscape_nb._common.torchs import is_torchs
+from landscape_nb._common.torchs import is_known
 from landscape_nb.engines.description import Description, Replay
 from landscape_nb.engines.faults import InapplicableError, reason
 from landscape_nb.engines.fold_batch_norm import Fold, folded, in_place
@@ -24,7 +24,6 @@ from landscape_nb.engines.graph import Program, record
 from landscape_nb.engines.points import OneByOne, SideBySide
 from landscape_nb.objective.evaluator import Evaluator
 from landscape_nb.objective.forward import Buffers, Forward, State, Wrapper
-from landscape_nb.objective.reductions import Metric
 from landscape_nb.objective.remembering import as_given
 from landscape_nb.weights.params import Affine, Params, unflatten
 
@@ -114,7 +113,7 @@ def replaying(evaluator: Evaluator, tiles: bool = True, threads: bool = True) ->
     """
     recipe = _Recipe.of(evaluator, tiles)
     faster = _by_recipe(evaluator, recipe, rearranging=True)
-    threaded = threads and all(map(_is_known, evaluator.metrics.values()))
+    threaded = threads and all(is_known(as_given(metric)) for metric in evaluator.metrics.values())
     how = Description(threaded=threaded, replay=_replay(recipe, faster))
     return (SideBySide if threaded else OneByOne)(faster, how)
 
@@ -126,13 +125,6 @@ def _replay(recipe: _Recipe, faster: Evaluator) -> Replay:
         channels_last=recipe.layout is torch.channels_last,
         samples=max(faster.data.counts),
     )
-
-
-def _is_known(metric: Metric) -> bool:
-    """Whether a metric may run in several threads: torch's and ours hold no state, a reader's may."""
-    function = as_given(metric)
-    module = getattr(function, "__module__", None) or type(function).__module__
-    return is_torchs(function) or module.split(".")[0] == "landscape_nb"
 
 
 @dataclass(frozen=True)

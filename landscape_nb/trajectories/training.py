@@ -191,7 +191,7 @@ class _Run:
         self.totals = torch.zeros(len(self.metrics), dtype=precise, device=self.device)
         self.rate = torch.zeros((), device=self.device) if self.device.type == "cuda" else 0.0
         batches = len(self.inputs) // settings["batch_size"]
-        recorded = self.device.type == "cuda" and batches >= _FEWEST_TO_RECORD
+        recorded = self.device.type == "cuda" and self.updates.repeatable and batches >= _FEWEST_TO_RECORD
         self.update = Captured(self._update) if recorded else self._update
         self.epoch = 0
         self.log = TrainingLog(net, tests, has_tests, settings)

@@ -9,7 +9,9 @@ from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
 from landscape_nb._common.checks import check_kind
+from landscape_nb._common.compat import forward_hooks_of, pre_hooks_of
 from landscape_nb._common.safe_layout import SafeLayout
+from landscape_nb._common.torchs import is_known
 from landscape_nb.objective.reductions import Metric, batch_value
 
 
@@ -27,6 +29,8 @@ class Updates:
 
     Attributes:
         buffers: The optimizer's tensors, by kind, one for each weight.
+        repeatable: Whether every update is the same work, whatever the values: true of layers and functions that
+            are torch's or ours. Others may draw numbers in Python, or do something else after a thousand calls.
 
     Example:
         >>> net = nn.Linear(1, 1, bias=False)
@@ -49,6 +53,10 @@ class Updates:
         self.net, self.metrics, self.samples = net, metrics, samples
         self.weights: list[Tensor] = [p for p in net.parameters() if p.requires_grad]
         self.buffers = _empty_buffers(optimizer, self.weights)
+        layers = list(net.modules())
+        own = [part for layer in layers for part in (*pre_hooks_of(layer), *forward_hooks_of(layer))]
+        own += ["forward" for layer in layers if "forward" in vars(layer)]
+        self.repeatable = not own and all(map(is_known, [*layers, *metrics.values()]))
         self._halved, self._momentum, self._decay = halved, momentum, weight_decay
 
     def __call__(self, inputs: Tensor, targets: Tensor, rate: float | Tensor) -> dict[str, Tensor]:

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from landscape_nb import models
 from landscape_nb.objective.metrics import accuracy
 from landscape_nb.trajectories.updates import Updates
 
@@ -67,3 +68,19 @@ def test_values_have_no_gradient_and_a_loss_without_one_is_named(batches):
     update = Updates(net, {"loss": lambda o, t: F.cross_entropy(o, t).detach()}, "sgd", 0.0, 0.9, False, 6)
     with pytest.raises(ValueError, match="criterion: what it returned has no gradient"):
         update(*batches[0])
+
+
+def test_only_layers_and_metrics_that_are_known_are_repeatable():
+    def updates(net, loss=F.cross_entropy):
+        return Updates(net, {"loss": loss, "accuracy": accuracy}, "sgd", 0.0, 0.9, False, 6)
+
+    class Own(nn.Linear):
+        pass
+
+    watched = network()
+    watched[1].register_forward_hook(lambda *of_call: None)
+    assert updates(network()).repeatable
+    assert updates(models.resnet(20, width=0.25)).repeatable
+    assert not updates(nn.Sequential(Own(5, 3))).repeatable
+    assert not updates(watched).repeatable
+    assert not updates(network(), lambda outputs, targets: F.cross_entropy(outputs, targets)).repeatable
