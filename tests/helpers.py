@@ -349,10 +349,10 @@ def interrupted_before_epoch(number):
     """Training inside is interrupted, as by Ctrl-C."""
     train_epoch = training._Run._train_epoch
 
-    def interrupted(self, bar):
+    def interrupted(self, *how):
         if self.epoch == number:
             raise KeyboardInterrupt
-        train_epoch(self, bar)
+        train_epoch(self, *how)
 
     said = f"^stopped in epoch {number + 1} of"
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt, match=said):

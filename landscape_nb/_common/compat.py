@@ -31,6 +31,7 @@ __all__ = [
     "children_of",
     "forward_hooks_of",
     "fused_weight_norm",
+    "hooks_of",
     "inner_adaptive_avg_pool2d",
     "is_compiled",
     "is_traceable_wrapper_subclass",
@@ -117,6 +118,17 @@ def pre_hooks_of(module: nn.Module) -> Iterable[Any]:
 def forward_hooks_of(module: nn.Module) -> Iterable[Any]:
     """What a module calls after its forward pass."""
     return module._forward_hooks.values()
+
+
+def hooks_of(module: nn.Module) -> Iterable[Any]:
+    """What a module calls before and after its forward and its backward pass.
+
+    Example:
+        >>> list(hooks_of(nn.ReLU()))
+        []
+    """
+    backward = (module._backward_pre_hooks, module._backward_hooks)
+    return [*pre_hooks_of(module), *forward_hooks_of(module), *(hook for hooks in backward for hook in hooks.values())]
 
 
 def is_compiled(function: Any) -> bool:

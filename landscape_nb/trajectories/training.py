@@ -1,6 +1,6 @@
 """Training as in the paper: SGD with Nesterov momentum or Adam, and learning-rate drops."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
@@ -189,10 +189,10 @@ class _Run:
         self.updates = Updates(net, self.metrics, halved=halved, samples=len(self.inputs), **chosen)
         precise = torch.float32 if self.device.type == "mps" else torch.float64
         self.totals = torch.zeros(len(self.metrics), dtype=precise, device=self.device)
-        self.rate = torch.zeros((), device=self.device) if self.device.type == "cuda" else 0.0
         batches = len(self.inputs) // settings["batch_size"]
-        recorded = self.device.type == "cuda" and self.updates.repeatable and batches >= _FEWEST_TO_RECORD
-        self.update = Captured(self._update) if recorded else self._update
+        self.recorded = self.device.type == "cuda" and self.updates.repeatable and batches >= _FEWEST_TO_RECORD
+        # A recorded update reads its learning rate from the GPU's memory; fused optimizers want a float32 there.
+        self.rate = torch.zeros((), dtype=torch.float32, device=self.device) if self.recorded else 0.0
         self.epoch = 0
         self.log = TrainingLog(net, tests, has_tests, settings)
         self.files: RunFiles | None = None
@@ -227,10 +227,12 @@ class _Run:
     def finish(self, progress: bool) -> None:
         total = self.settings["epochs"]
         steps = len(self._batches(0))
+        # Not an attribute: it holds the run, and a run that holds itself keeps its memory until Python looks for such.
+        update = Captured(self._update) if self.recorded else self._update
         with progress_bar(total * steps, progress, self.epoch * steps, "Training") as bar:
             while self.epoch < total:
                 bar.set_description(f"Epoch {self.epoch + 1}/{total}")
-                self._train_epoch(bar)
+                self._train_epoch(bar, update)
                 self._save()
 
     def trajectory(self) -> Trajectory:
@@ -246,7 +248,7 @@ class _Run:
             self.settings | {"versions": versions()},
         )
 
-    def _train_epoch(self, bar: tqdm) -> None:
+    def _train_epoch(self, bar: tqdm, update: Callable[[Tensor, Tensor], None]) -> None:
         """One pass over the data, seeded by the run's seed and the epoch's number alone."""
         seed = np.random.SeedSequence([self.settings["seed"], self.epoch]).generate_state(1)[0]
         torch.manual_seed(int(seed))
@@ -261,7 +263,7 @@ class _Run:
             inputs = self._varied(self.inputs[samples], how, generator)
             if inputs.ndim == 4:
                 inputs = inputs.contiguous(memory_format=_LAYOUT)
-            self.update(inputs, self.targets[samples])
+            update(inputs, self.targets[samples])
             seen += len(samples)
             if self.device.type == "cpu" or number % _READ_EVERY == 0 or number == len(batches):
                 shown = {name: f"{mean:.3f}" for name, mean in self._means(seen).items()}
@@ -272,7 +274,6 @@ class _Run:
         self.log.record(self.epoch, means | {"lr": rate})
 
     def _set_rate(self, rate: float) -> None:
-        """Where updates are recorded, they read the learning rate from the GPU's memory."""
         if isinstance(self.rate, Tensor):
             self.rate.fill_(rate)
         else:

@@ -9,7 +9,7 @@ from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
 from landscape_nb._common.checks import check_kind
-from landscape_nb._common.compat import forward_hooks_of, pre_hooks_of
+from landscape_nb._common.compat import hooks_of
 from landscape_nb._common.safe_layout import SafeLayout
 from landscape_nb._common.torchs import is_known
 from landscape_nb.objective.reductions import Metric, batch_value
@@ -53,10 +53,8 @@ class Updates:
         self.net, self.metrics, self.samples = net, metrics, samples
         self.weights: list[Tensor] = [p for p in net.parameters() if p.requires_grad]
         self.buffers = _empty_buffers(optimizer, self.weights)
-        layers = list(net.modules())
-        own = [part for layer in layers for part in (*pre_hooks_of(layer), *forward_hooks_of(layer))]
-        own += ["forward" for layer in layers if "forward" in vars(layer)]
-        self.repeatable = not own and all(map(is_known, [*layers, *metrics.values()]))
+        replaced = any("forward" in vars(layer) for layer in net.modules())
+        self.repeatable = not replaced and all(map(is_known, _parts_of(net) + list(metrics.values())))
         self._halved, self._momentum, self._decay = halved, momentum, weight_decay
 
     def __call__(self, inputs: Tensor, targets: Tensor, rate: float | Tensor) -> dict[str, Tensor]:
@@ -108,12 +106,20 @@ class Updates:
             adam(self.weights, gradients, mean, square, [], step, **options, **common)
 
 
+def _parts_of(net: nn.Module) -> list[Any]:
+    """A network's layers, their hooks, and the functions that they hold, such as an activation."""
+    layers = list(net.modules())
+    hooks = [hook for layer in layers for hook in hooks_of(layer)]
+    return layers + hooks + [part for layer in layers for part in vars(layer).values() if callable(part)]
+
+
 def _empty_buffers(optimizer: str, weights: Sequence[Tensor]) -> dict[str, list[Tensor]]:
     """An optimizer's buffers before the first step."""
     zeros = [[torch.zeros_like(w, requires_grad=False) for w in weights] for _ in range(2)]
     if optimizer == "sgd":
         return {"momentum": zeros[0]}
-    return {"mean": zeros[0], "square": zeros[1], "step": [torch.zeros((), device=w.device) for w in weights]}
+    steps = [torch.zeros((), dtype=torch.float32, device=w.device) for w in weights]  # what a fused optimizer reads
+    return {"mean": zeros[0], "square": zeros[1], "step": steps}
 
 
 def _check_loss(loss: Any) -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from helpers import interrupted_before_epoch
 
 import landscape_nb as lnb
 from landscape_nb.gallery.build import default_jobs
@@ -82,17 +83,37 @@ def test_training_and_its_principal_components(precision):
     np.testing.assert_allclose(*shares, atol=0.05)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_recorded_updates_train_as_those_that_are_called(optimizer, monkeypatch):
+@pytest.mark.parametrize("precision", ["full", "bfloat16"])
+@pytest.mark.parametrize(("optimizer", "lr", "rel"), [("sgd", 0.03, 2e-3), ("adam", 2e-3, 2e-2)])
+def test_recorded_updates_train_as_those_that_are_called(optimizer, lr, rel, precision, monkeypatch):
     data = lnb.datasets.digits().subset(410, 100)
-    model = lnb.models.vgg9(0.125, **data.shape).cuda()
-    augment = lnb.datasets.Augmentation(1)
-    how = {"epochs": 3, "batch_size": 20, "lr": 2e-3, "optimizer": optimizer, "augment": augment, "cache": False}
+    model = lnb.models.resnet(20, width=0.25, **data.shape).cuda()
+    how = {"epochs": 3, "batch_size": 20, "lr": lr, "optimizer": optimizer, "precision": precision, "cache": False}
+    how["augment"] = lnb.datasets.Augmentation(1)
     recorded = lnb.train(model, data, **how, **QUIET)
     monkeypatch.setattr(training, "_FEWEST_TO_RECORD", 10**9)
     called = lnb.train(model, data, **how, **QUIET)
+    rel = rel if precision == "full" else 0.05
     for name in ("train_loss", "test_loss", "weight_norm"):
-        assert recorded.history[name] == pytest.approx(called.history[name], rel=2e-2)
+        assert recorded.history[name] == pytest.approx(called.history[name], rel=rel)
+    for name, tensor in called.states[-1].items():
+        if name.endswith("num_batches_tracked"):
+            assert recorded.states[-1][name] == tensor == 3 * 21
+    assert recorded.history["train_loss"][-1] < 0.95 * recorded.history["train_loss"][0]
+
+
+def test_dropout_is_drawn_anew_at_every_replay():
+    data = lnb.datasets.digits().subset(400, 100)
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(
+        torch.nn.Flatten(), torch.nn.Linear(64, 64), torch.nn.Dropout(0.5), torch.nn.Linear(64, 10)
+    )
+    runs = [
+        lnb.train(net.cuda(), data, epochs=2, batch_size=20, lr=0.02, seed=seed, cache=False, **QUIET)
+        for seed in (0, 0, 1)
+    ]
+    assert runs[0].history["train_loss"] == pytest.approx(runs[1].history["train_loss"], rel=1e-4)
+    assert runs[0].history["train_loss"][1] < runs[0].history["train_loss"][0]
 
 
 def test_what_cannot_be_recorded_is_called_plainly(monkeypatch):
@@ -102,9 +123,31 @@ def test_what_cannot_be_recorded_is_called_plainly(monkeypatch):
     model = lnb.models.mlp(**data.shape).cuda()
     metrics = {"wrong": lambda outputs, targets: float((outputs.argmax(1) != targets).sum()) / len(targets)}
     how = {"epochs": 2, "batch_size": 20, "lr": 0.01, "metrics": metrics, "cache": False}
-    with pytest.warns(UserWarning, match="cannot be recorded as a CUDA graph"):
+    stream = torch.cuda.current_stream()
+    with pytest.warns(UserWarning, match="cannot be recorded as a CUDA graph.*waits for the GPU"):
         run = lnb.train(model, data, **how, **QUIET)
     assert run.history["train_wrong"][1] < run.history["train_wrong"][0]
+    assert torch.cuda.current_stream() == stream
+    assert torch.rand(1, device="cuda") < 1
+
+
+def test_a_killed_run_is_recorded_anew_and_ends_as_an_uninterrupted_one(tmp_path):
+    data = lnb.datasets.digits().subset(400, 100)
+    model = lnb.models.mlp(**data.shape).cuda()
+    how = {"epochs": 3, "batch_size": 20, "lr": 0.01, **QUIET}
+    whole = lnb.train(model, data, cache=tmp_path / "whole", **how)
+    with interrupted_before_epoch(2):
+        lnb.train(model, data, cache=tmp_path / "parts", **how)
+    parts = lnb.train(model, data, cache=tmp_path / "parts", **how)
+    assert parts.history["train_loss"] == pytest.approx(whole.history["train_loss"], rel=1e-3)
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="there is one GPU")
+def test_updates_are_recorded_on_the_models_own_gpu():
+    data = lnb.datasets.digits().subset(400, 100)
+    how = {"epochs": 2, "batch_size": 20, "lr": 0.01, "cache": False, **QUIET}
+    runs = [lnb.train(lnb.models.mlp(**data.shape).to(device), data, **how) for device in ("cuda:0", "cuda:1")]
+    assert runs[1].history["train_loss"] == pytest.approx(runs[0].history["train_loss"], rel=1e-3)
 
 
 def test_a_diverging_run_ends_with_an_error():

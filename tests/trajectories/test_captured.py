@@ -7,12 +7,19 @@ from landscape_nb.trajectories.captured import Captured
 
 
 class Recorder:
-    """Stands for CUDA graphs: what it recorded runs again on the tensors that it was recorded with."""
+    """Stands for a GPU: what it recorded runs again on the tensors that it was recorded with."""
 
-    def __init__(self):
+    def __init__(self, waits=False, error=None):
+        self.waits, self.error = waits, error
         self.recorded = self.replayed = 0
 
-    def __call__(self, function, tensors):
+    def call(self, function, tensors):
+        function(*tensors)
+        return self.waits
+
+    def record(self, function, tensors):
+        if self.error:
+            raise self.error
         self.recorded += 1
 
         def replay():
@@ -20,10 +27,6 @@ class Recorder:
             function(*tensors)
 
         return replay
-
-
-def called(function, *tensors):
-    function(*tensors)
 
 
 @pytest.fixture
@@ -40,7 +43,7 @@ def sums():
 def test_every_call_counts_once_whether_replayed_or_not(sums):
     add, total = sums
     record, expected = Recorder(), 0.0
-    step = Captured(add, record, called)
+    step = Captured(add, record)
     for number in range(1, 11):
         size = 2 if number in (5, 10) else 4
         step(torch.full((size,), float(number)), torch.full((size,), 2.0))
@@ -51,7 +54,7 @@ def test_every_call_counts_once_whether_replayed_or_not(sums):
 
 def test_arguments_are_copied_and_stay_as_they_are(sums):
     add, total = sums
-    step = Captured(add, Recorder(), called)
+    step = Captured(add, Recorder())
     values = [torch.full((3,), float(number)) for number in range(8)]
     for value in values:
         step(value, torch.ones(3))
@@ -59,14 +62,28 @@ def test_arguments_are_copied_and_stay_as_they_are(sums):
     assert [float(value[0]) for value in values] == list(range(8))
 
 
-def test_what_cannot_be_recorded_is_called_and_said_once(sums, recwarn):
+@pytest.mark.parametrize(
+    ("recorder", "why"),
+    [
+        (Recorder(waits=True), "it waits for the GPU"),
+        (Recorder(error=RuntimeError("operation not permitted")), "operation not permitted"),
+    ],
+)
+def test_what_cannot_be_recorded_is_called_and_said_once(sums, recwarn, recorder, why):
     add, total = sums
-
-    def refuse(function, tensors):
-        raise RuntimeError("operation not permitted when stream is capturing")
-
-    step = Captured(add, refuse, called)
+    step = Captured(add, recorder)
     for _ in range(8):
         step(torch.ones(2), torch.ones(2))
     assert float(total) == 16
-    assert ["one by one (operation not permitted" in str(w.message) for w in recwarn] == [True]
+    assert [f"one by one ({why})" in str(w.message) for w in recwarn] == [True]
+    assert recorder.recorded == 0
+
+
+def test_an_interrupt_in_a_recording_is_an_interrupt(sums):
+    error = RuntimeError("capture was invalidated")
+    error.__context__ = KeyboardInterrupt()
+    step = Captured(sums[0], Recorder(error=error))
+    for _ in range(3):
+        step(torch.ones(2), torch.ones(2))
+    with pytest.raises(KeyboardInterrupt):
+        step(torch.ones(2), torch.ones(2))

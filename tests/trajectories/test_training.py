@@ -1,5 +1,6 @@
 """Training against a plain loop; its cache against kills, bit flips and changed settings."""
 
+import gc
 import json
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from torch import nn
 
 import landscape_nb as lnb
 from landscape_nb import models, train
+from landscape_nb.trajectories import training
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
@@ -276,3 +278,13 @@ def test_tied_weights_and_plain_numbers_are_trained_with(tmp_path):
     run = lnb.train(Tied(), data, epochs=2, metrics=errors, cache=tmp_path, progress=False)
     again = lnb.train(Tied(), data, epochs=2, metrics=errors, cache=False, progress=False)
     assert len(run.history["train_error"]) == len(again.history["train_error"]) == 2
+
+
+def test_a_run_leaves_no_cycle_that_would_keep_its_memory(data):
+    gc.collect()
+    gc.disable()
+    try:
+        train(models.mlp((8,), **data.shape), data, 1, 60, lr=0.01, cache=False, progress=False)
+        assert not [each for each in gc.get_objects() if isinstance(each, training._Run)]
+    finally:
+        gc.enable()

@@ -1,5 +1,7 @@
 """Updates are those of torch's own optimizers."""
 
+from types import MethodType
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -77,10 +79,15 @@ def test_only_layers_and_metrics_that_are_known_are_repeatable():
     class Own(nn.Linear):
         pass
 
-    watched = network()
+    watched, halving = network(), network()
     watched[1].register_forward_hook(lambda *of_call: None)
+    halving[2].register_full_backward_hook(lambda layer, before, after: None)
+    replaced = network()
+    replaced[1].forward = MethodType(lambda layer, x: x.relu(), replaced[1])
+    bent = nn.TransformerEncoderLayer(4, 2, activation=lambda x: x.relu())
     assert updates(network()).repeatable
     assert updates(models.resnet(20, width=0.25)).repeatable
     assert not updates(nn.Sequential(Own(5, 3))).repeatable
-    assert not updates(watched).repeatable
+    assert updates(nn.TransformerEncoderLayer(4, 2)).repeatable
+    assert not any(updates(net).repeatable for net in (watched, halving, replaced, bent))
     assert not updates(network(), lambda outputs, targets: F.cross_entropy(outputs, targets)).repeatable
