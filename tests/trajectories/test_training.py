@@ -116,7 +116,7 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(model, data, tm
     trained, epoch = [], lnb.trajectories.training._Run._train_epoch
     monkeypatch.setattr(
         "landscape_nb.trajectories.training._Run._train_epoch",
-        lambda self, bar: trained.append(self.epoch) or epoch(self, bar),
+        lambda self, *how: trained.append(self.epoch) or epoch(self, *how),
     )
     resumed = lnb.train(model, data, cache=tmp_path, **settings)
     assert trained == [2, 3]
