@@ -36,7 +36,7 @@ def test_what_is_not_computed_says_what_is():
     with pytest.raises(ValueError, match="^job: got 'vgg', wants one of 'cpu-vgg9-sgd-small-decay', "):
         lnb.gallery_result("vgg", "plane")
     for product in ("network", "map", "../plane", None):
-        with pytest.raises(ValueError, match="^product: got .*, wants one of 'training', 'lines', "):
+        with pytest.raises(ValueError, match="^product: got .*, wants one of 'training', 'path', "):
             lnb.gallery_result(SHIPPED_VGG, product)
     with pytest.raises(ValueError, match="^product: 'plane' of .* yet: landscape-nb gallery build gpu-resnet110"):
         lnb.gallery_result("gpu-resnet110-plain", "plane")
