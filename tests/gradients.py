@@ -16,7 +16,7 @@ from torchvision.models import shufflenet_v2_x0_5
 
 import landscape_nb as lnb
 from landscape_nb import models
-from landscape_nb.trajectories.training import _Run
+from landscape_nb.trajectories.updates import Updates
 
 DIGITS = {"channels": 1, "image_size": 8}
 PHOTOS = {"channels": 3, "image_size": 32}
@@ -105,14 +105,14 @@ def batch_for(name, network):
 
 def trained(network, batch):
     """The gradient of the first step of a training."""
-    found, update = {}, _Run._update
+    found, step = {}, Updates._step
 
-    def spy(run, rate):
-        found.update({name: p.grad.clone() for name, p in run.net.named_parameters()})
+    def spy(updates, rate):
+        found.update({name: p.grad.clone() for name, p in updates.net.named_parameters()})
 
-    _Run._update = spy
+    Updates._step = spy
     lnb.train(network, batch, epochs=1, batch_size=len(batch[0]), cache=False, progress=False)
-    _Run._update = update
+    Updates._step = step
     return found
 
 

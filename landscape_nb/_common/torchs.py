@@ -33,7 +33,7 @@ def is_known(thing: Any) -> bool:
 
     Example:
         >>> import torch
-        >>> is_known(torch.nn.functional.mse_loss), is_known(lambda outputs, targets: 0.0)
+        >>> is_known(torch.nn.functional.mse_loss), is_known(print)
         (True, False)
     """
     return is_torchs(thing) or _module_of(thing).split(".")[0] == "landscape_nb"
