@@ -567,8 +567,7 @@ lnb.show(side_by_side(dense_there, 3), alt=alt)
 smoothness = list(rough_there.values())
 lnb.claim(
     "06-densenet-is-smooth-on-cifar10",
-    smoothness[0] > smoothness[1] > smoothness[2]
-    and smoothness[0] > 2 * smoothness[2],
+    smoothness[0] > smoothness[1] > smoothness[2] and smoothness[0] > 2 * smoothness[2],
     "On CIFAR-10 the plane of a DenseNet is less than half as rough as that of a "
     "ResNet of as many weights without shortcuts; with shortcuts, it lies in between.",
     shipped=True,
