@@ -106,7 +106,7 @@ def list_jobs(out: Path | None) -> None:
     from landscape_nb.gallery.results import read
 
     if out is not None and not out.is_dir():
-        raise click.ClickException(f"out: there is no directory {out}")
+        raise click.ClickException(f"out: got {out}, which is not a directory")
     for job in JOBS.values():
         try:
             there = [product for product in job.products if read(job, product, out) is not None]

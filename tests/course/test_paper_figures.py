@@ -113,7 +113,7 @@ def test_the_gallery_lists_all_jobs(tmp_path):
 
 def test_a_list_of_a_directory_that_is_not_there_is_refused(tmp_path):
     result = CliRunner().invoke(main, ["gallery", "list", "--out", str(tmp_path / "no")])
-    assert (result.exit_code, "out: there is no directory" in result.output) == (1, True)
+    assert (result.exit_code, "which is not a directory" in result.output) == (1, True)
 
 
 def test_the_gallery_names_an_unknown_job(tmp_path):
